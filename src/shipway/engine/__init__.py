@@ -1,0 +1,1 @@
+"""The only loop: event -> append -> evolve -> dispatch commands. Decides nothing; ``rollout`` does."""

@@ -1,0 +1,1 @@
+"""Ids, quantities, weights, problems and errors: the words every other room speaks. Imports nothing of ours."""

@@ -1,0 +1,1 @@
+"""Where releases run: ``local`` (processes behind Envoy) and ``sim`` (a virtual cluster). Strangers to each other."""
