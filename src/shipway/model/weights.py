@@ -25,7 +25,7 @@ class Weights(msgspec.Struct, frozen=True):
         """Percent of traffic that goes to ``release`` (0 when it is not named)."""
         return dict(self.shares).get(release, 0.0) if release is not None else 0.0
 
-    def __iter__(self) -> Iterator[tuple[ReleaseId, float]]:  # type: ignore[override]  # iterate entries, not fields
+    def __iter__(self) -> Iterator[tuple[ReleaseId, float]]:
         return iter(self.shares)
 
 
