@@ -12,6 +12,10 @@ import msgspec
 BLOCK = 10.0
 """Seconds per block: longer than a burst of retries, shorter than the waves that must not count."""
 
+FIRST = 1.0
+"""Seconds of the very first block; each is twice as long as the one before until :data:`BLOCK`. A service without a
+history would otherwise be judged on the prior alone for its first twenty seconds."""
+
 SAFETY = 1.2
 """The estimate is itself uncertain; an overestimate costs a little time, an underestimate a good release."""
 
@@ -25,7 +29,10 @@ CLIP = 16.0
 """One pair of blocks weighs at most this many times what is expected of it: the edges of an outage that hits both arms
 look like two enormous clusters, and unclipped they would blind the test for the rest of the rollout."""
 
-_SHARE = 0.1
+EARLY = 1e-6
+"""Seconds by which a reading may be early for rounding's sake."""
+
+SHARE = 0.1
 """A pair whose smaller block holds less than this share of its requests says nothing (restart, gap, cut-over)."""
 
 
@@ -43,6 +50,8 @@ class Dispersion(msgspec.Struct, frozen=True):
     """Sum of squared deviations of blocks from their local mean, in units of bad events."""
     events: float = 0.0
     """Bad events that the sum rests on."""
+    length: float = FIRST
+    """Seconds after which the block under way is closed."""
 
     def add(self, at: float, bad: float, total: float) -> "Dispersion":
         """The baseline's events up to the reading at ``at``; closes the block when its time is over.
@@ -50,10 +59,17 @@ class Dispersion(msgspec.Struct, frozen=True):
         Readings further apart than a block are blocks of their own: :func:`pair` allows for unequal lengths.
         """
         bad, total = self.bad + bad, self.total + total
-        if at - self.opened < BLOCK - 1e-6:
-            return Dispersion(self.opened, bad, total, self.last_bad, self.last_total, self.spread, self.events)
+        if at - self.opened < self.length - EARLY:
+            return msgspec.structs.replace(self, bad=bad, total=total)
         spread, events = pair(self.last_bad, self.last_total, bad, total, learnt(self.spread, self.events))
-        return Dispersion(at, 0.0, 0.0, bad, total, self.spread + spread, self.events + events)
+        return Dispersion(
+            opened=at,
+            last_bad=bad,
+            last_total=total,
+            spread=self.spread + spread,
+            events=self.events + events,
+            length=min(BLOCK, 2 * self.length),
+        )
 
 
 def learnt(spread: Any, events: Any, burst: Any = PRIOR) -> Any:
@@ -76,7 +92,7 @@ def pair(bad_1: float, total_1: float, bad_2: float, total_2: float, phi: float)
     if total_1 <= 0 or total_2 <= 0 or bad <= 0:
         return 0.0, 0.0
     share = total_2 / total
-    if not _SHARE <= share <= 1 - _SHARE:
+    if not SHARE <= share <= 1 - SHARE:
         return 0.0, 0.0
     squared = (bad_2 - bad * share) ** 2 / (share * (1 - share))
     return min(squared, CLIP * phi * bad) / 2, bad / 2

@@ -38,7 +38,8 @@ def begin(policy: JudgePolicy, at: float, history: Sequence[tuple[float, ArmRead
         history: raw cumulative readings of the baseline from before the rollout, ascending, about 10 s apart. From them
             the judge knows how errors cluster in this service before the first canary request.
     """
-    begun = tuple(_begin_track(indicator, at) for indicator in policy.indicators)
+    opened = history[0][0] if history else at
+    begun = tuple(_begin_track(indicator, opened) for indicator in policy.indicators)
     state = JudgeState(begun=at, tracks=begun)
     arms = [(when, Arm(raw, _counts(policy, raw))) for when, raw in history]
     for (_, before), (when, after) in zip(arms, arms[1:], strict=False):
