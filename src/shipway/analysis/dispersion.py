@@ -16,13 +16,15 @@ FIRST = 1.0
 """Seconds of the very first block; each is twice as long as the one before until :data:`BLOCK`. A service without a
 history would otherwise be judged on the prior alone for its first twenty seconds."""
 
-SAFETY = 1.2
-"""The estimate is itself uncertain; an overestimate costs a little time, an underestimate a good release."""
+SPREAD_OF_SPREAD = 3.0
+"""The estimate is itself uncertain, by a relative sqrt(3 / pairs of blocks) (a mean of chi-squared terms with one degree
+of freedom, neighbours overlapping); one such deviation is added. After ten minutes that is a factor of 1.2, after an
+hour 1.09, after three blocks 1.7. An overestimate costs a little time, an underestimate a good release."""
 
 PRIOR = 2.0
 """What phi is taken for while nothing bad has been seen."""
 
-PRIOR_EVENTS = 5.0
+PRIOR_EVENTS = 8.0
 """Bad events after which the baseline's own record outweighs the prior."""
 
 CLIP = 16.0
@@ -50,6 +52,8 @@ class Dispersion(msgspec.Struct, frozen=True):
     """Sum of squared deviations of blocks from their local mean, in units of bad events."""
     events: float = 0.0
     """Bad events that the sum rests on."""
+    pairs: int = 0
+    """Pairs of blocks that had bad events."""
     length: float = FIRST
     """Seconds after which the block under way is closed."""
 
@@ -61,24 +65,26 @@ class Dispersion(msgspec.Struct, frozen=True):
         bad, total = self.bad + bad, self.total + total
         if at - self.opened < self.length - EARLY:
             return msgspec.structs.replace(self, bad=bad, total=total)
-        spread, events = pair(self.last_bad, self.last_total, bad, total, learnt(self.spread, self.events))
+        spread, events = pair(self.last_bad, self.last_total, bad, total, learnt(self.spread, self.events, self.pairs))
         return Dispersion(
             opened=at,
             last_bad=bad,
             last_total=total,
             spread=self.spread + spread,
             events=self.events + events,
+            pairs=self.pairs + (events > 0),
             length=min(BLOCK, 2 * self.length),
         )
 
 
-def learnt(spread: Any, events: Any, burst: Any = PRIOR) -> Any:
+def learnt(spread: Any, events: Any, pairs: Any, burst: Any = PRIOR) -> Any:
     """phi from what the blocks have shown, shrunk towards ``burst`` while few bad events have been seen.
 
     ``burst`` is ``max(2, bad events of one arm in the reading at hand)``: as long as nothing is known about clusters, the
     bad events of one arm between two looks may all have one cause. Works on floats and on arrays alike.
     """
-    return (SAFETY * spread + PRIOR_EVENTS * burst) / (events + PRIOR_EVENTS)
+    safety = 1 + (SPREAD_OF_SPREAD / (pairs + SPREAD_OF_SPREAD)) ** 0.5
+    return (safety * spread + PRIOR_EVENTS * burst) / (events + PRIOR_EVENTS)
 
 
 def pair(bad_1: float, total_1: float, bad_2: float, total_2: float, phi: float) -> tuple[float, float]:

@@ -39,10 +39,11 @@ class Fleet:
         null_rates = np.array(nulls)[:, None]
         self._log_bad, self._log_good = np.log(rate_grid / null_rates), np.log((1 - rate_grid) / (1 - null_rates))
         self.logs: Array = np.zeros((*shape, counts.GRID))
-        zeros = [np.zeros(shape) for _ in range(14)]
+        zeros = [np.zeros(shape) for _ in range(15)]
         self.bad, self.good, self.memory_canary, self.memory_total, self.spread, self.events = zeros[:6]
         self._block_bad, self._block_total, self._last_bad, self._last_total = zeros[6:10]
         self._previous: list[Array] = zeros[10:14]
+        self.pairs = zeros[14]
         self._opened: Array = np.full(rollouts, float(at))
         self._length: Array = np.full(rollouts, FIRST)
         self.e_relative: Array = np.full(shape, -np.inf)
@@ -52,7 +53,7 @@ class Fleet:
     @property
     def phi(self) -> Array:
         """Dispersion as known now, at least 1; (rollouts, indicators)."""
-        return np.maximum(1.0, learnt(self.spread, self.events))
+        return np.maximum(1.0, learnt(self.spread, self.events, self.pairs))
 
     @property
     def failed(self) -> Mask:
@@ -90,7 +91,7 @@ class Fleet:
         self._weigh(at, *(np.where(use, one, 0.0) for one in (x_c, n_c, x_b, n_b)), use)
 
     def _weigh(self, at: float, x_c: Array, n_c: Array, x_b: Array, n_b: Array, use: Mask) -> None:
-        phi = np.maximum(1.0, learnt(self.spread, self.events, np.maximum(PRIOR, np.maximum(x_c, x_b))))
+        phi = np.maximum(1.0, learnt(self.spread, self.events, self.pairs, np.maximum(PRIOR, np.maximum(x_c, x_b))))
         self.memory_canary += n_c
         self.memory_total += n_c + n_b
         self._relative(x_c, x_c + x_b, phi, use)
@@ -128,10 +129,11 @@ class Fleet:
         closed = at - self._opened >= self._length - EARLY
         if not closed.any():
             return
-        spread, events = pairs(self._last_bad, self._last_total, self._block_bad, self._block_total, learnt(self.spread, self.events))
+        spread, events = pairs(self._last_bad, self._last_total, self._block_bad, self._block_total, learnt(self.spread, self.events, self.pairs))
         still = closed[:, None] & ~self.crossed
         self.spread += np.where(still, spread, 0.0)
         self.events += np.where(still, events, 0.0)
+        self.pairs += still & (events > 0)
         whole = closed[:, None]
         self._last_bad = np.where(whole, self._block_bad, self._last_bad)
         self._last_total = np.where(whole, self._block_total, self._last_total)
