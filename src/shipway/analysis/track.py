@@ -76,7 +76,9 @@ class CountTrack(msgspec.Struct, frozen=True):
             return self
         limit = evidence_limit(policy)
         x_c, n_c, x_b, n_b = tick.canary_bad, tick.canary_total, tick.baseline_bad, tick.baseline_total
-        phi = max(1.0, learnt(self.dispersion.spread, self.dispersion.events, self.dispersion.pairs, max(PRIOR, x_c, x_b)))
+        phi = max(
+            1.0, learnt(self.dispersion.spread, self.dispersion.events, self.dispersion.pairs, max(PRIOR, x_c, x_b))
+        )
         memory_c, memory_n = self.memory_canary + n_c, self.memory_total + n_c + n_b
         logs, e_relative, e_absolute = self.logs, self.e_relative, self.e_absolute
         if x_c + x_b > 0 and indicator.limit is None and indicator.relative:

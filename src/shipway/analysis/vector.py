@@ -129,7 +129,13 @@ class Fleet:
         closed = at - self._opened >= self._length - EARLY
         if not closed.any():
             return
-        spread, events = pairs(self._last_bad, self._last_total, self._block_bad, self._block_total, learnt(self.spread, self.events, self.pairs))
+        spread, events = pairs(
+            self._last_bad,
+            self._last_total,
+            self._block_bad,
+            self._block_total,
+            learnt(self.spread, self.events, self.pairs),
+        )
         still = closed[:, None] & ~self.crossed
         self.spread += np.where(still, spread, 0.0)
         self.events += np.where(still, events, 0.0)
