@@ -92,7 +92,7 @@ CASES = (
 
 def shipway(world: World, history: float = HISTORY) -> rivals.Outcome:
     """Shipway's judge: one indicator, default policy, ``history`` seconds of the baseline before the rollout."""
-    kind = "latency" if world.scenario.indicator == "latency" else "errors"
+    kind = world.scenario.indicator
     name = "errorRate" if kind == "errors" else "latency > 200ms"
     policy = JudgePolicy(
         indicators=(Indicator(name=name, kind=kind, threshold_ms=200.0),), warm_up=world.scenario.warm_up

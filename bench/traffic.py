@@ -4,6 +4,7 @@ One world serves every judge: what differs between them is only the weight they 
 """
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +36,7 @@ class Scenario:
     """Each arm's counters restart once, at a random moment, in the middle of a second."""
     slow_start: bool = False
     """Half of the canary's requests are slow in its first 30 s; ``p0`` of them after that."""
-    indicator: str = "errors"
+    indicator: Literal["errors", "latency"] = "errors"
     warm_up: float = 5.0
     """Seconds of a new instance that do not count for latency: Shipway's default locally; 30 on Kubernetes."""
 
@@ -89,7 +90,8 @@ class World:
 
     @staticmethod
     def _share(p: float, factor: Array, overlap: Array) -> Array:
-        return np.minimum(0.9, p * factor) * (1 - overlap) + np.minimum(0.9, p * OUTAGE_FACTOR) * overlap
+        share: Array = np.minimum(0.9, p * factor) * (1 - overlap) + np.minimum(0.9, p * OUTAGE_FACTOR) * overlap
+        return share
 
     def _arm(self, requests: Array, p: Array | float) -> tuple[Array, Array]:
         good = self.rng.poisson(requests * (1 - p))

@@ -20,6 +20,15 @@ _QUIET = 1e-3
 """Least standard deviation, as a share of the baseline's mean: a constant has no variance to reason with."""
 
 
+class Harm(msgspec.Struct, frozen=True):
+    """What counts as worse: canary > scale * baseline + offset, per request."""
+
+    scale: float
+    offset: float
+    level: float
+    """Evidence that makes a FAIL: ln(K/alpha)."""
+
+
 class ContinuousTrack(msgspec.Struct, frozen=True):
     """Block under way, and mean and squared deviations (Welford) of the blocks before it."""
 
@@ -38,44 +47,31 @@ class ContinuousTrack(msgspec.Struct, frozen=True):
     crossed: bool = False
 
     def observe(
-        self,
-        at: float,
-        canary: tuple[float, float],
-        baseline: tuple[float, float],
-        *,
-        scale: float,
-        offset: float,
-        level: float,
+        self, at: float, canary: tuple[float, float], baseline: tuple[float, float], harm: Harm
     ) -> "ContinuousTrack":
-        """After one reading. Harm is canary > scale * baseline + offset, per request; ``level`` is ln(K/alpha)."""
+        """After one reading: (increase of the measure, requests) of both arms."""
         if self.crossed:
             return self
         canary = (self.canary[0] + canary[0], self.canary[1] + canary[1])
         baseline = (self.baseline[0] + baseline[0], self.baseline[1] + baseline[1])
         if at - self.opened < BLOCK - 1e-6:
             return msgspec.structs.replace(self, canary=canary, baseline=baseline)
-        return self._close(at, canary, baseline, scale, offset, level)
+        return self._close(at, canary, baseline, harm)
 
     def _close(
-        self,
-        at: float,
-        canary: tuple[float, float],
-        baseline: tuple[float, float],
-        scale: float,
-        offset: float,
-        level: float,
+        self, at: float, canary: tuple[float, float], baseline: tuple[float, float], harm: Harm
     ) -> "ContinuousTrack":
-        if canary[1] <= 0 or (baseline[1] <= 0 and scale > 0):
+        if canary[1] <= 0 or (baseline[1] <= 0 and harm.scale > 0):
             return msgspec.structs.replace(self, opened=at, canary=(0.0, 0.0), baseline=(0.0, 0.0))
         per_canary = canary[0] / canary[1]
         per_baseline = baseline[0] / baseline[1] if baseline[1] > 0 else 0.0
         blocks = self.blocks + 1
-        difference = per_canary - scale * per_baseline - offset
+        difference = per_canary - harm.scale * per_baseline - harm.offset
         mean = self.mean + (difference - self.mean) / blocks
         squares = self.squares + (difference - self.mean) * (difference - mean)
         baseline_mean = self.baseline_mean + (per_baseline - self.baseline_mean) / blocks
-        least = _QUIET * max(abs(baseline_mean), abs(offset))
-        evidence = lower_evidence(blocks, mean, max(squares / blocks, least * least), level)
+        least = _QUIET * max(abs(baseline_mean), abs(harm.offset))
+        evidence = lower_evidence(blocks, mean, max(squares / blocks, least * least), harm.level)
         return ContinuousTrack(
             opened=at,
             blocks=blocks,
@@ -85,7 +81,7 @@ class ContinuousTrack(msgspec.Struct, frozen=True):
             baseline_mean=baseline_mean,
             requests=(self.requests[0] + int(canary[1]), self.requests[1] + int(baseline[1])),
             evidence=evidence,
-            crossed=evidence > level,
+            crossed=evidence > harm.level,
         )
 
 

@@ -10,11 +10,12 @@ Counting and testing live in the tracks; the wording in ``wording``; the step ru
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import msgspec
 
 from shipway.analysis import track as tracks
-from shipway.analysis.continuous import ContinuousTrack
+from shipway.analysis.continuous import ContinuousTrack, Harm
 from shipway.analysis.latency import DistributionTrack, counted
 from shipway.analysis.policy import Indicator, JudgePolicy, Step
 from shipway.analysis.rate import RateTrack
@@ -42,7 +43,7 @@ def begin(policy: JudgePolicy, at: float, history: Sequence[tuple[float, ArmRead
     begun = tuple(_begin_track(indicator, opened) for indicator in policy.indicators)
     state = JudgeState(begun=at, tracks=begun)
     arms = [(when, Arm(raw, _counts(policy, raw))) for when, raw in history]
-    for (_, before), (when, after) in zip(arms, arms[1:], strict=False):
+    for (_, before), (when, after) in pairwise(arms):
         state = _learn(state, when, _since(before, after))
     return state
 
@@ -85,6 +86,19 @@ class _Delta(msgspec.Struct, frozen=True):
     """Zero counters when the process restarted in between."""
 
 
+class _Interval(msgspec.Struct, frozen=True):
+    """What happened between two readings."""
+
+    at: float
+    elapsed: float
+    canary: _Delta
+    baseline: _Delta
+    warm: bool
+    """Every instance was warm from its beginning: latency counts."""
+    moved: bool
+    """The weight is not the one of the interval before."""
+
+
 _ZERO = ArmReading(requests=0, errors=0)
 _COUNTED = frozenset({"errors", "latency"})
 
@@ -104,29 +118,15 @@ def _since(before: Arm, now: Arm) -> _Delta:
 
 def _observed(policy: JudgePolicy, state: JudgeState, reading: Reading, canary: _Delta, baseline: _Delta) -> JudgeState:
     elapsed = reading.at - state.read_at
-    # The youngest instance must have been warm when the first of these requests began to be counted.
-    warm = min(canary.now.raw.youngest, baseline.now.raw.youngest) - elapsed >= policy.warm_up
-    moved = reading.weight != state.weight
-    level = tracks.evidence_limit(policy)
-    observed = []
-    for i, (indicator, one) in enumerate(zip(policy.indicators, state.tracks, strict=True)):
-        if isinstance(one, CountTrack):
-            one = one.forget_exposure() if moved else one
-            if warm or indicator.kind == "errors":
-                one = one.observe(policy, indicator, reading.at, _tick(canary.counts[i], baseline.counts[i]))
-        elif isinstance(one, DistributionTrack):
-            one = one.observe(level, indicator.margin, _bins(canary), _bins(baseline)) if warm else one
-        elif isinstance(one, ContinuousTrack):
-            one = _observe_continuous(one, indicator, level, reading.at, canary, baseline)
-        else:
-            one = one.observe(indicator.limit, level, canary.requests + baseline.requests, elapsed)
-        observed.append(one)
+    youngest = min(canary.now.raw.youngest, baseline.now.raw.youngest)
+    warm = youngest - elapsed >= policy.warm_up
+    interval = _Interval(reading.at, elapsed, canary, baseline, warm, reading.weight != state.weight)
     split = state.split
     if policy.check_exposure:
         split = split.observe(state.read_at, reading.weight, canary.requests, baseline.requests)
     return JudgeState(
         begun=state.begun,
-        tracks=tuple(observed),
+        tracks=tuple([_observe_track(policy, i, one, interval) for i, one in enumerate(state.tracks)]),
         step=state.step,
         step_at=state.step_at,
         step_number=state.step_number,
@@ -141,6 +141,21 @@ def _observed(policy: JudgePolicy, state: JudgeState, reading: Reading, canary: 
     )
 
 
+def _observe_track(policy: JudgePolicy, i: int, track: Track, interval: _Interval) -> Track:
+    indicator, canary, baseline = policy.indicators[i], interval.canary, interval.baseline
+    if isinstance(track, CountTrack):
+        current = track.forget_exposure() if interval.moved else track
+        if indicator.kind == "latency" and not interval.warm:
+            return current
+        return current.observe(policy, indicator, interval.at, _tick(canary.counts[i], baseline.counts[i]))
+    level = tracks.evidence_limit(policy)
+    if isinstance(track, DistributionTrack):
+        return track.observe(level, indicator.margin, _bins(canary), _bins(baseline)) if interval.warm else track
+    if isinstance(track, ContinuousTrack):
+        return _observe_continuous(track, indicator, level, interval)
+    return track.observe(indicator.limit, level, canary.requests + baseline.requests, interval.elapsed)
+
+
 def _tick(canary: tuple[int, int], baseline: tuple[int, int]) -> Tick:
     """More bad events than events can only be two counters read at slightly different moments."""
     return Tick(min(canary), canary[1], min(baseline), baseline[1])
@@ -152,19 +167,17 @@ def _bins(delta: _Delta) -> dict[float, int]:
 
 
 def _observe_continuous(
-    track: ContinuousTrack, indicator: Indicator, level: float, at: float, canary: _Delta, baseline: _Delta
+    track: ContinuousTrack, indicator: Indicator, level: float, interval: _Interval
 ) -> ContinuousTrack:
-    measures = _measure(indicator, canary), _measure(indicator, baseline)
-    if None in measures:
-        return track
+    canary, baseline = _measure(indicator, interval.canary), _measure(indicator, interval.baseline)
     absolute = indicator.limit is not None
+    if canary is None or (baseline is None and not absolute):
+        return track
     return track.observe(
-        at,
-        (measures[0] or 0.0, canary.requests),
-        (measures[1] or 0.0, baseline.requests),
-        scale=0.0 if absolute else 1 + indicator.margin,
-        offset=indicator.limit or 0.0,
-        level=level,
+        interval.at,
+        (canary, interval.canary.requests),
+        (baseline or 0.0, interval.baseline.requests),
+        Harm(scale=0.0 if absolute else 1 + indicator.margin, offset=indicator.limit or 0.0, level=level),
     )
 
 

@@ -6,13 +6,12 @@ arms share, and only then the question whether the step has seen enough.
 
 from math import log, sqrt
 
-from shipway.analysis import track as tracks
 from shipway.analysis import wording
 from shipway.analysis.bands import rate_band
 from shipway.analysis.policy import Indicator, JudgePolicy, Step
 from shipway.analysis.state import JudgeState
-from shipway.analysis.track import CountTrack, Tick
-from shipway.analysis.verdict import IndicatorEvidence, Judgement, Verdict
+from shipway.analysis.track import CountTrack
+from shipway.analysis.verdict import Judgement, Verdict
 
 MISSED = 5
 """Readings in a row without both arms that make an ERROR: fewer are a hiccup of the source."""
@@ -161,6 +160,3 @@ def _judgement(
         exposure=state.sample / requests if requests else None,
         sample=state.sample,
     )
-
-
-__all__ = ["IndicatorEvidence", "Tick", "judge", "no_worse", "tracks"]

@@ -7,8 +7,6 @@ from math import inf, log
 
 import msgspec
 
-from shipway.analysis import counts
-
 SETTLE = 5.0
 """Seconds after a change of weight that are not looked at: requests in flight finish on the side they started on."""
 
@@ -24,6 +22,9 @@ LIMIT = log(1e4)
 _ALTERNATIVES = tuple(factor for step in (1.7, 2.0, 3.0, 6.0, 30.0) for factor in (step, 1 / step))
 _MEMORY = 5.0
 """Evidence kept above the limit, and against a break below zero: a split that breaks late, or is repaired, is seen soon."""
+
+_ENOUGH = LIMIT + log(len(_ALTERNATIVES))
+"""One alternative above this: each has an even share of the error probability."""
 
 
 class SplitTrack(msgspec.Struct, frozen=True):
@@ -41,7 +42,7 @@ class SplitTrack(msgspec.Struct, frozen=True):
     @property
     def broken(self) -> bool:
         """The measured share is not what the weight says."""
-        return counts.mixture(self.logs) > LIMIT
+        return max(self.logs) > _ENOUGH
 
     def observe(self, since: float, weight: float, canary: int, baseline: int) -> "SplitTrack":
         """After the requests of one reading that began at ``since`` under ``weight``."""
@@ -59,5 +60,5 @@ class SplitTrack(msgspec.Struct, frozen=True):
             tolerated = odds * (TOLERANCE if factor > 1 else 1 / TOLERANCE)
             null, other = tolerated / (1 + tolerated), odds * factor / (1 + odds * factor)
             step = (canary * log(other / null) + (both - canary) * log((1 - other) / (1 - null))) / CLUMPS
-            logs.append(min(LIMIT + _MEMORY, max(-_MEMORY, value + step)))
+            logs.append(min(_ENOUGH + _MEMORY, max(-_MEMORY, value + step)))
         return tuple(logs)

@@ -4,7 +4,6 @@ Plain immutable data, so that an old state stays valid and a journalled one can 
 the counts are read (``latency.counted``) and what follows from them (``judge``).
 """
 
-from functools import lru_cache
 from math import inf, log
 
 import msgspec
@@ -66,7 +65,6 @@ class CountTrack(msgspec.Struct, frozen=True):
     """Events in the window under way and in the one before it."""
     window_before: Tick = NOTHING
     e_relative: float = -inf
-    e_absolute: float = -inf
     crossed: bool = False
     """The evidence was above its limit once; the track stands still from then on."""
 
@@ -80,17 +78,16 @@ class CountTrack(msgspec.Struct, frozen=True):
             1.0, learnt(self.dispersion.spread, self.dispersion.events, self.dispersion.pairs, max(PRIOR, x_c, x_b))
         )
         memory_c, memory_n = self.memory_canary + n_c, self.memory_total + n_c + n_b
-        logs, e_relative, e_absolute = self.logs, self.e_relative, self.e_absolute
+        logs, e_relative = self.logs, self.e_relative
         if x_c + x_b > 0 and indicator.limit is None and indicator.relative:
-            grid = _ratio_grid(indicator.tolerance)
-            logs = counts.relative(logs, grid, indicator.tolerance, x_c, x_c + x_b, memory_c / memory_n, phi)
+            events = counts.Events(x_c, x_c + x_b, memory_c / memory_n, phi)
+            logs = counts.relative(logs, counts.relative_grid(indicator.tolerance), events)
             e_relative = counts.mixture(logs)
         bad, good = self.bad + x_c / phi, self.good + (n_c - x_c) / phi
         crossed = False
         if x_c > 0 and may_cross(indicator, e_relative, limit):
             # Only a bad event of the canary raises either evidence, so nothing is missed between two of them.
-            e_absolute = absolute_evidence(indicator, bad, good)
-            crossed = e_absolute > limit
+            crossed = absolute_evidence(indicator, bad, good) > limit
         shrink = min(1.0, counts.MEMORY / memory_n) if memory_n else 1.0
         rolled = at - self.window_at >= WINDOW
         return CountTrack(
@@ -106,7 +103,6 @@ class CountTrack(msgspec.Struct, frozen=True):
             window=tick if rolled else self.window.plus(tick),
             window_before=self.window if rolled else self.window_before,
             e_relative=e_relative,
-            e_absolute=e_absolute,
             crossed=crossed,
         )
 
@@ -131,8 +127,9 @@ class CountTrack(msgspec.Struct, frozen=True):
 
 def begin(indicator: Indicator, at: float) -> CountTrack:
     """A track that has seen nothing."""
-    asked = indicator.relative and indicator.limit is None
-    return CountTrack(logs=(0.0,) * counts.GRID if asked else (), dispersion=Dispersion(opened=at))
+    if indicator.relative and indicator.limit is None:
+        return CountTrack(logs=(0.0,) * counts.GRID, dispersion=Dispersion(opened=at), e_relative=0.0)
+    return CountTrack(logs=(), dispersion=Dispersion(opened=at))
 
 
 def absolute_evidence(indicator: Indicator, bad: float, good: float) -> float:
@@ -140,7 +137,7 @@ def absolute_evidence(indicator: Indicator, bad: float, good: float) -> float:
     if indicator.limit is None and not indicator.relative:
         return -inf
     null = indicator.floor if indicator.limit is None else indicator.limit
-    return counts.absolute(_rate_grid(null), null, bad, good) if bad > 0 else 0.0
+    return counts.absolute(counts.absolute_grid(null), bad, good)
 
 
 def may_cross(indicator: Indicator, e_relative: float, limit: float) -> bool:
@@ -151,13 +148,3 @@ def may_cross(indicator: Indicator, e_relative: float, limit: float) -> bool:
 def evidence_limit(policy: JudgePolicy) -> float:
     """ln(K / alpha): K indicators share the chance of a false rollback evenly."""
     return log(len(policy.indicators) / policy.alpha)
-
-
-@lru_cache(maxsize=256)
-def _ratio_grid(tolerance: float) -> tuple[float, ...]:
-    return counts.ratios(tolerance)
-
-
-@lru_cache(maxsize=256)
-def _rate_grid(floor: float) -> tuple[float, ...]:
-    return counts.rates(floor)

@@ -31,21 +31,19 @@ class Fleet:
         self._asked = np.array([one.relative and one.limit is None for one in policy.indicators])
         self._absolute = np.array([one.limit is not None for one in policy.indicators])
         self._tolerance = np.array([one.tolerance for one in policy.indicators])
+        relative = np.array([counts.relative_grid(one.tolerance).alternatives for one in policy.indicators])
+        self._excess, self._log_ratio = relative[..., 0], relative[..., 1]
         nulls = [one.floor if one.limit is None else one.limit for one in policy.indicators]
-        ratio_grid = np.array([counts.ratios(one.tolerance) for one in policy.indicators])
-        self._ratio = ratio_grid - 1
-        self._log_ratio = np.log(ratio_grid / self._tolerance[:, None])
-        rate_grid = np.array([counts.rates(null) for null in nulls])
-        null_rates = np.array(nulls)[:, None]
-        self._log_bad, self._log_good = np.log(rate_grid / null_rates), np.log((1 - rate_grid) / (1 - null_rates))
+        absolute = np.array([counts.absolute_grid(null).alternatives for null in nulls])
+        self._log_bad, self._log_good = absolute[..., 0], absolute[..., 1]
         self.logs: Array = np.zeros((*shape, counts.GRID))
         zeros = [np.zeros(shape) for _ in range(15)]
         self.bad, self.good, self.memory_canary, self.memory_total, self.spread, self.events = zeros[:6]
         self._block_bad, self._block_total, self._last_bad, self._last_total = zeros[6:10]
         self._previous: list[Array] = zeros[10:14]
         self.pairs = zeros[14]
-        self._opened: Array = np.full(rollouts, float(at))
-        self._length: Array = np.full(rollouts, FIRST)
+        self._opened: Array = np.full(shape, float(at))
+        self._length: Array = np.full(shape, FIRST)
         self.e_relative: Array = np.full(shape, -np.inf)
         self.e_absolute: Array = np.full(shape, -np.inf)
         self.crossed: Mask = np.zeros(shape, dtype=bool)
@@ -53,7 +51,8 @@ class Fleet:
     @property
     def phi(self) -> Array:
         """Dispersion as known now, at least 1; (rollouts, indicators)."""
-        return np.maximum(1.0, learnt(self.spread, self.events, self.pairs))
+        phi: Array = np.maximum(1.0, learnt(self.spread, self.events, self.pairs))
+        return phi
 
     @property
     def failed(self) -> Mask:
@@ -63,7 +62,7 @@ class Fleet:
 
     def learn(self, at: float, bad: Array, total: Array) -> None:
         """Baseline events between two readings of the history, the later of them at ``at``."""
-        self._add_block(at, bad, total)
+        self._add_block(at, bad, total, ~self.crossed)
 
     def open(self, at: float, canary: tuple[Array, Array], baseline: tuple[Array, Array]) -> None:
         """First reading: cumulative (bad, total) of both arms, each (rollouts, indicators)."""
@@ -80,36 +79,35 @@ class Fleet:
     ) -> None:
         """A reading of every rollout: cumulative (bad, total) per arm.
 
-        ``counting`` is False where the events of the reading must not count (warm-up, or an arm that was not read: there
-        the counters are not taken over either, so that the next reading covers the gap).
+        ``counting``, shaped (rollouts, indicators), is False where the events of the reading must not count: warm-up.
         """
         now = [np.asarray(one, dtype=float) for one in (*canary, *baseline)]
         x_c, n_c = _increase(self._previous[:2], now[:2])
         x_b, n_b = _increase(self._previous[2:], now[2:])
         self._previous = now
-        use = ~self.crossed if counting is None else ~self.crossed & counting
-        self._weigh(at, *(np.where(use, one, 0.0) for one in (x_c, n_c, x_b, n_b)), use)
-
-    def _weigh(self, at: float, x_c: Array, n_c: Array, x_b: Array, n_b: Array, use: Mask) -> None:
+        use = ~self.crossed
+        if counting is not None:
+            use &= counting
+        x_c, n_c, x_b, n_b = (np.where(use, one, 0.0) for one in (x_c, n_c, x_b, n_b))
         phi = np.maximum(1.0, learnt(self.spread, self.events, self.pairs, np.maximum(PRIOR, np.maximum(x_c, x_b))))
         self.memory_canary += n_c
         self.memory_total += n_c + n_b
-        self._relative(x_c, x_c + x_b, phi, use)
+        self._relative(x_c, x_c + x_b, phi)
         self.bad += x_c / phi
         self.good += (n_c - x_c) / phi
         self._cross(x_c)
         shrink = np.minimum(1.0, counts.MEMORY / np.maximum(self.memory_total, 1.0))
         self.memory_canary *= shrink
         self.memory_total *= shrink
-        self._add_block(at, x_b, n_b)
+        self._add_block(at, x_b, n_b, use)
 
-    def _relative(self, canary: Array, both: Array, phi: Array, use: Mask) -> None:
-        rows, k = np.nonzero((both > 0) & self._asked & use)
+    def _relative(self, canary: Array, both: Array, phi: Array) -> None:
+        rows, k = np.nonzero((both > 0) & self._asked)
         if not rows.size:
             return
         share = (self.memory_canary[rows, k] / self.memory_total[rows, k])[:, None]
         base = np.log1p(share * (self._tolerance[k] - 1)[:, None])
-        expected = np.log1p(share * self._ratio[k]) - base
+        expected = np.log1p(share * self._excess[k]) - base
         x_c, x = canary[rows, k][:, None], both[rows, k][:, None]
         logs = self.logs[rows, k] + (x_c * self._log_ratio[k] - x * expected) / phi[rows, k][:, None]
         self.logs[rows, k] = logs
@@ -123,28 +121,21 @@ class Fleet:
         self.e_absolute[rows, k] = mixture(logs)
         self.crossed[rows, k] = self.e_absolute[rows, k] > self.limit
 
-    def _add_block(self, at: float, bad: Array, total: Array) -> None:
+    def _add_block(self, at: float, bad: Array, total: Array, use: Mask) -> None:
         self._block_bad += bad
         self._block_total += total
-        closed = at - self._opened >= self._length - EARLY
+        closed = (at - self._opened >= self._length - EARLY) & use
         if not closed.any():
             return
-        spread, events = pairs(
-            self._last_bad,
-            self._last_total,
-            self._block_bad,
-            self._block_total,
-            learnt(self.spread, self.events, self.pairs),
-        )
-        still = closed[:, None] & ~self.crossed
-        self.spread += np.where(still, spread, 0.0)
-        self.events += np.where(still, events, 0.0)
-        self.pairs += still & (events > 0)
-        whole = closed[:, None]
-        self._last_bad = np.where(whole, self._block_bad, self._last_bad)
-        self._last_total = np.where(whole, self._block_total, self._last_total)
-        self._block_bad = np.where(whole, 0.0, self._block_bad)
-        self._block_total = np.where(whole, 0.0, self._block_total)
+        phi = learnt(self.spread, self.events, self.pairs)
+        spread, events = pairs(self._last_bad, self._last_total, self._block_bad, self._block_total, phi)
+        self.spread += np.where(closed, spread, 0.0)
+        self.events += np.where(closed, events, 0.0)
+        self.pairs += closed & (events > 0)
+        self._last_bad = np.where(closed, self._block_bad, self._last_bad)
+        self._last_total = np.where(closed, self._block_total, self._last_total)
+        self._block_bad = np.where(closed, 0.0, self._block_bad)
+        self._block_total = np.where(closed, 0.0, self._block_total)
         self._opened = np.where(closed, at, self._opened)
         self._length = np.where(closed, np.minimum(BLOCK, 2 * self._length), self._length)
 

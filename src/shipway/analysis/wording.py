@@ -39,8 +39,6 @@ def evidence(policy: JudgePolicy, i: int, track: Track, verdict: Verdict) -> Ind
     if isinstance(track, CountTrack):
         e_relative, phi = track.e_relative, track.phi
         e_absolute = tracks.absolute_evidence(indicator, track.bad, track.good)
-        if indicator.relative and indicator.limit is None and not track.crossed:
-            e_relative = max(e_relative, 0.0) if e_relative == -inf else e_relative
         seen = (
             track.seen.canary_bad,
             int(track.seen.canary_total),
