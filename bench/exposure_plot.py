@@ -17,10 +17,10 @@ COLOURS = {"shipway": "#0b6e4f", "argo": "#e07a5f", "flagger": "#3d5a80", "kayen
 def plot(rows: "Sequence[Row]", path: Path) -> None:
     """Write the picture; the format follows from the suffix."""
     mpl.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib import pyplot as plt
 
     bad, good = [row for row in rows if row.p0 != row.p1], [row for row in rows if row.p0 == row.p1]
-    figure, axes = pyplot.subplots(3, 1, figsize=(11, 13), layout="constrained")
+    figure, axes = plt.subplots(3, 1, figsize=(11, 13), layout="constrained")
     _bars(axes[0], bad, "mean_failed_canary_requests", "failed canary requests per bad release (log)", log=True)
     _bars(axes[1], bad, "median_seconds", "median seconds until it is rolled back (log; missing: never)", log=True)
     _bars(
@@ -29,7 +29,7 @@ def plot(rows: "Sequence[Row]", path: Path) -> None:
     axes[2].axhline(0.01, color="black", linewidth=0.8, linestyle="--", label="1 %")
     axes[2].legend()
     figure.savefig(path, dpi=120)
-    pyplot.close(figure)
+    plt.close(figure)
 
 
 def _worst(rows: "Sequence[Row]") -> "list[Row]":

@@ -8,8 +8,8 @@ from math import inf, lgamma, log, log1p
 PRIOR = 0.5
 """Both parameters of the Beta mixing distribution (Jeffreys): wide enough for 0.01 % and for 50 %."""
 
-_STEPS = 40
-"""Bisections: 2^-40 of the interval, far below any rate that is shown."""
+_STEPS = 26
+"""Bisections: 1e-8 of the whole, far below any rate that is judged."""
 
 
 def rate_band(bad: float, total: float, alpha: float) -> tuple[float, float]:
@@ -18,16 +18,26 @@ def rate_band(bad: float, total: float, alpha: float) -> tuple[float, float]:
     The set of p at which the Beta(1/2, 1/2) mixture of likelihood ratios stays below 1/alpha (Robbins 1970; Ville's
     inequality). Counts may be fractions: dividing both by the dispersion widens the band for clustered events.
     """
+    return lower(bad, total, alpha), upper(bad, total, alpha)
+
+
+def lower(bad: float, total: float, alpha: float) -> float:
+    """Lower edge of :func:`rate_band`."""
+    return _edge(bad, total, alpha, 0.0)
+
+
+def upper(bad: float, total: float, alpha: float) -> float:
+    """Upper edge of :func:`rate_band`."""
+    return _edge(bad, total, alpha, 1.0)
+
+
+def _edge(bad: float, total: float, alpha: float, outside: float) -> float:
+    """Bisection between the estimate, which is inside, and 0 or 1."""
     if total <= 0:
-        return 0.0, 1.0
+        return outside
     bad = min(bad, total)
-    return _edge(bad, total, alpha, below=True), _edge(bad, total, alpha, below=False)
-
-
-def _edge(bad: float, total: float, alpha: float, *, below: bool) -> float:
-    good = total - bad
+    good, inside = total - bad, bad / total
     mixture = _log_beta(bad + PRIOR, good + PRIOR) - _log_beta(PRIOR, PRIOR) + log(alpha)
-    inside, outside = bad / total, 0.0 if below else 1.0
     if inside == outside:
         return outside
     for _ in range(_STEPS):

@@ -4,10 +4,9 @@ Order matters: evidence against the release comes before doubts about the measur
 arms share, and only then the question whether the step has seen enough.
 """
 
-from math import log, sqrt
+from math import sqrt
 
-from shipway.analysis import wording
-from shipway.analysis.bands import rate_band
+from shipway.analysis import bands, wording
 from shipway.analysis.policy import Indicator, JudgePolicy, Step
 from shipway.analysis.state import JudgeState
 from shipway.analysis.track import CountTrack
@@ -94,41 +93,32 @@ def _until_no_worse(policy: JudgePolicy, state: JudgeState) -> int | None:
     return worst
 
 
-def no_worse(policy: JudgePolicy, indicator: Indicator, track: CountTrack) -> bool:
+def no_worse(policy: JudgePolicy, indicator: Indicator, track: CountTrack, times: float = 1.0) -> bool:
     """Non-inferiority in this step: canary < tolerance x baseline + margin, or below the limit that a person wrote.
 
     Two time-uniform bands, each at half the indicator's share of alpha: the canary's upper edge against the baseline's
-    lower edge.
+    lower edge. ``times`` asks the same of so many times the counts.
     """
     if indicator.limit is None and not indicator.relative:
         return True
     level = policy.alpha / len(policy.indicators) / 2
-    step, phi = track.step, track.phi
-    upper = rate_band(step.canary_bad / phi, step.canary_total / phi, level)[1]
+    step, scale = track.step, times / track.phi
+    worst = bands.upper(step.canary_bad * scale, step.canary_total * scale, level)
     if indicator.limit is not None:
-        return upper < indicator.limit
-    lower = rate_band(step.baseline_bad / phi, step.baseline_total / phi, level)[0]
-    return upper < indicator.tolerance * lower + policy.advance_margin
+        return worst < indicator.limit
+    least = bands.lower(step.baseline_bad * scale, step.baseline_total * scale, level)
+    return worst < indicator.tolerance * least + policy.advance_margin
 
 
 def _more(policy: JudgePolicy, indicator: Indicator, track: CountTrack) -> int | None:
-    """Normal approximation of the bands' width at the rates seen so far, half a bad event added to each arm."""
-    step = track.step
-    if step.canary_total <= 0 or step.baseline_total <= 0:
+    """How many more canary requests at the rates seen so far, to about a tenth; None beyond a million times as many."""
+    low, high = 0.0, 20.0
+    if not no_worse(policy, indicator, track, 2.0**high):
         return None
-    canary, baseline = (step.canary_bad + 0.5) / (step.canary_total + 1), step.baseline_bad / step.baseline_total
-    allowed = indicator.tolerance * baseline + policy.advance_margin if indicator.limit is None else indicator.limit
-    room = allowed - canary
-    if room <= 0:
-        return None
-    spread = sqrt(canary * (1 - canary))
-    if indicator.limit is None:
-        spread += indicator.tolerance * sqrt(baseline * (1 - baseline) * step.canary_total / step.baseline_total)
-    needed = step.canary_total
-    for _ in range(3):  # the band's own logarithm of the sample settles at once
-        level = 2 * log(2 * len(policy.indicators) / policy.alpha) + log(max(needed, 2.0))
-        needed = track.phi * level * max(spread / room, 1 / sqrt(2 * max(room * track.phi * needed, 1.0))) ** 2
-    return max(1, round(needed - step.canary_total))
+    while high - low > 1 / 8:
+        middle = (low + high) / 2
+        low, high = (low, middle) if no_worse(policy, indicator, track, 2.0**middle) else (middle, high)
+    return max(1, round(track.step.canary_total * (2.0**high - 1)))
 
 
 def _judgement(

@@ -46,7 +46,7 @@ class Fleet:
         self._length: Array = np.full(shape, FIRST)
         self.e_relative: Array = np.full(shape, -np.inf)
         self.e_absolute: Array = np.full(shape, -np.inf)
-        self.crossed: Mask = np.zeros(shape, dtype=bool)
+        self.crossed = np.zeros(shape, dtype=np.bool_)
 
     @property
     def phi(self) -> Array:
@@ -57,7 +57,7 @@ class Fleet:
     @property
     def failed(self) -> Mask:
         """Rollouts of which any indicator has crossed its limit."""
-        failed: Mask = self.crossed.any(axis=1)
+        failed: Mask = np.logical_or.reduce(self.crossed, axis=1)
         return failed
 
     def learn(self, at: float, bad: Array, total: Array) -> None:

@@ -13,6 +13,9 @@ from shipway.analysis.state import Track
 from shipway.analysis.track import CountTrack
 from shipway.analysis.verdict import IndicatorEvidence, Verdict
 
+_ASYMPTOTIC = log(1e6)
+"""A test that relies on a normal approximation claims no more than this, however large its evidence."""
+
 _NAMES = ((1e12, "trillion"), (1e9, "billion"), (1e6, "million"))
 
 
@@ -78,6 +81,8 @@ def _sentence(
     what = _what(indicator, track, seen)
     if not track.crossed:
         return what
+    if isinstance(track, ContinuousTrack):
+        strength = min(strength, log(len(policy.indicators)) + _ASYMPTOTIC)
     chance = odds(strength, len(policy.indicators))
     if indicator.limit is not None:
         return f"{what}: {chance} if it kept the limit of {_limit(indicator)}"
