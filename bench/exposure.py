@@ -145,7 +145,7 @@ class _Counters:
                 counter[:] = np.where(lost, 0, counter) + np.floor(increase * kept)
 
     def read(self) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
-        canary, baseline = self._canary[:, :, None].copy(), self._baseline[:, :, None].copy()
+        canary, baseline = self._canary[:, :, None], self._baseline[:, :, None]
         return (canary[0], canary[1]), (baseline[0], baseline[1])
 
 

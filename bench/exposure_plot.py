@@ -26,8 +26,11 @@ def plot(rows: "Sequence[Row]", path: Path) -> None:
     _bars(
         axes[2], _worst(good), "rolled_back", "good releases rolled back: worst row of each scenario (share)", log=False
     )
-    axes[2].axhline(0.01, color="black", linewidth=0.8, linestyle="--", label="1 %")
-    axes[2].legend()
+    axes[2].axhline(0.01, color="black", linewidth=0.8, linestyle="--")
+    handles, names = next(
+        axis.get_legend_handles_labels() for axis, part in zip(axes[::2], (bad, good), strict=True) if part
+    )
+    figure.legend(handles, names, loc="outside upper center", ncols=len(names))
     figure.savefig(path, dpi=120)
     plt.close(figure)
 
@@ -56,9 +59,10 @@ def _bars(axis: "Axes", rows: "Sequence[Row]", name: str, title: str, *, log: bo
         )
     axis.set_xticks(range(len(labels)), labels, fontsize=8)
     axis.set_title(title, fontsize=10)
-    if log and rows:
+    if not rows:
+        return
+    if log:
         axis.set_yscale("log")
-    axis.legend()
 
 
 def _label(row: "Row") -> str:

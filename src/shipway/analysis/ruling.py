@@ -118,7 +118,8 @@ def _more(policy: JudgePolicy, indicator: Indicator, track: CountTrack) -> int |
     while high - low > 1 / 8:
         middle = (low + high) / 2
         low, high = (low, middle) if no_worse(policy, indicator, track, 2.0**middle) else (middle, high)
-    return max(1, round(track.step.canary_total * (2.0**high - 1)))
+    more: float = track.step.canary_total * (2.0**high - 1)
+    return max(1, round(more))
 
 
 def _judgement(

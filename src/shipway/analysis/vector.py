@@ -81,7 +81,8 @@ class Fleet:
 
         ``counting``, shaped (rollouts, indicators), is False where the events of the reading must not count: warm-up.
         """
-        now = [np.asarray(one, dtype=float) for one in (*canary, *baseline)]
+        # Copied: the caller may count on in the same arrays.
+        now = [np.array(one, dtype=float) for one in (*canary, *baseline)]
         x_c, n_c = _increase(self._previous[:2], now[:2])
         x_b, n_b = _increase(self._previous[2:], now[2:])
         self._previous = now

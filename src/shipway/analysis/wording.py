@@ -26,7 +26,7 @@ def odds(evidence: float, indicators: int) -> str:
         return "less than 1 in a thousand trillion"
     one_in = exp(max(0.0, chance))
     for size, name in _NAMES:
-        if one_in >= size:
+        if one_in >= 0.9995 * size:
             return f"1 in {one_in / size:.3g} {name}"
     return f"1 in {one_in:,.0f}"
 
