@@ -3,7 +3,7 @@
     python -m bench.exposure [--json] [--plot FILE] [--repetitions N] [--scenario NAME] [--seed N]
 
 Simulated traffic (``bench.traffic``), Shipway's own arithmetic (``shipway.analysis.vector``), steps of 5, 25 and 50 % for 300 s
-each, a reading per second, and thirty minutes of the baseline's history read every 10 s before. ``rolled_back`` is a
+each, a reading per second, and an hour of the baseline's history read every 10 s before. ``rolled_back`` is a
 fraction 0..1; ``median_seconds`` is the median, over the repetitions that were rolled back, of seconds since the canary's
 first traffic (null when none was); ``mean_failed_canary_requests`` is over all repetitions.
 """
@@ -26,8 +26,8 @@ from shipway.analysis.vector import Fleet
 STEPS = ((0.05, 300), (0.25, 300), (0.50, 300))
 """(weight, seconds)."""
 
-HISTORY = 1800.0
-"""Seconds of the baseline's past that the judge may learn its dispersion from: half of the hour that ``plan`` looks at."""
+HISTORY = 3600.0
+"""Seconds of the baseline's past that the judge learns its dispersion from: the hour that ``plan`` looks at, too."""
 
 GOOD = (
     Scenario("independent"),

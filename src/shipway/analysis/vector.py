@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shipway.analysis import counts
-from shipway.analysis.dispersion import BLOCK, CLIP, EARLY, FIRST, PRIOR, SHARE, learnt
+from shipway.analysis.dispersion import BLOCK, CLIP, CLIP_EVENTS, EARLY, FIRST, PRIOR, SHARE, learnt, usual
 from shipway.analysis.policy import JudgePolicy
 from shipway.analysis.track import evidence_limit
 
@@ -37,12 +37,14 @@ class Fleet:
         absolute = np.array([counts.absolute_grid(null).alternatives for null in nulls])
         self._log_bad, self._log_good = absolute[..., 0], absolute[..., 1]
         self.logs: Array = np.zeros((*shape, counts.GRID))
-        zeros = [np.zeros(shape) for _ in range(15)]
+        zeros = [np.zeros(shape) for _ in range(13)]
         self.bad, self.good, self.memory_canary, self.memory_total, self.spread, self.events = zeros[:6]
-        self._block_bad, self._block_total, self._last_bad, self._last_total = zeros[6:10]
-        self._previous: list[Array] = zeros[10:14]
-        self.pairs = zeros[14]
+        self._block_bad, self._block_total = zeros[6:8]
+        self._previous: list[Array] = zeros[8:12]
+        self.pairs = zeros[12]
         self._opened: Array = np.full(shape, float(at))
+        self._last: Array = np.zeros((2, *shape))
+        self._last_but_one: Array = np.zeros((2, *shape))
         self._length: Array = np.full(shape, FIRST)
         self.e_relative: Array = np.full(shape, -np.inf)
         self.e_absolute: Array = np.full(shape, -np.inf)
@@ -129,12 +131,14 @@ class Fleet:
         if not closed.any():
             return
         phi = learnt(self.spread, self.events, self.pairs)
-        spread, events = pairs(self._last_bad, self._last_total, self._block_bad, self._block_total, phi)
-        self.spread += np.where(closed, spread, 0.0)
-        self.events += np.where(closed, events, 0.0)
+        new = np.stack([self._block_bad, self._block_total])
+        old = np.where(self._last_but_one[1] > 0, self._last_but_one, self._last)
+        spread, events = pairs(old, new, phi, usual(self.events, self.pairs))
+        self.spread += spread * closed
+        self.events += events * closed
         self.pairs += closed & (events > 0)
-        self._last_bad = np.where(closed, self._block_bad, self._last_bad)
-        self._last_total = np.where(closed, self._block_total, self._last_total)
+        self._last_but_one = np.where(closed, self._last, self._last_but_one)
+        self._last = np.where(closed, new, self._last)
         self._block_bad = np.where(closed, 0.0, self._block_bad)
         self._block_total = np.where(closed, 0.0, self._block_total)
         self._opened = np.where(closed, at, self._opened)
@@ -148,13 +152,14 @@ def mixture(logs: Array) -> Array:
     return mixed
 
 
-def pairs(bad_1: Array, total_1: Array, bad_2: Array, total_2: Array, phi: Any) -> tuple[Array, Array]:
-    """:func:`shipway.analysis.dispersion.pair` for arrays."""
-    total, bad = total_1 + total_2, bad_1 + bad_2
-    share = np.divide(total_2, total, out=np.zeros_like(total), where=total > 0)
-    told = (total_1 > 0) & (total_2 > 0) & (bad > 0) & (share >= SHARE) & (share <= 1 - SHARE)
-    squared = np.divide((bad_2 - bad * share) ** 2, share * (1 - share), out=np.zeros_like(total), where=told)
-    return np.minimum(squared, CLIP * phi * bad) / 2 * told, np.where(told, bad / 2, 0.0)
+def pairs(one: Array, other: Array, phi: Any, usual_bad: Any) -> tuple[Array, Array]:
+    """:func:`shipway.analysis.dispersion.pair` for arrays whose first axis is (bad, total)."""
+    bad, total = one + other
+    share = np.divide(other[1], total, out=np.zeros_like(total), where=total > 0)
+    told = (one[1] > 0) & (other[1] > 0) & (bad > 0) & (share >= SHARE) & (share <= 1 - SHARE)
+    squared = np.divide((other[0] - bad * share) ** 2, share * (1 - share), out=np.zeros_like(total), where=told)
+    weight = np.minimum(1.0, CLIP_EVENTS * usual_bad / np.maximum(bad, 1.0)) / 2 * told
+    return np.minimum(squared, CLIP * phi * bad) * weight, bad * weight
 
 
 def _increase(before: list[Array], now: list[Array]) -> tuple[Array, Array]:
