@@ -39,6 +39,12 @@ GOOD = (
     Scenario("counter-reset", reset=True),
     Scenario("slow-start", slow_start=True, indicator="latency", warm_up=30.0),
 )
+LASTING = (
+    Scenario("clusters-of-5-over-5s", cluster=5, spread=5),
+    Scenario("clusters-of-5-over-10s", cluster=5, spread=10),
+)
+"""Beyond the method's table, without a bar: clusters that no single reading holds."""
+
 INDEPENDENT, CLUSTERED = GOOD[0], GOOD[2]
 LATENCY = Scenario("latency", indicator="latency")
 
@@ -86,6 +92,7 @@ CASES = (
         for p in (0.001, 0.005, 0.01)
         for rps in (2, 20, 200)
     ),
+    *(Case(scenario, rps, p, p) for scenario in LASTING for p in (0.001, 0.01) for rps in (2, 20, 200)),
     *BAD,
 )
 

@@ -76,9 +76,10 @@ def kayenta(world: World) -> Outcome:
     minutes = 180
     canary, baseline = np.full((world.repetitions, minutes), np.nan), np.full((world.repetitions, minutes), np.nan)
     bad = np.zeros((world.repetitions, minutes))
+    tenth = _tenth(world)
     for minute in range(minutes):
         # Half of 10 % each: the world's baseline here is the fresh one; the old one serves the rest, unseen.
-        counts = World.draw(_tenth(world), minute * 60.0, 60.0, 0.5)
+        counts = tenth.draw(minute * 60.0, 60.0, 0.5)
         bad[:, minute] = counts.canary_bad
         for series, x, n in (
             (canary, counts.canary_bad, counts.canary_total),

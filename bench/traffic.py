@@ -27,7 +27,9 @@ class Scenario:
 
     name: str
     cluster: int = 1
-    """Mean size of a cluster of bad events (geometric): all on one arm, within one second."""
+    """Mean size of a cluster of bad events (geometric): all on one arm."""
+    spread: int = 1
+    """Seconds over which the events of a cluster fall."""
     wave: str = ""
     """``traffic`` or ``errors``: which of them swings by 80 % with a period of 12 min, at a random phase."""
     outage: bool = False
@@ -67,9 +69,13 @@ class World:
         self.rng = np.random.default_rng(self.seed)
         self.phase = self.rng.uniform(0, 2 * np.pi, self.repetitions)
         self.outage_at = self.rng.uniform(0, HORIZON - OUTAGE_SECONDS, self.repetitions)
+        self._coming = [np.zeros((self.repetitions, self.scenario.spread), dtype=np.int64) for _ in range(2)]
 
     def draw(self, start: float, seconds: float, weight: Array | float) -> Counts:
         """What both arms count in ``[start, start + seconds)`` when the canary gets ``weight`` (0..1) of the traffic."""
+        if self.scenario.spread > 1 and seconds > 1:
+            parts = [self.draw(start + i, 1.0, weight) for i in range(round(seconds))]
+            return Counts(*(np.sum([getattr(one, name) for one in parts], axis=0) for name in Counts.__annotations__))
         # The swings are slow against any interval but an outage's edge, which is integrated exactly.
         swing = 1 + WAVE_DEPTH * np.sin(2 * np.pi * (start + seconds / 2) / WAVE_PERIOD + self.phase)
         requests = self.rps * seconds * (swing if self.scenario.wave == "traffic" else np.ones(self.repetitions))
@@ -82,7 +88,7 @@ class World:
         if self.scenario.slow_start:
             slow = np.clip((SLOW_START_SECONDS - start) / seconds, 0, 1) if start >= 0 else 0.0
             canary_p = slow * SLOW_START_SHARE + (1 - slow) * canary_p
-        return Counts(*self._arm(requests * weight, canary_p), *self._arm(requests * (1 - weight), baseline_p))
+        return Counts(*self._arm(0, requests * weight, canary_p), *self._arm(1, requests * (1 - weight), baseline_p))
 
     def moments(self) -> Array:
         """Random moments of the rollout, one per repetition."""
@@ -93,11 +99,22 @@ class World:
         share: Array = np.minimum(0.9, p * factor) * (1 - overlap) + np.minimum(0.9, p * OUTAGE_FACTOR) * overlap
         return share
 
-    def _arm(self, requests: Array, p: Array | float) -> tuple[Array, Array]:
+    def _arm(self, arm: int, requests: Array, p: Array | float) -> tuple[Array, Array]:
         good = self.rng.poisson(requests * (1 - p))
         causes = self.rng.poisson(requests * p / self.scenario.cluster)
         bad = causes.copy()
         if self.scenario.cluster > 1:
             hit = np.nonzero(causes)
             bad[hit] += self.rng.negative_binomial(causes[hit], 1 / self.scenario.cluster)
+        if self.scenario.spread > 1:
+            bad = self._spread(arm, bad)
         return bad.astype(float), (good + bad).astype(float)
+
+    def _spread(self, arm: int, begun: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Events of this second, when those ``begun`` fall anywhere in the next seconds."""
+        rows = np.repeat(np.arange(self.repetitions), begun)
+        np.add.at(self._coming[arm], (rows, self.rng.integers(0, self.scenario.spread, len(rows))), 1)
+        now = self._coming[arm][:, 0].copy()
+        self._coming[arm] = np.roll(self._coming[arm], -1, axis=1)
+        self._coming[arm][:, -1] = 0
+        return now

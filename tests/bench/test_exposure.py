@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bench import exposure, rivals
-from bench.exposure import BAD, CASES, CLUSTERED, GOOD, INDEPENDENT, REPETITIONS, Case, main, missed, run
+from bench.exposure import BAD, CASES, CLUSTERED, GOOD, INDEPENDENT, LASTING, REPETITIONS, Case, main, missed, run
 from bench.traffic import Scenario, World
 from shipway.analysis import judge_stream
 from shipway.analysis.policy import Indicator, JudgePolicy, Step
@@ -29,7 +29,7 @@ KEYS = {
 
 
 def test_the_table_has_every_row_of_the_method() -> None:
-    good = Counter(case.scenario.name for case in CASES if case.p0 == case.p1)
+    good = Counter(case.scenario.name for case in CASES if case.rolled_back_at_most == 0.01)
     assert set(good.values()) == {9}
     assert len(good) == len(GOOD) == 8
     assert len(BAD) == 6
@@ -84,6 +84,8 @@ def test_the_world_has_the_rates_it_says() -> None:
         if expected is not None and not scenario.outage:
             assert counts.canary_total.mean() == pytest.approx(1500, rel=0.02)
             assert counts.baseline_bad.mean() == pytest.approx(45, rel=0.05)
+    lasting = World(LASTING[1], 20, 0.01, 0.01, 2000, 5).draw(0.0, 60.0, 0.25)
+    assert lasting.baseline_bad.mean() == pytest.approx(9 * 55.5 / 60, rel=0.05)
     start = World(GOOD[-1], 20, 0.01, 0.01, 4000, 5)
     assert start.draw(0.0, 30.0, 0.5).canary_bad.mean() == pytest.approx(150, rel=0.02)
     assert start.draw(30.0, 30.0, 0.5).canary_bad.mean() == pytest.approx(3, rel=0.1)
