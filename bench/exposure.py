@@ -235,7 +235,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.scenario, options.repetitions, options.seed, [options.judge] if options.judge else DEFAULT
     ):
         rows.append(row)
-        if row.judge.startswith("shipway"):
+        if row.judge == "shipway":
             problems += [
                 f"{row.scenario} {row.rps:g} rps {row.p0:.2%} -> {row.p1:.2%}: {text}" for text in missed(case, row)
             ]
