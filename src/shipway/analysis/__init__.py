@@ -2,3 +2,7 @@
 
 ``../../docs/how-releases-are-judged.md`` explains the method; every formula here names its source.
 """
+
+from shipway.analysis.stream import judge_stream
+
+__all__ = ["judge_stream"]
