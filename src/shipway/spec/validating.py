@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from shipway.model.problems import Problem
 from shipway.spec.application import API_VERSION, Application
 from shipway.spec.checks import Unit
-from shipway.spec.diagnosis import problem_at, problems_of
+from shipway.spec.diagnosis import MAX_EXPLAINED, path_of, problem_at, problems_of
 from shipway.spec.reading import Path
 from shipway.spec.resolving import Declared, DeclaredApplication, DeclaredPlatform, merged
 from shipway.spec.rules import Broken, broken_rules, contradictions
@@ -32,9 +32,7 @@ def validated(declared: Declared, model: type[M], metrics: Metrics) -> tuple[M |
         instance = model.model_validate(data, context=context)
     except ValidationError as error:
         problems = problems_of(error, model, declared.file, declared.node)
-        wrong = [
-            tuple(part for part in details["loc"] if part != "[key]") for details in error.errors(include_url=False)
-        ]
+        wrong = [path_of(details) for details in error.errors(include_url=False)]
     unsaid = [path for path in nothing if path not in wrong]
     message = "expected a value, got nothing; write one, or remove the line"
     problems += [problem_at(declared.file, declared.node, path, "empty-value", message) for path in unsaid]
@@ -95,6 +93,8 @@ def _empty(data: object, path: Path = ()) -> Iterator[Path]:
 
 
 def _rest(model: type[M], data: Mapping[str, Any], wrong: Sequence[Path], context: Mapping[str, Any]) -> M | None:
+    if len(wrong) > MAX_EXPLAINED:  # not a file to be read any closer
+        return None
     try:
         return model.model_validate(_filled(_without(data, set(wrong))), context=dict(context))
     except ValidationError:
