@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, GetJsonSchemaHandler, model_serializer, model_validator
+from pydantic import ConfigDict, Field, GetJsonSchemaHandler, model_serializer, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
@@ -41,6 +41,8 @@ Archetype = Literal["web-app", "api-service", "background-worker", "scheduled-jo
 SERVING: frozenset[str] = frozenset({"web-app", "api-service", "ml-model"})
 """Archetypes that answer requests, and so have traffic to be judged by."""
 
+MAX_ENVIRONMENTS = 50
+"""Each is resolved and checked on its own when the file is read."""
 WORD_FIELDS: Mapping[str, str] = MappingProxyType({"delivery": "strategy", "health": "path"})
 """Maps of the spec that may be abbreviated to one word, and the field that the word is for."""
 
@@ -268,6 +270,8 @@ class Override(Changeable):
 class Spec(Changeable):
     """What the application is and needs."""
 
+    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["image"]}, {"required": ["command"]}]})
+
     archetype: Archetype = Field(
         description="What sort of application it is; decides the defaults.", examples=["api-service"]
     )
@@ -299,7 +303,7 @@ class Spec(Changeable):
     data_class: Literal["public", "internal", "confidential", "restricted"] = Field(
         default="internal", description="The most sensitive data it handles.", examples=["confidential"]
     )
-    environments: dict[Name, Override] = Field(
+    environments: Annotated[dict[Name, Override], Field(max_length=MAX_ENVIRONMENTS)] = Field(
         default_factory=dict,
         description="What differs in an environment.",
         examples=[{"prod": {"scale": {"min": 3, "max": 12}}}],

@@ -162,8 +162,10 @@ class Delivery(Closed):
         default=1.0, description="How many times the baseline's bad ratio is still fine.", examples=[1.5]
     )
     floor: Ratio = Field(default=0.0005, description="A bad ratio below this stops nobody.", examples=["0.05%"])
-    warm_up: Duration = Field(
-        default=5.0, description="Time after an instance starts that does not count for latency.", examples=["30s"]
+    warm_up: Duration | None = Field(
+        default=None,
+        description="Time after an instance starts that does not count for latency; when left out, 5s for processes on one machine and 30s in a cluster.",
+        examples=["30s"],
     )
 
     @model_validator(mode="before")

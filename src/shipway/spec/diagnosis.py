@@ -35,7 +35,8 @@ _BOUNDS: Mapping[str, str] = {
     "greater_than": "more than {gt}",
     "less_than_equal": "at most {le}",
     "less_than": "less than {lt}",
-    "too_short": "at least {min_length} in the list",
+    "too_short": "at least {min_length} entry",
+    "too_long": "at most {max_length} entries",
 }
 
 
@@ -106,33 +107,30 @@ def _wrong(kind: str, context: Mapping[str, Any], got: object) -> tuple[str, str
     if kind in _BOUNDS:
         return "out-of-range", f"expected {_BOUNDS[kind].format(**context)}, got {_amount(got)}", None
     if kind in _TYPES:
-        return "wrong-type", f"expected {_TYPES[kind]}, got {describe(got)}{_unquoted(kind, got)}", None
+        return "wrong-type", f"expected {_TYPES[kind]}, got {describe(got)}{_remedy(kind, got)}", None
     return "bad-value", f"expected another value, got {describe(got)}", None
 
 
 def _amount(got: object) -> str:
-    return f"{len(got)}" if isinstance(got, list | tuple) else describe(got)
+    return f"{len(got)}" if isinstance(got, list | tuple | dict) else describe(got)
 
 
-def _unquoted(kind: str, got: object) -> str:
-    """``"3"`` where 3 is wanted, ``3`` where "3" is wanted: say which quotes to change."""
+def _remedy(kind: str, got: object) -> str:
+    """What to do about ``"3"`` where 3 is wanted, ``3`` where "3" is wanted, and nothing where text is wanted."""
+    if kind == "string_type" and got is None:
+        return '; write "" for an empty text'
     if kind == "string_type" and isinstance(got, bool | int | float):
         return "; put it in quotes"
-    if kind in {"int_type", "float_type"} and isinstance(got, str) and got.lstrip("-").isdecimal():
+    if kind in {"int_type", "float_type"} and isinstance(got, str) and len(got) < 20 and got.lstrip("-").isdecimal():
         return "; remove the quotes"
     return ""
 
 
 def _missing(path: Path, root: type[BaseModel]) -> str:
-    model = _model_at(path[:-1], root)
-    field = _fields(model).get(str(path[-1])) if model else None
-    example = (
-        describe(field.examples[0])
-        if field is not None and field.examples and isinstance(field.examples[0], str)
-        else ""
-    )
-    described = f": {field.description}" if field is not None and field.description else ""
-    return f"`{path[-1]}` is required{described}" + (f" For example {example}" if example else "")
+    name, model = str(path[-1]), _model_at(path[:-1], root)
+    field = _fields(model).get(name) if model else None
+    example = field.examples[0] if field is not None and field.examples else None
+    return f"`{name}` is required" + (f"; for example `{name}: {example}`" if isinstance(example, str) else "")
 
 
 def _unknown(path: Path, root: type[BaseModel]) -> tuple[str, str]:

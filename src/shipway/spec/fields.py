@@ -9,7 +9,15 @@ import shlex
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+)
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
@@ -175,7 +183,7 @@ HeaderName = _text(
 )
 UrlPath = _text(r"^/[^\s?#]*$", "bad-path", "an absolute path such as /healthz")
 Image = _text(
-    r"^[a-z0-9][-a-zA-Z0-9._/:]*[a-zA-Z0-9](@sha256:[a-f0-9]{64})?$",
+    r"^[a-z0-9]([-a-zA-Z0-9._/:]*[a-zA-Z0-9])?(@sha256:[a-f0-9]{64})?$",
     "bad-image",
     "an image such as registry.example.com/shop:1.4.2",
 )
@@ -186,7 +194,19 @@ EnvValue = Annotated[
     Field(json_schema_extra={"type": ["string", "number", "boolean"]}),  # YAML's own types
 ]
 Port = Annotated[int, Field(ge=1, le=65535)]
-Command = Annotated[tuple[str, ...], BeforeValidator(_split), Field(strict=False, min_length=1)]
+Command = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_split),
+    Field(strict=False, min_length=1),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": r"\S"},
+                {"type": "array", "items": {"type": ["string", "number", "boolean"]}, "minItems": 1},
+            ]
+        }
+    ),
+]
 
 _DURATION = "a duration such as 200ms, 30s, 5m or 30d"
 _duration_schema = text_schema(quantities.DURATION_PATTERN, "200ms", "30s", "1h30m", "30d")

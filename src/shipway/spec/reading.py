@@ -137,18 +137,14 @@ def _decode(source: Source) -> str:
             "",
             0,
             "too-large",
-            f"expected at most {MAX_BYTES >> 20} MiB, got {len(raw) >> 20} MiB; is this the right file?",
+            f"expected at most {MAX_BYTES:,} bytes, got {len(raw):,}; is this the right file?",
         )
     if isinstance(raw, bytes):
         raw = _utf8(source.file, raw)
     raw = raw.removeprefix("\ufeff")
     if bad := _UNPRINTABLE.search(raw):
         character = f"U+{ord(bad[0]):04X}"
-        what = (
-            "a binary file"
-            if bad[0] == "\0"
-            else f"the control character {character}; remove it, or write it as an escape in double quotes"
-        )
+        what = f"the control character {character}; remove it, or write it as an escape in double quotes"
         raise _unreadable(source.file, raw, bad.start(), "not-text", f"expected YAML text, got {what}")
     return raw
 
@@ -156,6 +152,8 @@ def _decode(source: Source) -> str:
 def _utf8(file: str, raw: bytes) -> str:
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise _unreadable(file, "", 0, "not-utf-8", "expected UTF-8, got UTF-16; save the file as UTF-8")
+    if b"\0" in raw:
+        raise _unreadable(file, "", 0, "not-text", "expected YAML text, got a binary file")
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -100,7 +100,6 @@ def merged(
     origins: dict[Path, Origin] = {}
     for layer in _layers(declared, platform, environment):
         _merge(data, layer.data, (), layer, origins)
-    data["spec"].pop("environments", None)
     return data, origins
 
 
@@ -121,7 +120,8 @@ def _layers(declared: DeclaredApplication, platform: DeclaredPlatform | None, en
         defaults: tuple[Path, ...] = (("spec", "defaults"), ("spec", "environments", environment, "defaults"))
         for path in defaults:
             yield _Layer("platform default", {"spec": _inside(platform.data, path)}, platform, path)
-    yield _Layer("application", declared.data, declared)
+    spec = {key: value for key, value in declared.data["spec"].items() if key != "environments"}
+    yield _Layer("application", {**declared.data, "spec": spec}, declared)
     override: Path = ("spec", "environments", environment)
     yield _Layer("environment override", {"spec": _inside(declared.data, override)}, declared, override)
 

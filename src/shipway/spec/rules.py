@@ -104,7 +104,7 @@ def _canary_needs_requests(application: Application) -> Iterator[Broken]:
         or "strategy" not in spec.delivery.model_fields_set
     ):
         return
-    message = f"a canary is judged by its requests and a {spec.archetype} answers none; use `delivery: direct`"
+    message = f"a canary is judged by its requests and {_an(spec.archetype)} answers none; use `delivery: direct`"
     yield Broken((*_DELIVERY, "strategy"), "conflict", message, (("spec", "archetype"),))
 
 
@@ -155,7 +155,7 @@ def _schedule(application: Application) -> Iterator[Broken]:
         yield Broken(
             path,
             "conflict",
-            f"a {spec.archetype} has no schedule; use `archetype: scheduled-job` or remove it",
+            f"{_an(spec.archetype)} has no schedule; use `archetype: scheduled-job` or remove it",
             about,
             key=True,
         )

@@ -33,7 +33,8 @@ def validated(declared: Declared, model: type[M], metrics: Metrics) -> tuple[M |
     except ValidationError as error:
         problems = problems_of(error, model, declared.file, declared.node)
         wrong = [path_of(details) for details in error.errors(include_url=False)]
-    unsaid = [path for path in nothing if path not in wrong]
+    reported = set(wrong)
+    unsaid = [path for path in nothing if path not in reported][:MAX_EXPLAINED]
     message = "expected a value, got nothing; write one, or remove the line"
     problems += [problem_at(declared.file, declared.node, path, "empty-value", message) for path in unsaid]
     wrong += unsaid
