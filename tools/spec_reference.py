@@ -10,6 +10,7 @@ import yaml
 from shipway.spec.schema import schema
 
 Schema = Mapping[str, Any]
+_CHANGEABLE = "what an environment may change"
 EXAMPLES = Path(__file__).resolve().parent.parent / "tests" / "spec" / "good"
 
 _HEAD = """\
@@ -108,22 +109,20 @@ def _row(path: str, field: Schema, whole: Schema) -> str:
 
 def _type(field: Schema, whole: Schema) -> str:
     if "$ref" in field:
-        title = _resolved(field, whole)["title"]
-        return {
-            "Override": "what an environment may change",
-            "Changeable": "what an environment may change",
-        }.get(title, "map")
-    if "const" in field:
-        return f"`{field['const']}`"
-    if "enum" in field:
-        return ", ".join(f"`{word}`" for word in field["enum"])
+        return {"Override": _CHANGEABLE, "Changeable": _CHANGEABLE}.get(_resolved(field, whole)["title"], "map")
     if "anyOf" in field:
         return " or ".join(dict.fromkeys(_type(choice, whole) for choice in field["anyOf"]))
     if "patternProperties" in field:
         return f"map of {_type(next(iter(field['patternProperties'].values())), whole)}"
     if field.get("type") == "array":
         return f"list of {_type(field['items'], whole)}"
-    kind = field.get("type", "text")
+    return _scalar_type(field)
+
+
+def _scalar_type(field: Schema) -> str:
+    if choices := field.get("enum") or ([field["const"]] if "const" in field else []):
+        return ", ".join(f"`{choice}`" for choice in choices)
+    kind = field.get("type", "string")
     words = {"string": "text", "integer": "whole number", "object": "map"}
     return " or ".join(words.get(word, word) for word in ([kind] if isinstance(kind, str) else kind))
 

@@ -145,17 +145,19 @@ def _unit(name: str, metrics: Mapping[str, Unit] | None, at: int) -> Unit | None
 
 
 def _comparison(tokens: list[tuple[str, int]], text: str, name: str) -> tuple[Operator, tuple[str, int]]:
-    op, at = tokens[0] if tokens else ("nothing", len(text))
     operators: tuple[Operator, ...] = get_args(Operator)
+    op, at = tokens[0] if tokens else ("", len(text))
     if op not in operators:
-        raise Misspelt("bad-check", f"expected {', '.join(operators)} or `increase` after {name}, got {op}", at)
-    if len(tokens) < 2:
-        raise Misspelt("bad-check", f'expected a quantity after "{op}", got nothing', len(text))
+        hint = did_you_mean(op, ["increase"])
+        message = f"expected {', '.join(operators)} or `increase` after {name}, got {describe(op or None)}{hint}"
+        raise Misspelt("bad-check", message, at)
+    quantity, at = tokens[1] if len(tokens) > 1 else ("", len(text))
+    if not quantity or quantity in operators:
+        raise Misspelt("bad-check", f'expected a quantity after "{op}", got {describe(quantity or None)}', at)
     if len(tokens) > 2:
-        raise Misspelt(
-            "bad-check", f"expected the end of the check after {tokens[1][0]}, got {tokens[2][0]}", tokens[2][1]
-        )
-    return operators[operators.index(op)], tokens[1]
+        rest, after = tokens[2]
+        raise Misspelt("bad-check", f"expected the end of the check after {quantity}, got {describe(rest)}", after)
+    return operators[operators.index(op)], (quantity, at)
 
 
 def _direction(name: str, op: Operator, increase: bool, text: str) -> None:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from shipway.model.problems import Problem
+from shipway.model.quantities import format_number
 from shipway.model.suggestions import closest, did_you_mean
 from shipway.spec.application import Override, Spec
 from shipway.spec.fields import Misspelt, describe
@@ -42,7 +43,7 @@ _BOUNDS: Mapping[str, str] = {
 
 def problems_of(error: ValidationError, root: type[BaseModel], file: str, node: Node) -> list[Problem]:
     """Every error of ``root`` against the document ``node``, in the order of the file."""
-    errors = error.errors(include_url=False)[:MAX_EXPLAINED]
+    errors = [details for details in error.errors(include_url=False)[:MAX_EXPLAINED] if not _is_echo(details)]
     meant = {_meant(path_of(details), root) for details in errors if details["type"] == "extra_forbidden"}
     kept = [details for details in errors if details["type"] != "missing" or path_of(details) not in meant]
     return sorted(_problem(details, root, file, node) for details in kept)
@@ -105,7 +106,8 @@ def _wrong(kind: str, context: Mapping[str, Any], got: object) -> tuple[str, str
         choices = f"one of {', '.join(options)}" if len(options) > 1 else options[0]
         return "not-one-of", f"expected {choices}, got {describe(got)}{hint}", None
     if kind in _BOUNDS:
-        return "out-of-range", f"expected {_BOUNDS[kind].format(**context)}, got {_amount(got)}", None
+        bounds = {key: format_number(bound) for key, bound in context.items() if isinstance(bound, int | float)}
+        return "out-of-range", f"expected {_BOUNDS[kind].format(**bounds)}, got {_amount(got)}", None
     if kind in _TYPES:
         return "wrong-type", f"expected {_TYPES[kind]}, got {describe(got)}{_remedy(kind, got)}", None
     return "bad-value", f"expected another value, got {describe(got)}", None
@@ -116,9 +118,11 @@ def _amount(got: object) -> str:
 
 
 def _remedy(kind: str, got: object) -> str:
-    """What to do about ``"3"`` where 3 is wanted, ``3`` where "3" is wanted, and nothing where text is wanted."""
+    """What to do about the common mistakes: quotes too many or too few, nothing for "", one value for a list of one."""
     if kind == "string_type" and got is None:
         return '; write "" for an empty text'
+    if kind == "tuple_type" and isinstance(got, str) and len(got) < 60:
+        return f"; write `[{got}]`"
     if kind == "string_type" and isinstance(got, bool | int | float):
         return "; put it in quotes"
     if kind in {"int_type", "float_type"} and isinstance(got, str) and len(got) < 20 and got.lstrip("-").isdecimal():
@@ -143,6 +147,11 @@ def _unknown(path: Path, root: type[BaseModel]) -> tuple[str, str]:
     return "unknown-field", f"there is no field `{_short(name)}` here" + (
         hint or f"; expected one of {', '.join(fields)}"
     )
+
+
+def _is_echo(details: ErrorDetails) -> bool:
+    """A list with a bad entry is also "too short" to pydantic, which counts the good ones only."""
+    return details["type"] == "too_short" and len(details["input"]) >= details["ctx"]["min_length"]
 
 
 def _meant(path: Path, root: type[BaseModel]) -> Path:

@@ -135,9 +135,9 @@ def _as_text(value: object) -> object:
 def _probability(text: str) -> float:
     if re.fullmatch(r"0\.\d{1,18}", text) and float(text):
         return float(text)
-    ratio = quantities.parse_ratio(text)
+    ratio = quantities.parse_ratio(text) if re.fullmatch(quantities.RATIO_PATTERN, text) else 0.0
     if not 0 < ratio < 1:
-        raise QuantityError(f'expected a probability between 0 and 1 such as 0.01 or 1%, got "{text}"')
+        raise QuantityError(f"expected a probability between 0 and 1 such as 0.01 or 1%, got {describe(text)}")
     return ratio
 
 

@@ -39,6 +39,15 @@ _WORDS: dict[str, object] = {
 }
 
 
+_SYNTAX = {
+    "mapping values are not allowed": "expected one `key: value` here; indent it like the line above, or put a value with `: ` in quotes",
+    "unexpected end of stream": "expected a closing quote, got the end of the file; this one is never closed",
+    "did not find expected key": "expected the next key in the column of the one before; check the indentation",
+    "did not find expected '-'": "expected the next entry in the column of the one before; check the indentation",
+}
+"""What the parser says, and what it means for somebody who does not know its grammar."""
+
+
 class Source(msgspec.Struct, frozen=True):
     """One file (or what stands for one), as its reader found it."""
 
@@ -193,25 +202,29 @@ class _Reader:
         try:
             yield from yaml.parse(self._text, Loader=_Loader)
         except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            line, column = (mark.line, mark.column) if mark else (0, 0)
-            raise _Unreadable(
-                Problem(self._file, line + 1, column + 1, "", "not-yaml", self._explain(error, line, column))
-            ) from None
+            raise _Unreadable(self._syntax(error)) from None
         except yaml.YAMLError as error:
             raise _Unreadable(Problem(self._file, 1, 1, "", "not-yaml", f"this is not YAML: {error}")) from None
 
+    def _syntax(self, error: yaml.MarkedYAMLError) -> Problem:
+        mark = error.problem_mark or error.context_mark
+        if "end of stream" in (error.problem or "") and error.context_mark:
+            mark = error.context_mark
+        line, column = (mark.line, mark.column) if mark else (0, 0)
+        return Problem(self._file, line + 1, column + 1, "", "not-yaml", self._explain(error, line, column))
+
     def _explain(self, error: yaml.MarkedYAMLError, line: int, column: int) -> str:
+        """The parser's words, or better ones for the mistakes that people make."""
         written = self._lines[line] if line < len(self._lines) else ""
         character = written[column : column + 1]
+        said = " ".join(part for part in (error.problem, error.context) if part)
         if character == "\t" or "\t" in written[: len(written) - len(written.lstrip())]:
             return "expected spaces, got a tab; YAML is indented with spaces only"
-        said = " ".join(part for part in (error.problem, error.context) if part)
-        if character and character in "@`%&*!|>{}[],?" and "cannot start any token" in said:
+        if "cannot start any token" in said:
             return f"expected a value, got `{character}`; put the value in quotes"
-        if "mapping values are not allowed" in said:
-            return "expected one `key: value` here; indent it like the line above, or put a value with `: ` in quotes"
-        return f"this is not YAML: {said}"
+        if "expected ',' or" in said and error.context_mark:
+            return f"expected `,` or the bracket that closes line {error.context_mark.line + 1}, got something else"
+        return next((words for part, words in _SYNTAX.items() if part in said), f"this is not YAML: {said}")
 
     def _node(self, event: Any, events: Iterator[Any], depth: int) -> Node:
         self._count(event, 1)

@@ -29,6 +29,7 @@ class Broken(msgspec.Struct, frozen=True):
 
 
 Rule = Callable[[Application], Iterator[Broken]]
+REPLICAS_OR_SCALE = "expected `replicas` or `scale`, got both; a fixed number and a range contradict each other"
 _DELIVERY: Path = ("spec", "delivery")
 
 
@@ -61,12 +62,9 @@ def _instances(application: Application) -> Iterator[Broken]:
     if spec.scale is None:
         return
     if spec.replicas is not None:
-        message = "expected `replicas` or `scale`, got both; a fixed number and a range contradict each other"
-        yield Broken(("spec", "replicas"), "conflict", message, (path,), key=True)
+        yield Broken(("spec", "replicas"), "conflict", REPLICAS_OR_SCALE, (path,), key=True)
     if spec.scale.max is None:
-        yield Broken(
-            path, "missing-field", "`max` is required: the most instances that may run", ((*path, "max"),), key=True
-        )
+        yield Broken((*path, "max"), "missing-field", "`max` is required: the most instances that may run")
     elif spec.scale.min > spec.scale.max:
         message = f"expected at most max ({spec.scale.max}), got {spec.scale.min}"
         yield Broken((*path, "min"), "out-of-range", message, ((*path, "max"),))

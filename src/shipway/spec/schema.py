@@ -25,7 +25,7 @@ def schema(kind: Literal["Application", "Platform"]) -> dict[str, Any]:
 class _Generator(GenerateJsonSchema):
     """Pydantic's, with defaults as people write them and without titles that repeat the field's name."""
 
-    def field_title_should_be_set(self, schema: Any) -> bool:
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002  # pydantic's signature
         return False
 
     def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:

@@ -15,7 +15,7 @@ from shipway.spec.checks import Unit
 from shipway.spec.diagnosis import MAX_EXPLAINED, path_of, problem_at, problems_of
 from shipway.spec.reading import Path
 from shipway.spec.resolving import Declared, DeclaredApplication, DeclaredPlatform, merged
-from shipway.spec.rules import Broken, broken_rules, contradictions
+from shipway.spec.rules import REPLICAS_OR_SCALE, Broken, broken_rules, contradictions
 
 M = TypeVar("M", bound=BaseModel)
 Metrics = Mapping[str, Unit] | None
@@ -52,11 +52,14 @@ def environment_problems(
 ) -> Iterator[Problem]:
     """Rules that the file keeps as written and breaks in one of its environments."""
     own = {(rule.path, rule.code) for rule in broken_rules(declared.application)}
-    for environment in declared.application.spec.environments:
+    for environment, override in declared.application.spec.environments.items():
+        if override.replicas is not None and override.scale is not None:
+            path: Path = ("spec", "environments", environment, "replicas")
+            yield problem_at(declared.file, declared.node, path, "conflict", REPLICAS_OR_SCALE, key=True)
         data, _ = merged(declared, platform, environment)
         for rule in broken_rules(Application.model_validate(data, context={"metrics": metrics})):
             if (rule.path, rule.code) not in own:
-                yield _placed(declared, rule, _in_environment(declared, environment, rule), f" in `{environment}`")
+                yield _placed(declared, rule, _in_environment(declared, environment, rule), f"in `{environment}`: ")
 
 
 def _in_environment(declared: Declared, environment: str, rule: Broken) -> Path:
@@ -69,7 +72,7 @@ def _in_environment(declared: Declared, environment: str, rule: Broken) -> Path:
 
 
 def _placed(declared: Declared, rule: Broken, path: Path, where: str = "") -> Problem:
-    return problem_at(declared.file, declared.node, path, rule.code, rule.message + where, key=rule.key)
+    return problem_at(declared.file, declared.node, path, rule.code, where + rule.message, key=rule.key)
 
 
 def _touches(rule: Broken, wrong: Sequence[Path]) -> bool:
