@@ -5,6 +5,7 @@ Called by ``spec`` for every value in a file and by whoever shows numbers to peo
 message for the user; nothing else escapes.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from decimal import Decimal
@@ -120,7 +121,7 @@ def parse_memory(text: str) -> int:
     if not re.fullmatch(MEMORY_PATTERN, text):
         raise _error("memory such as 512Mi or 1Gi", text, _memory_hint(text))
     unit = text.lstrip("0123456789.")
-    return -int(-(Decimal(text.removesuffix(unit)) * _MEMORY_UNITS[unit]) // 1)
+    return math.ceil(Decimal(text.removesuffix(unit)) * _MEMORY_UNITS[unit])
 
 
 def format_memory(size: int) -> str:

@@ -127,7 +127,7 @@ def _metrics(platform: DeclaredPlatform | None, attempted: bool) -> Metrics:
     """Names that checks may use beside the built-in ones; None (any) when the Platform is there but cannot be read."""
     if platform is None:
         return None if attempted else {}
-    return {name: metric.unit for name, metric in platform.platform.spec.metrics.items()}
+    return platform.platform.metric_units
 
 
 def _application(

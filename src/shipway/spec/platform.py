@@ -107,3 +107,8 @@ class Platform(Closed):
         description="What holds for every application.",
         examples=[{"environments": {"prod": {}}}],
     )
+
+    @property
+    def metric_units(self) -> dict[str, Unit]:
+        """The organisation's own metrics and what their limits are written in."""
+        return {name: metric.unit for name, metric in self.spec.metrics.items()}

@@ -81,14 +81,15 @@ class _Layer(msgspec.Struct, frozen=True):
 
 
 def resolve(declared: DeclaredApplication, platform: DeclaredPlatform | None = None, environment: str = "") -> Resolved:
-    """The application in ``environment`` (empty: as written, with the platform's defaults).
+    """The application in ``environment`` (empty: as written, over the platform's defaults for everybody).
 
     Raises:
-        BadInput: the platform has no such environment, or (without a platform) the name is nowhere and looks misspelt.
+        BadInput: the platform names its environments and this is none of them. Without a platform any name will do.
     """
-    _known(declared, platform, environment)
+    _known(platform, environment)
     data, origins = merged(declared, platform, environment)
-    application = Application.model_validate(data)
+    context = {"metrics": platform.platform.metric_units} if platform else None
+    application = Application.model_validate(data, context=context)
     return Resolved(application, dict(_provenance(application.document(), origins)))
 
 
@@ -103,13 +104,11 @@ def merged(
     return data, origins
 
 
-def _known(declared: DeclaredApplication, platform: DeclaredPlatform | None, environment: str) -> None:
-    own = declared.application.spec.environments
-    names = list(platform.platform.spec.environments if platform else own)
-    if not environment or environment in names or not (platform and names):
-        return
-    message = f"the platform has no environment `{environment}`{did_you_mean(environment, names)}"
-    raise BadInput(message, hint=f"there is {', '.join(names)}; environments are named in {platform.file}")
+def _known(platform: DeclaredPlatform | None, environment: str) -> None:
+    names = list(platform.platform.spec.environments) if platform else []
+    if platform and names and environment and environment not in names:
+        message = f"the platform has no environment `{environment}`{did_you_mean(environment, names)}"
+        raise BadInput(message, hint=f"there is {', '.join(names)}; environments are named in {platform.file}")
 
 
 def _layers(declared: DeclaredApplication, platform: DeclaredPlatform | None, environment: str) -> Iterator[_Layer]:

@@ -50,25 +50,35 @@ def rule_problems(declared: Declared, application: Application, wrong: Sequence[
 def environment_problems(
     declared: DeclaredApplication, platform: DeclaredPlatform | None, metrics: Metrics
 ) -> Iterator[Problem]:
-    """Rules that the file keeps as written and breaks in one of its environments."""
+    """Rules that the file keeps as written and breaks in an environment, or over the platform's defaults."""
     own = {(rule.path, rule.code) for rule in broken_rules(declared.application)}
     for environment, override in declared.application.spec.environments.items():
         if override.replicas is not None and override.scale is not None:
             path: Path = ("spec", "environments", environment, "replicas")
             yield problem_at(declared.file, declared.node, path, "conflict", REPLICAS_OR_SCALE, key=True)
+    for environment in _environments(declared.application, platform):
         data, _ = merged(declared, platform, environment)
+        where = f"in `{environment}`: " if environment else "with the platform's defaults: "
         for rule in broken_rules(Application.model_validate(data, context={"metrics": metrics})):
             if (rule.path, rule.code) not in own:
-                yield _placed(declared, rule, _in_environment(declared, environment, rule), f"in `{environment}`: ")
+                yield _placed(declared, rule, _in_environment(declared, environment, rule), where)
+
+
+def _environments(application: Application, platform: DeclaredPlatform | None) -> list[str]:
+    """Environments where the application differs from what its file says (empty: the platform's defaults alone)."""
+    theirs = platform.platform.spec.environments if platform else {}
+    defaults = [""] if platform and platform.platform.spec.defaults.model_fields_set else []
+    changed = [name for name, environment in theirs.items() if environment.defaults.model_fields_set]
+    return list(dict.fromkeys([*defaults, *changed, *application.spec.environments]))
 
 
 def _in_environment(declared: Declared, environment: str, rule: Broken) -> Path:
-    """Where to point: at what the override says, if it says anything about it."""
+    """Where to point: at what the override says, if it says anything about it; otherwise at what the file says."""
     override: Path = ("spec", "environments", environment)
-    for path in (rule.path, *rule.about):
-        if declared.node.at((*override, *path[1:]))[2] > len(override):
-            return (*override, *path[1:])
-    return override
+    paths = (rule.path, *rule.about)
+    overridden = [(*override, *path[1:]) for path in paths]
+    written = [path for path in overridden if declared.node.at(path)[2] > len(override)]
+    return next(iter([*written, *(path for path in paths if declared.node.at(path)[2] > 1)]), ("spec",))
 
 
 def _placed(declared: Declared, rule: Broken, path: Path, where: str = "") -> Problem:
