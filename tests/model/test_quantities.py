@@ -63,7 +63,11 @@ def test_what_a_text_means(kind: str, text: str, value: object) -> None:
         ("memory", "512MB", 'expected memory such as 512Mi or 1Gi, got "512MB"; did you mean `512Mi`?'),
         ("memory", "1gb", 'expected memory such as 512Mi or 1Gi, got "1gb"; did you mean `1Gi`?'),
         ("memory", "1024", 'expected memory such as 512Mi or 1Gi, got "1024"'),
-        ("money", "300/month", 'expected an amount such as $300/month or $0.002, got "300/month"; did you mean `$300/month`?'),
+        (
+            "money",
+            "300/month",
+            'expected an amount such as $300/month or $0.002, got "300/month"; did you mean `$300/month`?',
+        ),
         ("money", "$300/week", 'expected an amount such as $300/month or $0.002, got "$300/week"'),
     ],
 )
@@ -147,5 +151,7 @@ def test_a_parser_accepts_what_the_published_pattern_accepts(kind: str, text: st
 
 def test_money_as_a_rate() -> None:
     assert quantities.parse_money("$3600/hour").per_second() == 1.0
-    assert quantities.parse_money("$12/year").per_second() == pytest.approx(quantities.parse_money("$1/month").per_second())
+    assert quantities.parse_money("$12/year").per_second() == pytest.approx(
+        quantities.parse_money("$1/month").per_second()
+    )
     assert quantities.parse_money("$5").per_second() == 5.0

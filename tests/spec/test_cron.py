@@ -5,7 +5,9 @@ import pytest
 from shipway.spec.cron import cron_error
 
 
-@pytest.mark.parametrize("line", ["0 3 * * *", "*/15 8-18 * jan,jul mon-fri", "59 23 31 12 7", "0 0 1-31/2 * SUN", "5,10,15 * * * *"])
+@pytest.mark.parametrize(
+    "line", ["0 3 * * *", "*/15 8-18 * jan,jul mon-fri", "59 23 31 12 7", "0 0 1-31/2 * SUN", "5,10,15 * * * *"]
+)
 def test_cron_lines(line: str) -> None:
     assert cron_error(line) == ""
 

@@ -1,5 +1,6 @@
 """YAML 1.2 to data with positions; what is hostile is refused quickly."""
 
+import json
 import math
 
 import pytest
@@ -16,7 +17,9 @@ def data(text: str) -> object:
     return node.data()
 
 
-@pytest.mark.parametrize("text", ["no", "yes", "on", "off", "5:30", "1_000", "0b1", "2026-01-02", "=", "NaN", "1.2.3", "0o8", "09:00"])
+@pytest.mark.parametrize(
+    "text", ["no", "yes", "on", "off", "5:30", "1_000", "0b1", "2026-01-02", "=", "NaN", "1.2.3", "0o8", "09:00"]
+)
 def test_what_yaml_1_1_would_mangle_stays_text(text: str) -> None:
     assert scalar(text) == text
 
@@ -73,7 +76,12 @@ def test_anchors_end_with_their_document() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["a:\n  b: 1\n  cé: [x, 'y z', \"w\"]\n", "a:\r\n  b: 1\r\n  cé: [x, 'y z', \"w\"]\r\n", "\ufeffa:\n  b: 1\n  cé: [x, 'y z', \"w\"]\n"]
+    "text",
+    [
+        "a:\n  b: 1\n  cé: [x, 'y z', \"w\"]\n",
+        "a:\r\n  b: 1\r\n  cé: [x, 'y z', \"w\"]\r\n",
+        "\ufeffa:\n  b: 1\n  cé: [x, 'y z', \"w\"]\n",
+    ],
 )
 def test_positions_count_characters_from_one(text: str) -> None:
     (node,), _ = read(Source("f.yaml", text))
@@ -96,7 +104,8 @@ HOSTILE = {
     "size": ("a" * (MAX_BYTES + 1), "too-large"),
     "values": ("- 1\n" * 300_000, "too-large"),
     "aliases": (
-        "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(f"{b}: &{b} [{', '.join([f'*{a}'] * 10)}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True)),
+        "a: &a [x, x, x, x, x, x, x, x, x, x]\n"
+        + "".join(f"{b}: &{b} [{', '.join([f'*{a}'] * 10)}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True)),
         "too-large",
     ),
     "recursion": ("&a [*a]", "bad-alias"),
@@ -119,7 +128,12 @@ def test_depth_below_the_limit_is_fine() -> None:
 
 @pytest.mark.parametrize(
     ("raw", "where"),
-    [(b"a: 1\nb: \xff", (2, 4)), ("é: ".encode() + b"\xe9", (1, 4)), ("a: 1".encode("utf-16"), (1, 1)), (b"\x7fELF\0", (1, 1))],
+    [
+        (b"a: 1\nb: \xff", (2, 4)),
+        ("é: ".encode() + b"\xe9", (1, 4)),
+        ("a: 1".encode("utf-16"), (1, 1)),
+        (b"\x7fELF\0", (1, 1)),
+    ],
 )
 def test_bytes_that_are_no_utf_8(raw: bytes, where: tuple[int, int]) -> None:
     nodes, (problem,) = read(Source("f.yaml", raw))
@@ -128,16 +142,20 @@ def test_bytes_that_are_no_utf_8(raw: bytes, where: tuple[int, int]) -> None:
     assert problem.code in {"not-utf-8", "not-text"}
 
 
-plain = st.one_of(st.none(), st.booleans(), st.integers(-(10**15), 10**15), st.floats(allow_nan=False), st.text(st.characters(codec="utf-8"), max_size=20))
-trees = st.recursive(plain, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4), max_leaves=20)
+# DEL must be escaped in YAML and is not by JSON; beyond the BMP JSON writes pairs of surrogates, which libyaml refuses.
+texts = st.text(st.characters(max_codepoint=0xD7FF, exclude_characters="\x7f"), max_size=20)
+plain = st.one_of(
+    st.none(), st.booleans(), st.integers(-(10**15), 10**15), st.floats(allow_nan=False, allow_infinity=False), texts
+)
+trees = st.recursive(
+    plain, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4), max_leaves=20
+)
 
 
 @settings(deadline=None)
-@given(st.dictionaries(st.text(max_size=8), trees, min_size=1, max_size=4))
+@given(st.dictionaries(texts, trees, min_size=1, max_size=4))
 def test_json_reads_as_itself(tree: dict[str, object]) -> None:
     """JSON is YAML 1.2; reading it as anything else would be a bug. Control characters are escaped in JSON."""
-    import json
-
     (node,), problems = read(Source("f.yaml", json.dumps(tree)))
     assert problems == []
     assert node.data() == tree

@@ -93,6 +93,6 @@ def _opened(key: str, node: Node, origin: str) -> Node:
         return node
     field = WORD_FIELDS.get(key)
     if field is None:
-        return Node(node.line, node.column, entries={}, file=origin)
+        return Node(0, 0, entries={}, file=origin)
     name = Node(node.line, node.column, text=field, value=field, file=node.file)
     return Node(node.line, node.column, entries={field: (name, node)}, file=node.file)

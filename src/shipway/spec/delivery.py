@@ -7,7 +7,7 @@ fields are in :mod:`shipway.spec.rules`.
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, GetJsonSchemaHandler, model_validator
+from pydantic import Field, GetJsonSchemaHandler, SerializerFunctionWrapHandler, model_serializer, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
@@ -172,6 +172,12 @@ class Delivery(Closed):
     @classmethod
     def _word(cls, value: Any) -> Any:
         return {"strategy": value} if isinstance(value, str) else value
+
+    @model_serializer(mode="wrap")
+    def _without_idle_steps(self, handler: SerializerFunctionWrapHandler) -> Any:
+        """Steps beside ``direct`` are refused in a file, so none are written."""
+        written = handler(self)
+        return {key: value for key, value in written.items() if key != "steps" or self.strategy != "direct"}
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:

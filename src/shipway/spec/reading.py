@@ -40,6 +40,7 @@ _WORDS: dict[str, object] = {
 
 
 _SYNTAX = {
+    "invalid Unicode character escape": "expected the character itself, got half of it as an escape; write JSON for YAML without ASCII escapes",
     "mapping values are not allowed": "expected one `key: value` here; indent it like the line above, or put a value with `: ` in quotes",
     "unexpected end of stream": "expected a closing quote, got the end of the file; this one is never closed",
     "did not find expected key": "expected the next key in the column of the one before; check the indentation",

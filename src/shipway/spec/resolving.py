@@ -26,6 +26,7 @@ _RIVALS: Mapping[Path, tuple[Path, ...]] = {
     ("spec", "scale"): (("spec", "replicas"),),
 }
 """Setting one takes the other out of the layers below."""
+_STEPS: Path = ("spec", "delivery", "steps")
 _AUTOMATIC: tuple[Path, ...] = (("spec", "resources", "cpu"), ("spec", "resources", "memory"))
 
 
@@ -101,6 +102,8 @@ def merged(
     origins: dict[Path, Origin] = {}
     for layer in _layers(declared, platform, environment):
         _merge(data, layer.data, (), layer, origins)
+    if data["spec"].get("delivery", {}).get("strategy") == "direct":  # an environment may go without the file's steps
+        _drop(data, _STEPS, _STEPS, origins)
     return data, origins
 
 

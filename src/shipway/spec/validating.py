@@ -61,6 +61,7 @@ def environment_problems(
         where = f"in `{environment}`: " if environment else "with the platform's defaults: "
         for rule in broken_rules(Application.model_validate(data, context={"metrics": metrics})):
             if (rule.path, rule.code) not in own:
+                own |= set() if environment else {(rule.path, rule.code)}
                 yield _placed(declared, rule, _in_environment(declared, environment, rule), where)
 
 
