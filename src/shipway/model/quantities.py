@@ -29,6 +29,11 @@ _PERIODS: Mapping[str, float] = MappingProxyType(
     {"hour": 3600.0, "day": 86400.0, "month": 2_629_800.0, "year": 31_557_600.0}
 )
 
+# Beyond these nobody means it, and floats could no longer be written back exactly.
+LONGEST = 36_500 * 86_400.0
+MOST_CORES = 1e6
+MOST_MONEY = 1e9
+
 # Published in the JSON Schema, so they are kept in the dialect that JavaScript and Python share.
 DURATION_PATTERN = rf"^(?:{_NUMBER}(?:ms|us|d|h|m|s))+$"
 RATIO_PATTERN = rf"^{_NUMBER} ?%$"
@@ -62,7 +67,8 @@ def parse_duration(text: str) -> float:
     if not re.fullmatch(DURATION_PATTERN, text):
         hint = f"{text}s" if re.fullmatch(_NUMBER, text) else ""
         raise _error("a duration such as 200ms, 30s, 5m or 30d", text, hint)
-    return float(sum(Decimal(number) * _DURATION_UNITS[unit] for number, unit in _DURATION_PART.findall(text)))
+    seconds = sum(Decimal(number) * _DURATION_UNITS[unit] for number, unit in _DURATION_PART.findall(text))
+    return _at_most(float(seconds), LONGEST, "at most 36500d", text)
 
 
 def format_duration(seconds: float) -> str:
@@ -70,7 +76,7 @@ def format_duration(seconds: float) -> str:
     rest, parts = Decimal(repr(seconds)), []
     for unit in ("d", "h", "m"):
         count, rest = divmod(rest, _DURATION_UNITS[unit])
-        parts += [f"{count}{unit}"] if count else []
+        parts += [f"{int(count)}{unit}"] if count else []
     if rest and (rest != rest.to_integral_value() and rest < 1):
         parts.append(f"{_plain(rest * 1000)}ms")
     elif rest:
@@ -107,7 +113,8 @@ def parse_cpu(text: str) -> float:
     """Cores of ``500m`` (thousandths) or ``2``."""
     if not re.fullmatch(CPU_PATTERN, text):
         raise _error("CPU cores such as 500m, 0.5 or 2", text)
-    return float(Decimal(text[:-1]) / 1000) if text.endswith("m") else float(Decimal(text))
+    cores = Decimal(text[:-1]) / 1000 if text.endswith("m") else Decimal(text)
+    return _at_most(float(cores), MOST_CORES, "at most a million CPU cores", text)
 
 
 def format_cpu(cores: float) -> str:
@@ -141,7 +148,8 @@ def parse_money(text: str) -> Money:
             f"${text}" if re.fullmatch(MONEY_PATTERN, f"${text}") else "",
         )
     amount, _, per = text[1:].partition("/")
-    return Money(float(Decimal(amount)), _CURRENCIES[text[0]], per)
+    number = _at_most(float(Decimal(amount)), MOST_MONEY, "at most a billion", text)
+    return Money(number, _CURRENCIES[text[0]], per)
 
 
 def format_money(money: Money) -> str:
@@ -164,6 +172,12 @@ def _memory_hint(text: str) -> str:
     """``512MB``, ``512mb``, ``1gi`` and ``1gb`` are what people type; offer the binary unit they nearly always mean."""
     match = re.fullmatch(rf"({_NUMBER}) ?([kmgt])i?b?", text, re.IGNORECASE)
     return f"{match[1]}{match[2].upper()}i" if match else ""
+
+
+def _at_most(value: float, most: float, expected: str, text: str) -> float:
+    if value > most:
+        raise _error(expected, text)
+    return value
 
 
 def _error(expected: str, got: str, hint: str = "") -> QuantityError:
