@@ -9,7 +9,7 @@ sources must give the same text, byte for byte, on every machine.
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from tools import spec_reference
@@ -31,14 +31,14 @@ def stale(root: Path = ROOT) -> Iterator[tuple[Path, str]]:
             yield path, text
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
     """The command line; the exit code says whether anything was stale under ``--check``."""
     parser = argparse.ArgumentParser(description="Write the generated files.")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a file is not fresh")
-    check = parser.parse_args().check
-    found = list(stale())
+    check = parser.parse_args(arguments).check
+    found = list(stale(root))
     for path, text in found:
-        print(f"{'stale' if check else 'wrote'}: {path.relative_to(ROOT)}" + ("; run `make generate`" if check else ""))
+        print(f"{'stale' if check else 'wrote'}: {path.relative_to(root)}" + ("; run `make generate`" if check else ""))
         if not check:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")

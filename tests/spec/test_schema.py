@@ -1,13 +1,14 @@
 """The published JSON Schemas: complete, described, fresh."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
 import pytest
 
 from shipway.spec.schema import schema
-from tools import generate
+from tools import generate, spec_reference
 
 KINDS = ("Application", "Platform")
 
@@ -61,9 +62,28 @@ def test_the_generated_files_are_fresh() -> None:
     assert [str(path) for path, _ in generate.stale()] == []
 
 
-def test_a_stale_file_is_found(tmp_path: Any) -> None:
+def test_the_generator_writes_what_is_stale_and_checks_without_writing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert generate.main(["--check"], tmp_path) == 1
+    assert list(tmp_path.iterdir()) == []
+    assert generate.main([], tmp_path) == 0
+    assert generate.main(["--check"], tmp_path) == 0
     name, make = generate.GENERATED[0]
-    (tmp_path / name).parent.mkdir()
-    (tmp_path / name).write_text(make() + " ")
-    assert (tmp_path / name, make()) in list(generate.stale(tmp_path))
-    assert len(list(generate.stale(tmp_path))) == len(generate.GENERATED)
+    (tmp_path / name).write_text(make() + " ", encoding="utf-8")
+    capsys.readouterr()
+    assert generate.main(["--check"], tmp_path) == 1
+    assert capsys.readouterr().out == f"stale: {name}; run `make generate`\n"
+
+
+def test_the_reference_names_every_field() -> None:
+    text = spec_reference.reference()
+    for name in (
+        "spec.delivery.steps[].weight",
+        "spec.slo.latency",
+        "spec.environments",
+        "spec.metrics.<name>.unit",
+        "metadata.team",
+    ):
+        assert f"| `{name}` |" in text
+    assert "$ref" not in text

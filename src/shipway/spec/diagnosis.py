@@ -123,8 +123,6 @@ def _remedy(kind: str, got: object) -> str:
         return '; write "" for an empty text'
     if kind == "tuple_type" and isinstance(got, str) and len(got) < 60:
         return f"; write `[{got}]`"
-    if kind == "string_type" and isinstance(got, bool | int | float):
-        return "; put it in quotes"
     if kind in {"int_type", "float_type"} and isinstance(got, str) and len(got) < 20 and got.lstrip("-").isdecimal():
         return "; remove the quotes"
     return ""
