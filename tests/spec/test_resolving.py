@@ -126,6 +126,26 @@ def test_the_command_line_is_an_origin() -> None:
     assert found.provenance["spec.env.LEVEL"].kind == "command line"
 
 
+def test_the_command_line_holds_against_an_override() -> None:
+    lines = "  environments: {prod: {image: 'old:1', env: {LEVEL: warn, KEEP: x}, scale: {max: 9}}}\n"
+    found = resolved(lines, "prod", "image=shop:2", "env.LEVEL=debug", "replicas=2")
+    spec = found.application.spec
+    assert (spec.image, spec.env["LEVEL"], spec.env["KEEP"], spec.replicas, spec.scale) == (
+        "shop:2",
+        "debug",
+        "x",
+        2,
+        None,
+    )
+    assert found.provenance["spec.replicas"] == Origin("command line", "--set replicas=2")
+    assert found.provenance["spec.env.KEEP"].kind == "environment override"
+
+
+def test_the_command_line_can_set_an_override() -> None:
+    found = resolved("", "prod", "environments.prod.replicas=7")
+    assert found.application.spec.replicas == 7
+
+
 def test_an_environment_that_the_platform_does_not_name() -> None:
     with pytest.raises(BadInput, match="no environment `prd`; did you mean `prod`") as wrong:
         resolved("", "prd")

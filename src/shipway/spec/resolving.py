@@ -126,6 +126,18 @@ def _layers(declared: DeclaredApplication, platform: DeclaredPlatform | None, en
     yield _Layer("application", {**declared.data, "spec": spec}, declared)
     override: Path = ("spec", "environments", environment)
     yield _Layer("environment override", {"spec": _inside(declared.data, override)}, declared, override)
+    yield _Layer("command line", {"spec": _assigned(declared.node.at(("spec",))[1], spec)}, declared)
+
+
+def _assigned(node: Node, data: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of ``data`` that the command line has set: it holds against the environment's overrides as well."""
+    found: dict[str, Any] = {}
+    for key, (_, value) in (node.entries or {}).items():
+        if value.file and key in data:
+            found[key] = data[key]
+        elif value.entries is not None and isinstance(data.get(key), dict) and (inner := _assigned(value, data[key])):
+            found[key] = inner
+    return found
 
 
 def _inside(data: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
