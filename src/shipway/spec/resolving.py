@@ -1,0 +1,219 @@
+"""An application in one environment: platform defaults below it, the environment's overrides above it, and where each value came from.
+
+Called by the service facade before a deployment, by ``explain``, and by validation to check what every environment makes
+of a file. Works on data as written, so that a value that nobody wrote stays distinguishable from one equal to the default.
+"""
+
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from typing import Any, Literal
+
+import msgspec
+
+from shipway.model.errors import BadInput
+from shipway.model.suggestions import did_you_mean
+from shipway.spec.application import SERVING, WORD_FIELDS, Application
+from shipway.spec.diagnosis import dotted
+from shipway.spec.platform import Platform
+from shipway.spec.reading import Node, Path
+
+OriginKind = Literal["command line", "environment override", "application", "platform default", "default"]
+
+_WHOLE: frozenset[Path] = frozenset({("spec", "delivery", "affinity")})
+"""Maps whose entries exclude each other: the upper one replaces the lower."""
+_RIVALS: Mapping[Path, tuple[Path, ...]] = {
+    ("spec", "replicas"): (("spec", "scale"),),
+    ("spec", "scale"): (("spec", "replicas"),),
+}
+"""Setting one takes the other out of the layers below."""
+_STEPS: Path = ("spec", "delivery", "steps")
+_AUTOMATIC: tuple[Path, ...] = (("spec", "resources", "cpu"), ("spec", "resources", "memory"))
+
+
+class Declared(msgspec.Struct, frozen=True):
+    """A document as it was written: what it says, and where."""
+
+    file: str
+    node: Node
+    """Positions of everything in the file."""
+    data: dict[str, Any]
+    """Plain data as written, shorthands and all."""
+
+
+class DeclaredApplication(Declared, frozen=True):
+    """A valid application as written."""
+
+    application: Application
+
+
+class DeclaredPlatform(Declared, frozen=True):
+    """A valid platform as written."""
+
+    platform: Platform
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """Where a value came from."""
+
+    kind: OriginKind
+    file: str = ""
+    line: int = 0
+    """From 1; 0 for a default of ours and for the command line."""
+
+
+class Resolved(msgspec.Struct, frozen=True):
+    """An application with nothing left to look up."""
+
+    application: Application
+    """With the overrides applied and ``environments`` empty."""
+    provenance: Mapping[str, Origin]
+    """Dotted path of every leaf of ``application.document()`` to its origin; a list counts as one leaf."""
+
+
+class _Layer(msgspec.Struct, frozen=True):
+    """Part of a document that says something about the application."""
+
+    kind: OriginKind
+    data: Mapping[str, Any]
+    """In the shape of an Application document."""
+    declared: Declared | None = None
+    at: Path = ()
+    """Where in the document the layer's ``spec`` stands; empty when the document itself is the layer."""
+
+
+def resolve(declared: DeclaredApplication, platform: DeclaredPlatform | None = None, environment: str = "") -> Resolved:
+    """The application in ``environment`` (empty: as written, over the platform's defaults for everybody).
+
+    Raises:
+        BadInput: the platform names its environments and this is none of them. Without a platform any name will do.
+    """
+    _known(platform, environment)
+    data, origins = merged(declared, platform, environment)
+    context = {"metrics": platform.platform.metric_units} if platform else None
+    application = Application.model_validate(data, context=context)
+    return Resolved(application, dict(_provenance(application.document(), origins)))
+
+
+def merged(
+    declared: DeclaredApplication, platform: DeclaredPlatform | None, environment: str
+) -> tuple[dict[str, Any], dict[Path, Origin]]:
+    """The layers as one document, and the origin of each of its values (the longest path that leads to it)."""
+    data: dict[str, Any] = {}
+    origins: dict[Path, Origin] = {}
+    for layer in _layers(declared, platform, environment):
+        _merge(data, layer.data, (), layer, origins)
+    if data["spec"].get("delivery", {}).get("strategy") == "direct":  # an environment may go without the file's steps
+        _drop(data, _STEPS, _STEPS, origins)
+    return data, origins
+
+
+def _known(platform: DeclaredPlatform | None, environment: str) -> None:
+    names = list(platform.platform.spec.environments) if platform else []
+    if platform and names and environment and environment not in names:
+        message = f"the platform has no environment `{environment}`{did_you_mean(environment, names)}"
+        raise BadInput(message, hint=f"there is {', '.join(names)}; environments are named in {platform.file}")
+
+
+def _layers(declared: DeclaredApplication, platform: DeclaredPlatform | None, environment: str) -> Iterator[_Layer]:
+    """From the weakest to the strongest."""
+    if declared.application.spec.archetype not in SERVING:
+        yield _Layer("default", {"spec": {"delivery": {"strategy": "direct"}}})
+    if platform:
+        defaults: tuple[Path, ...] = (("spec", "defaults"), ("spec", "environments", environment, "defaults"))
+        for path in defaults:
+            yield _Layer("platform default", {"spec": _inside(platform.data, path)}, platform, path)
+    spec = {key: value for key, value in declared.data["spec"].items() if key != "environments"}
+    yield _Layer("application", {**declared.data, "spec": spec}, declared)
+    override: Path = ("spec", "environments", environment)
+    yield _Layer("environment override", {"spec": _inside(declared.data, override)}, declared, override)
+    yield _Layer("command line", {"spec": _assigned(declared.node.at(("spec",))[1], spec)}, declared)
+
+
+def _assigned(node: Node, data: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of ``data`` that the command line has set: it holds against the environment's overrides as well."""
+    found: dict[str, Any] = {}
+    for key, (_, value) in (node.entries or {}).items():
+        if value.file and key in data:
+            found[key] = data[key]
+        elif value.entries is not None and isinstance(data.get(key), dict) and (inner := _assigned(value, data[key])):
+            found[key] = inner
+    return found
+
+
+def _inside(data: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
+    for part in path:
+        data = data.get(str(part)) or {}
+    return data
+
+
+def _merge(
+    lower: dict[str, Any], upper: Mapping[str, Any], path: Path, layer: _Layer, origins: dict[Path, Origin]
+) -> None:
+    """Lay ``upper`` over ``lower``: maps merge by key, everything else replaces."""
+    for key, written in upper.items():
+        here = (*path, key)
+        for rival in _RIVALS.get(here, ()):
+            _drop(lower, rival[len(path) :], rival, origins)
+        value = _full(here, written)
+        if here == ("spec", "resources") and not isinstance(written, dict):
+            for automatic in _AUTOMATIC:
+                _drop(lower, automatic[len(path) :], automatic, origins)
+        if isinstance(value, dict) and here not in _WHOLE:
+            origins.setdefault(here, _origin(layer, here))
+            _merge(lower.setdefault(key, {}), value, here, layer, origins)
+        else:
+            _drop(lower, (key,), here, origins)
+            lower[key] = deepcopy(value)
+            origins[here] = _origin(layer, here)
+
+
+def _full(path: Path, value: Any) -> Any:
+    """The map that a word stands for."""
+    if len(path) != 2 or isinstance(value, dict):
+        return value
+    field = WORD_FIELDS.get(str(path[1]))
+    return {} if path == ("spec", "resources") else {field: value} if field else value
+
+
+def _drop(data: dict[str, Any], inside: Path, path: Path, origins: dict[Path, Origin]) -> None:
+    for part in inside[:-1]:
+        data = data.get(str(part), {})
+    data.pop(str(inside[-1]), None)
+    for known in [known for known in origins if known[: len(path)] == path]:
+        del origins[known]
+
+
+def _origin(layer: _Layer, path: Path) -> Origin:
+    if layer.declared is None:
+        return Origin(layer.kind)
+    written = (*layer.at, *path[1:]) if layer.at else path
+    key, value, _ = layer.declared.node.at(written)
+    if value.file:
+        return Origin("command line", value.file)
+    return Origin(layer.kind, layer.declared.file, (key or value).line)
+
+
+def _provenance(
+    data: Mapping[str, Any], origins: Mapping[Path, Origin], path: Path = ()
+) -> Iterator[tuple[str, Origin]]:
+    for key, value in data.items():
+        here = (*path, key)
+        if isinstance(value, dict) and value and here not in _WHOLE:
+            yield from _provenance(value, origins, here)
+        else:
+            yield dotted(here), _nearest(origins, here)
+
+
+def _nearest(origins: Mapping[Path, Origin], path: Path) -> Origin:
+    """The value's own origin, or that of a map that replaced everything under it."""
+    if path in origins:
+        return origins[path]
+    whole = next(
+        (
+            origins[path[:length]]
+            for length in range(len(path) - 1, 0, -1)
+            if path[:length] in _WHOLE and path[:length] in origins
+        ),
+        None,
+    )
+    return whole or Origin("default")

@@ -1,0 +1,166 @@
+"""For any text and any valid application: no crash, no invented problem, nothing lost."""
+
+import json
+from typing import Any
+
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shipway.spec import API_VERSION, Application, Parsed, Source, parse_documents, resolve
+from tests.spec.corpus import BAD, GOOD
+
+names = st.from_regex(r"\A[a-z][a-z0-9]{0,8}\Z")
+durations = st.sampled_from(["200ms", "1s", "90s", "5m", "1h30m", "30d"])
+shares = st.decimals(min_value="0.01", max_value="99.99", places=2).map(lambda share: f"{share}%")
+texts = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=12)
+variables = st.from_regex(r"\A[A-Z_]{1,6}[0-9]?\Z").filter(lambda name: name != "PORT")
+ports = st.integers(1, 65535)
+
+
+def optional(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries({}, optional=fields)
+
+
+weights = st.lists(st.integers(1, 9999), min_size=1, max_size=4, unique=True).map(sorted)
+steps = weights.flatmap(
+    lambda found: st.tuples(
+        *(
+            optional(**{"for": durations, "approval": texts, "minRequests": st.integers(0, 10**6)}).map(
+                lambda rest, w=w: {"weight": f"{w / 100}%", **rest}
+            )
+            for w in found
+        )
+    ).map(list)
+)
+checks = st.lists(
+    st.sampled_from(
+        [
+            "errorRate < 1%",
+            "availability > 99%",
+            "latencyP99 <= 1s",
+            "requestRate > 5/s",
+            "costPerRequest increase < 10%",
+        ]
+    ),
+    unique=True,
+)
+affinities = st.sampled_from(["none", "cookie", {"header": "x-user-id"}, {"cookie": "session"}])
+deliveries = st.sampled_from(["canary", "direct"]) | optional(
+    steps=steps,
+    check=checks,
+    rollback=st.sampled_from(["automatic", "manual"]),
+    advance=st.sampled_from(["evidence", "time"]),
+    exposureBudget=st.integers(0, 1000),
+    onInconclusive=st.sampled_from(["hold", "extend", "advance"]),
+    supersede=st.sampled_from(["replace", "queue"]),
+    keep=durations,
+    affinity=affinities,
+    match=optional(header=st.just("x-canary"), cookie=st.just("canary")),
+    alpha=st.sampled_from([0.01, 0.05, "1%"]),
+    tolerance=st.floats(1, 10),
+    floor=shares,
+    warmUp=durations,
+)
+instances = st.one_of(
+    st.just({}),
+    st.integers(0, 50).map(lambda count: {"replicas": count}),
+    st.tuples(st.integers(0, 5), st.integers(5, 50)).map(
+        lambda bounds: {"scale": {"min": bounds[0], "max": bounds[1]}}
+    ),
+)
+changeable = optional(
+    image=names.map(lambda name: f"registry.example.com/{name}:1"),
+    health=st.sampled_from(["/", "/healthz", {"path": "/up", "startup": "5s"}, {"failures": 2}]),
+    env=st.dictionaries(variables, texts | st.integers(-(10**9), 10**9) | st.booleans(), max_size=4),
+    resources=st.sampled_from(["auto", {"cpu": "500m"}, {"cpu": 2, "memory": "1Gi"}, {"factor": 0.5}]),
+    slo=optional(
+        availability=shares, latency=st.just("95% < 200ms") | st.just(["95% < 200ms", "99% < 1s"]), window=durations
+    ),
+    delivery=deliveries,
+    budget=st.sampled_from(["$300/month", "€5/day", "£0.5"]),
+    profiles=optional(cost=names, monitoring=names, security=names),
+)
+overrides = st.tuples(changeable, instances).map(lambda parts: parts[0] | parts[1])
+dependencies = st.lists(
+    names.map(lambda name: f"dep-{name}")
+    | st.sampled_from([{"database": "postgres", "storage": "5Gi"}, {"cache": "redis"}, {"host": "api.example.com"}]),
+    max_size=3,
+    unique_by=str,
+)
+specs = st.tuples(
+    changeable,
+    instances,
+    optional(
+        directory=texts,
+        port=st.just(8080),
+        ports=st.dictionaries(names, ports, max_size=0),
+        visibility=st.sampled_from(["internal", "public"]),
+        protocol=st.sampled_from(["http", "grpc", "tcp"]),
+        dependsOn=dependencies,
+        dataClass=st.sampled_from(["public", "internal", "confidential", "restricted"]),
+        environments=st.dictionaries(names, overrides, max_size=3),
+    ),
+).map(lambda parts: {"archetype": "api-service", "command": ["run", "1"], **parts[0], **parts[1], **parts[2]})
+applications = st.builds(
+    lambda name, spec: {"apiVersion": API_VERSION, "kind": "Application", "metadata": {"name": name}, "spec": spec},
+    names,
+    specs,
+)
+
+
+class Quoting(yaml.SafeDumper):
+    """Quotes every text: the plain dumper follows YAML 1.1, to which ``0E0`` is no number."""
+
+
+Quoting.add_representer(str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"'))
+
+
+def parsed(data: dict[str, Any]) -> Parsed:
+    return parse_documents([Source("f.yaml", json.dumps(data, ensure_ascii=False))])
+
+
+@settings(deadline=None)
+@given(applications)
+def test_a_valid_application_has_no_problems_and_survives_being_written(data: dict[str, Any]) -> None:
+    found = parsed(data)
+    assert found.problems == ()
+    (application,) = found.applications
+    again = parse_documents([Source("f.yaml", yaml.dump(application.document(), Dumper=Quoting, allow_unicode=True))])
+    assert again.problems == ()
+    assert again.applications == (application,)
+    assert Application.model_validate_json(json.dumps(application.document())) == application
+
+
+@settings(deadline=None)
+@given(applications)
+def test_every_environment_of_a_valid_application_resolves(data: dict[str, Any]) -> None:
+    (declared,) = parsed(data).declared
+    for environment in ["", *declared.application.spec.environments]:
+        found = resolve(declared, None, environment)
+        again = parse_documents([Source("f.yaml", json.dumps(found.application.document(), ensure_ascii=False))])
+        assert again.applications == (found.application,)
+
+
+LINES = [line for path in [*GOOD, *BAD] for line in path.read_bytes().decode("utf-8", "replace").splitlines()]
+edits = st.lists(st.tuples(st.integers(0, 40), st.sampled_from(LINES) | st.text(max_size=10)), min_size=1, max_size=8)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.sampled_from(GOOD), edits)
+def test_no_edit_of_a_file_makes_it_raise(path: Any, edits: list[tuple[int, str]]) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    for at, line in edits:
+        lines.insert(at, line)
+    found = parse_documents([Source("f.yaml", "\n".join(lines))])
+    assert found.problems or found.declared
+    for problem in found.problems:
+        assert 1 <= problem.line <= len(lines) + 1
+        assert problem.message
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.sampled_from(GOOD), st.integers(0, 3000), st.integers(0, 30), st.text(max_size=6))
+def test_no_damage_to_a_file_makes_it_raise(path: Any, at: int, cut: int, put: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    parse_documents([Source("f.yaml", text[:at] + put + text[at + cut :])])

@@ -1,0 +1,135 @@
+"""Every rule between fields: what breaks it, and what just does not."""
+
+import pytest
+
+from tests.spec.corpus import HEAD, parse
+
+WORKER = HEAD.replace("api-service", "background-worker")
+JOB = HEAD.replace("api-service", "scheduled-job")
+NOTHING = HEAD.replace("  image: registry.example.com/checkout:1.4.2\n", "")
+
+BROKEN = {
+    "nothing to run": (NOTHING, "spec", "missing-field"),
+    "scale without max": (HEAD + "  scale: {signal: cpu}\n", "spec.scale.max", "missing-field"),
+    "scale reversed": (HEAD + "  scale: {min: 3, max: 2}\n", "spec.scale.min", "out-of-range"),
+    "scale beside replicas": (HEAD + "  replicas: 0\n  scale: {max: 2}\n", "spec.replicas", "conflict"),
+    "equal steps": (
+        HEAD + "  delivery: {steps: [{weight: 5%}, {weight: 5.0%}]}\n",
+        "spec.delivery.steps[1].weight",
+        "not-ascending",
+    ),
+    "at most too short": (
+        HEAD + "  delivery: {steps: [{weight: 5%, for: 1m, atMost: 59s}]}\n",
+        "spec.delivery.steps[0].atMost",
+        "out-of-range",
+    ),
+    "equal checks": (
+        HEAD + "  delivery: {check: [errorRate < 1%, errorRate<1%]}\n",
+        "spec.delivery.check[1]",
+        "duplicate",
+    ),
+    "steps of direct": (
+        HEAD + "  delivery: {strategy: direct, steps: [{weight: 5%}]}\n",
+        "spec.delivery.steps",
+        "conflict",
+    ),
+    "canary of a worker": (WORKER + "  delivery: {strategy: canary}\n", "spec.delivery.strategy", "conflict"),
+    "canary of a job": (JOB + "  schedule: 0 3 * * *\n  delivery: canary\n", "spec.delivery", "conflict"),
+    "two affinities": (HEAD + "  delivery: {affinity: {cookie: a, header: b}}\n", "spec.delivery.affinity", "conflict"),
+    "self dependency": (
+        HEAD + "  dependsOn: [{application: checkout, port: grpc}]\n",
+        "spec.dependsOn[0]",
+        "self-dependency",
+    ),
+    "equal dependencies": (HEAD + "  dependsOn: [a, {application: a}]\n", "spec.dependsOn[1]", "duplicate"),
+    "two kinds": (HEAD + "  dependsOn: [{cache: redis, queue: nats}]\n", "spec.dependsOn[0]", "conflict"),
+    "no kind": (HEAD + "  dependsOn: [{name: a}]\n", "spec.dependsOn[0]", "conflict"),
+    "port of a database": (
+        HEAD + "  dependsOn: [{database: mysql, port: sql}]\n",
+        "spec.dependsOn[0].port",
+        "conflict",
+    ),
+    "name of an application": (
+        HEAD + "  dependsOn: [{application: a, name: b}]\n",
+        "spec.dependsOn[0].name",
+        "conflict",
+    ),
+    "job without schedule": (JOB, "spec.schedule", "missing-field"),
+    "schedule of a service": (HEAD + "  schedule: 0 3 * * *\n", "spec.schedule", "conflict"),
+    "schedule that is none": (JOB + "  schedule: daily\n", "spec.schedule", "bad-schedule"),
+    "scale of a job": (JOB + "  schedule: 0 3 * * *\n  scale: {max: 2}\n", "spec.scale", "conflict"),
+    "secret and variable": (HEAD + "  env: {A: x}\n  secrets: {A: y}\n", "spec.secrets.A", "conflict"),
+    "PORT": (HEAD + "  secrets: {PORT: y}\n", "spec.secrets.PORT", "reserved-name"),
+    "main port again": (HEAD + "  ports: {admin: 8080}\n", "spec.ports.admin", "duplicate"),
+    "port twice": (HEAD + "  ports: {admin: 9000, grpc: 9000}\n", "spec.ports.grpc", "duplicate"),
+    "host of a private application": (HEAD + "  host: a.example.com\n  visibility: private\n", "spec.host", "conflict"),
+}
+
+KEPT = {
+    "a command alone": NOTHING + "  command: run\n",
+    "both image and command": HEAD + "  command: run\n",
+    "bounds that are equal": HEAD + "  scale: {min: 2, max: 2}\n",
+    "down to nothing": HEAD + "  scale: {min: 0, max: 2, signal: queue}\n",
+    "steps a hundredth apart": HEAD + "  delivery: {steps: [{weight: 5%}, {weight: 5.01%}, {weight: 99.99%}]}\n",
+    "at most as long as for": HEAD + "  delivery: {steps: [{weight: 5%, for: 1m, atMost: 60s}]}\n",
+    "two limits of one indicator": HEAD + "  delivery: {check: [errorRate < 1%, errorRate increase < 1%]}\n",
+    "a worker without a word on delivery": WORKER + "  delivery: {keep: 1m}\n",
+    "a worker delivered directly": WORKER + "  delivery: direct\n",
+    "several databases by name": HEAD + "  dependsOn: [{database: postgres}, {database: postgres, name: audit}]\n",
+    "an application named like a kind": HEAD + "  dependsOn: [database]\n",
+    "a port of another application": HEAD + "  dependsOn: [{application: a, port: grpc}]\n",
+    "a schedule by environment": JOB + "  schedule: 0 3 * * *\n  environments: {dev: {schedule: 0 4 * * *}}\n",
+    "a host of an internal application": HEAD + "  host: a.example.com\n",
+    "other ports": HEAD + "  ports: {admin: 8081, grpc: 9000}\n",
+}
+
+
+@pytest.mark.parametrize(("text", "path", "code"), BROKEN.values(), ids=BROKEN)
+def test_a_broken_rule_is_the_only_problem(text: str, path: str, code: str) -> None:
+    assert [(problem.path, problem.code) for problem in parse(text).problems] == [(path, code)]
+
+
+@pytest.mark.parametrize("text", KEPT.values(), ids=KEPT)
+def test_what_just_keeps_the_rules(text: str) -> None:
+    assert parse(text).problems == ()
+
+
+@pytest.mark.parametrize(
+    ("override", "path"),
+    [
+        ("{scale: {min: 9}}", "spec.environments.prod.scale.min"),
+        ("{scale: {max: 1}}", "spec.environments.prod.scale.min"),
+        ("{secrets: {LEVEL: level}}", "spec.environments.prod.secrets.LEVEL"),
+        ("{schedule: 0 3 * * *}", "spec.environments.prod.schedule"),
+        ("{delivery: {steps: [{weight: 5%}, {weight: 1%}]}}", "spec.environments.prod.delivery.steps[1].weight"),
+        ("{replicas: 1, scale: {max: 3}}", "spec.environments.prod.replicas"),
+    ],
+)
+def test_a_rule_broken_in_an_environment_points_at_the_override(override: str, path: str) -> None:
+    text = HEAD + f"  env: {{LEVEL: info}}\n  scale: {{min: 2, max: 4}}\n  environments:\n    prod: {override}\n"
+    (problem,) = parse(text).problems
+    assert (problem.path, problem.line) == (path, 11)
+
+
+HOSTILE = {
+    "unknown fields": HEAD + "".join(f"  k{number}: 1\n" for number in range(30_000)),
+    "values missing": HEAD + "  env:\n" + "".join(f"    K{number}:\n" for number in range(30_000)),
+    "environments": HEAD
+    + "  environments:\n"
+    + "".join(f"    e{number}: {{replicas: 1}}\n" for number in range(10_000)),
+    "dependencies": HEAD + "  dependsOn: [" + "a," * 30_000 + "]\n",
+    "steps": HEAD + "  delivery:\n    steps:\n" + "      - {weight: 5%}\n" * 10_000,
+    "checks": HEAD + "  delivery:\n    check:\n" + "      - errorRat < 1%\n" * 20_000,
+    "long host": HEAD + "  host: " + "a-" * 300_000 + "!\n",
+    "long schedule": JOB + "  schedule: " + "1," * 300_000 + " * * * *\n",
+    "long duration": HEAD + "  delivery: {keep: " + "1s" * 300_000 + "!}\n",
+    "long number": HEAD + "  port: " + "9" * 900_000 + "\n",
+}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.timeout(30)
+def test_a_hostile_file_is_judged_in_bounded_time_and_few_words(text: str) -> None:
+    found = parse(text).problems
+    assert 1 <= len(found) <= 101
+    assert all(len(problem.message) < 600 for problem in found)
