@@ -5,7 +5,7 @@
     /livez       the same for DEAD_IF
     /env         the environment as JSON
     /slow?S      200 after S seconds
-    /500 /cut /reset /hang   answers of a bad release
+    /500 /cut /reset   answers of a bad release
     /grow?MIB    holds that much more memory
     /exit?CODE   ends the process
     /say?TEXT    writes TEXT to stdout
@@ -40,47 +40,79 @@ def health(variable: str) -> bytes:
     return answer("503 Service Unavailable", "no") if bad and Path(bad).exists() else answer("200 OK", "yes")
 
 
-async def respond(path: str, argument: str, writer: asyncio.StreamWriter) -> bytes:
-    match path:
-        case "/healthz":
-            return health("UNHEALTHY_IF")
-        case "/livez":
-            return health("DEAD_IF")
-        case "/env":
-            return answer("200 OK", json.dumps(dict(os.environ)))
-        case "/slow":
-            await asyncio.sleep(float(argument))
-        case "/hang":
-            await asyncio.sleep(60)
-        case "/500":
-            return answer("500 Internal Server Error", "no")
-        case "/reset":
-            writer.transport.abort()
-            return b""
-        case "/cut":
-            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf of it")
-            await writer.drain()
-            await asyncio.sleep(0.05)
-            writer.transport.abort()
-            return b""
-        case "/grow":
-            HELD.append(os.urandom(1) * (int(argument) << 20))
-        case "/exit":
-            os._exit(int(argument))
-        case "/say":
-            print(argument, flush=True)
-        case _:
-            if random.random() < float(os.environ.get("ERRORS", "0")):
-                return answer("500 Internal Server Error", "no")
-            await asyncio.sleep(float(os.environ.get("SLOW", "0")))
+async def root(_argument: str, _writer: asyncio.StreamWriter) -> bytes:
+    if random.random() < float(os.environ.get("ERRORS", "0")):
+        return answer("500 Internal Server Error", "no")
+    await asyncio.sleep(float(os.environ.get("SLOW", "0")))
     return answer("200 OK", RELEASE)
+
+
+async def healthz(_argument: str, _writer: asyncio.StreamWriter) -> bytes:
+    return health("UNHEALTHY_IF")
+
+
+async def livez(_argument: str, _writer: asyncio.StreamWriter) -> bytes:
+    return health("DEAD_IF")
+
+
+async def env(_argument: str, _writer: asyncio.StreamWriter) -> bytes:
+    return answer("200 OK", json.dumps(dict(os.environ)))
+
+
+async def slow(argument: str, _writer: asyncio.StreamWriter) -> bytes:
+    await asyncio.sleep(float(argument))
+    return answer("200 OK", RELEASE)
+
+
+async def error(_argument: str, _writer: asyncio.StreamWriter) -> bytes:
+    return answer("500 Internal Server Error", "no")
+
+
+async def reset(_argument: str, writer: asyncio.StreamWriter) -> bytes:
+    writer.transport.abort()
+    return b""
+
+
+async def cut(_argument: str, writer: asyncio.StreamWriter) -> bytes:
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf of it")
+    await writer.drain()
+    await asyncio.sleep(0.05)
+    return await reset("", writer)
+
+
+async def grow(argument: str, _writer: asyncio.StreamWriter) -> bytes:
+    HELD.append(os.urandom(1) * (int(argument) << 20))
+    return answer("200 OK", RELEASE)
+
+
+async def leave(argument: str, _writer: asyncio.StreamWriter) -> bytes:
+    os._exit(int(argument))
+
+
+async def say(argument: str, _writer: asyncio.StreamWriter) -> bytes:
+    print(argument, flush=True)
+    return answer("200 OK", RELEASE)
+
+
+PATHS = {
+    "/healthz": healthz,
+    "/livez": livez,
+    "/env": env,
+    "/slow": slow,
+    "/500": error,
+    "/reset": reset,
+    "/cut": cut,
+    "/grow": grow,
+    "/exit": leave,
+    "/say": say,
+}
 
 
 async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     try:
         while head := await reader.readuntil(b"\r\n\r\n"):
             path, _, argument = head.split()[1].decode().partition("?")
-            writer.write(await respond(path, argument, writer))
+            writer.write(await PATHS.get(path, root)(argument, writer))
             await writer.drain()
     except (asyncio.IncompleteReadError, ConnectionError):
         pass

@@ -25,7 +25,7 @@ A process is named by pid, start time and boot, never by its pid alone.
 """
 
 # The file as a whole stays away from pathlib: importing it would cost a third of the start-up.
-# ruff: noqa: PTH
+# ruff: noqa: PTH105, PTH110, PTH116, PTH123, PTH202, PTH208
 
 import contextlib
 import errno
