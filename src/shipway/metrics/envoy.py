@@ -1,4 +1,4 @@
-"""The counters of the local proxy: one look at Envoy's admin socket answers for every release. Made by ``cli.wiring``.
+"""The counters of the local proxy: one scrape of Envoy's admin socket answers for every release. Made by ``cli.wiring``.
 
 What counts as what, checked against Envoy 1.40 for each way in which a request can end:
 
@@ -64,6 +64,8 @@ class EnvoyMetrics:
 
     async def _scrape(self, clusters: Sequence[str]) -> "Scrape | Absent":
         try:
+            # Asking makes Envoy merge its histograms, but it answers first: the second answer has what the first began.
+            await self._web.get("/stats", params={"filter": "^$"})
             response = await self._web.get("/stats", params=_parameters(clusters))
             response.raise_for_status()
             return Scrape(msgspec.json.decode(response.content, type=_Stats))

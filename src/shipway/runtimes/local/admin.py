@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 import httpx
 import msgspec
@@ -41,17 +41,16 @@ class Admin:
             return {}
         return {str(entry["name"]): entry["value"] for entry in found if "name" in entry and "value" in entry}
 
-    async def agree(self, wanted: Mapping[str, str], seconds: float) -> list[str]:
-        """Wait until every text readout has its wanted value. Returns the names that have not after ``seconds``."""
+    async def agree(self, name: str, wanted: Callable[[], str], seconds: float) -> bool:
+        """Wait until the text readout ``name`` has the wanted value. False when it has not after ``seconds``."""
         deadline = asyncio.get_running_loop().time() + seconds
         wait, longest = _POLL
-        while True:
-            found = await self.stats(wanted)
-            missing = [name for name, value in wanted.items() if found.get(name) != value]
-            if not missing or asyncio.get_running_loop().time() > deadline:
-                return missing
+        while (await self.stats([name])).get(name) != wanted():
+            if asyncio.get_running_loop().time() > deadline:
+                return False
             await asyncio.sleep(wait)
             wait = min(2 * wait, longest)
+        return True
 
     async def listener(self, name: str) -> tuple[bool, str]:
         """(whether the listener accepts connections, why Envoy refused its last configuration)."""

@@ -76,6 +76,7 @@ class Instance:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._child = None  # whoever watches next looks at the process afresh
 
     async def stop(self, grace: float) -> None:
         """End the process; returns when it is gone."""

@@ -35,10 +35,17 @@ _LONGEST_SOCKET_PATH = 100
 """Bytes; the kernel's limit is 107."""
 
 _START_SECONDS = 15.0
-_APPLY_SECONDS = 5.0
-"""Envoy killed at the worst moment is back in under 2 s."""
+_PATIENCE = (1.0, 4.0)
+"""Seconds that Envoy may take to apply a document, before and after a nudge. Killed at the worst moment, it is back in
+under 2 s."""
 
 _WATCH = 0.25
+"""Seconds between looks at Envoy's keeper."""
+
+_LISTENER_LOOKS = 8
+"""Every so many looks also at whether Envoy could bind all ports."""
+
+_LISTENER_VERSION = "listener_manager.lds.version_text"
 
 _BACKOFF = (0.05, 5.0)
 """First and longest delay in seconds before Envoy is started again."""
@@ -80,6 +87,9 @@ class Proxy:
         self.admin = Admin(self.admin_socket)
         self.routes: dict[AppName, Routes] = {}
         self._endpoints: dict[Arm, tuple[int, ...]] = {}
+        self._versions: dict[str, str] = {}
+        """Of each document as it lies on disk."""
+        self._running: set[Arm] = set()
         self._needed: set[Arm] = set()
         """Clusters of the routes being changed, old and new."""
         self._lock = asyncio.Lock()
@@ -123,9 +133,8 @@ class Proxy:
 
     async def shut_down(self, drain_seconds: float) -> None:
         """Stop listening and let requests in flight finish. Envoy itself is ended by :meth:`end`."""
-        document = envoy.listener_document([], self._files)
-        self._write(self._files.listeners, document)
-        await self.admin.agree({"listener_manager.lds.version_text": envoy.version_of(document)}, seconds=2.0)
+        self._write(self._files.listeners, envoy.listener_document([], self._files))
+        await self._follows(_LISTENER_VERSION, self._files.listeners, seconds=2.0)
         await self._quiet(list(self._endpoints), drain_seconds)
 
     async def end(self) -> None:
@@ -165,8 +174,13 @@ class Proxy:
             await asyncio.sleep(0.02)
 
     async def _watch(self) -> None:
-        while True:
+        """Keep a keeper there, and have Envoy try again a port that was taken when it started."""
+        for look in itertools.count(1):
             self.kept.ensure_keeper()
+            if look % _LISTENER_LOOKS == 0 and not self._lock.locked():
+                version = await self.admin.stats([_LISTENER_VERSION])
+                if version and version[_LISTENER_VERSION] != self._versions[self._files.listeners]:
+                    self._touch(self._files.listeners)
             await asyncio.sleep(_WATCH)
 
     # -- endpoints
@@ -176,10 +190,9 @@ class Proxy:
         return self._endpoints.get((app, release), ())
 
     def admit(self, app: AppName, release: ReleaseId) -> None:
-        """Have clusters for a release, so that traffic can be sent to it without delay later."""
-        if (app, release) not in self._endpoints:
-            self.publish(app, release, ())
-            self._write_clusters()
+        """Have clusters for a release that runs, so that traffic can be sent to it without delay later."""
+        self._running.add((app, release))
+        self._write_clusters()
 
     def publish(self, app: AppName, release: ReleaseId, ports: Sequence[int]) -> None:
         """Send the release's requests to these ports from now on. Envoy follows within milliseconds."""
@@ -188,16 +201,13 @@ class Proxy:
 
     def forget(self, app: AppName, release: ReleaseId) -> None:
         """Drop the clusters of a release that has ended, unless routes still name it."""
-        if (app, release) not in self._referenced():
-            self._endpoints.pop((app, release), None)
-            self._write_clusters()
-            Path(self._files.endpoints(app, release)).unlink(missing_ok=True)
+        self._running.discard((app, release))
+        self._write_clusters()
 
     async def drained(self, app: AppName, release: ReleaseId, seconds: float) -> None:
         """Wait until Envoy follows the endpoints and the release has no request in flight, at most ``seconds``."""
-        document = envoy.endpoint_document(app, release, self.endpoints(app, release))
         name = f"cluster.{envoy.cluster_name(app, release)}.version_text"
-        await self.admin.agree({name: envoy.version_of(document)}, min(seconds, 2.0))
+        await self._follows(name, self._files.endpoints(app, release), min(seconds, 2.0))
         await self._quiet([(app, release)], seconds)
 
     async def _quiet(self, arms: Sequence[Arm], seconds: float) -> None:
@@ -222,7 +232,7 @@ class Proxy:
             before = self.routes.get(routes.app)
             if before is not None and routes.generation < before.generation:
                 return
-            if (before is None or before.port != routes.port) and not is_free(routes.port):
+            if not await self._has(routes) and not is_free(routes.port):
                 await self._refuse_taken_port(routes)
             try:
                 await self._apply(routes)
@@ -236,40 +246,53 @@ class Proxy:
             self._restore(app, None)
 
     async def _apply(self, routes: Routes) -> None:
+        app = routes.app
         self._needed = self._referenced() | _named(routes)
         self.routes[routes.app] = routes
         try:
             self._write_record(routes)
-            for app, release in _named(routes):
-                self.admit(app, release)
-            await self._agreed({"cluster_manager.cds.version_text": self._write_clusters()})
-            document = envoy.route_document(routes)
-            self._write(self._files.routes(routes.app), document)
+            self._write_clusters()
+            await self._agreed("cluster_manager.cds.version_text", self._files.clusters)
+            self._write(self._files.routes(app), envoy.route_document(routes))
             self._write_listeners()
-            app = routes.app
+            if not (await self.admin.listener(app))[0]:
+                self._touch(self._files.listeners)
             await self._listening(routes)
-            await self._agreed({f"http.{app}.rds.{app}.version_text": envoy.version_of(document)})
+            await self._agreed(f"http.{app}.rds.{app}.version_text", self._files.routes(app))
         finally:
             self._needed = set()
         self._write_clusters()
 
-    async def _agreed(self, wanted: dict[str, str]) -> None:
-        missing = await self.admin.agree(wanted, _APPLY_SECONDS)
-        if missing:
-            lines = "\n  ".join(self.kept.log_tail(3))
-            raise RuntimeFault(
-                f"the proxy has not applied {', '.join(missing)} within {_APPLY_SECONDS:g} s; its last words:\n  {lines}",
-                hint=f"the whole log: {self.kept.log}",
-            )
+    async def _agreed(self, name: str, path: str) -> None:
+        """Wait until Envoy has applied the document; nudge it once, should it have refused an earlier one like it."""
+        for seconds in _PATIENCE:
+            if await self._follows(name, path, seconds):
+                return
+            self._touch(path)
+        lines = "\n  ".join(self.kept.log_tail(3))
+        raise RuntimeFault(
+            f"the proxy has not applied {Path(path).name} within {sum(_PATIENCE):g} s; its last words:\n  {lines}",
+            hint=f"the whole log: {self.kept.log}",
+        )
+
+    async def _follows(self, name: str, path: str, seconds: float) -> bool:
+        """Whether Envoy applies within ``seconds`` what the document says, even if that changes meanwhile."""
+        return await self.admin.agree(name, lambda: self._versions[path], seconds)
+
+    async def _has(self, routes: Routes) -> bool:
+        """Whether Envoy listens on the port for this application already."""
+        before = self.routes.get(routes.app)
+        same_port = before is not None and before.port == routes.port
+        return same_port and (await self.admin.listener(routes.app))[0]
 
     async def _listening(self, routes: Routes) -> None:
         """Wait until the application's listener accepts connections."""
-        deadline = asyncio.get_running_loop().time() + _APPLY_SECONDS
+        deadline = asyncio.get_running_loop().time() + sum(_PATIENCE)
         while True:
             active, fault = await self.admin.listener(routes.app)
             if active and not fault:
                 return
-            if fault and "bind" in fault:
+            if "bind" in fault and not is_free(routes.port):
                 await self._refuse_taken_port(routes)
             if asyncio.get_running_loop().time() > deadline:
                 raise RuntimeFault(
@@ -310,11 +333,12 @@ class Proxy:
         for path in (self.directory / "eds").glob("*/*.json"):
             arm = (AppName(path.parent.name), ReleaseId(path.stem))
             self._endpoints[arm] = _ports(path)
+            self._running.add(arm)
 
     def _write_everything(self) -> None:
-        self._write(str(self.directory / "bootstrap.json"), envoy.bootstrap(self._files, _SOCKET))
-        for arm in self._referenced() | set(self._endpoints):
-            self.publish(*arm, self.endpoints(*arm))
+        _replace(self.directory / "bootstrap.json", envoy.encode(envoy.bootstrap(self._files, _SOCKET)))
+        for arm, ports in list(self._endpoints.items()):
+            self.publish(*arm, ports)
         self._write_clusters()
         for routes in self.routes.values():
             self._write(self._files.routes(routes.app), envoy.route_document(routes))
@@ -323,16 +347,23 @@ class Proxy:
     def _referenced(self) -> set[Arm]:
         return set(itertools.chain.from_iterable(_named(routes) for routes in self.routes.values()))
 
-    def _write_clusters(self) -> str:
-        """Returns the version written."""
-        arms = sorted(set(self._endpoints) | self._referenced() | self._needed)
-        document = envoy.cluster_document(arms, self._files)
-        self._write(self._files.clusters, document)
-        return envoy.version_of(document)
+    def _write_clusters(self) -> None:
+        """Clusters of all releases that run or that routes name. Envoy refuses one whose endpoint file is missing."""
+        wanted = self._running | self._referenced() | self._needed
+        for arm in wanted - set(self._endpoints):
+            self.publish(*arm, ())
+        self._write(self._files.clusters, envoy.cluster_document(sorted(wanted), self._files))
+        for arm in set(self._endpoints) - wanted:
+            del self._endpoints[arm]
+            Path(self._files.endpoints(*arm)).unlink(missing_ok=True)
 
     def _write_listeners(self) -> None:
         found = [self.routes[app] for app in sorted(self.routes)]
         self._write(self._files.listeners, envoy.listener_document(found, self._files))
+
+    def _touch(self, path: str) -> None:
+        """Have Envoy read a document again: what it could not do then it may do now."""
+        _replace(Path(path), Path(path).read_bytes(), always=True)
 
     def _record_path(self, app: AppName) -> Path:
         return self.directory / "routes" / f"{app}.json"
@@ -341,6 +372,7 @@ class Proxy:
         _replace(self._record_path(routes.app), msgspec.json.encode(routes))
 
     def _write(self, path: str, document: envoy.Document) -> None:
+        self._versions[path] = envoy.version_of(document)
         _replace(Path(path), envoy.encode(document))
 
 
@@ -350,10 +382,10 @@ def _named(routes: Routes) -> set[Arm]:
     return {(routes.app, release) for release in releases}
 
 
-def _replace(path: Path, content: bytes) -> None:
+def _replace(path: Path, content: bytes, *, always: bool = False) -> None:
     """Atomic; leaves a file alone that has this content already, so that Envoy is not woken for nothing."""
     try:
-        if path.exists() and path.read_bytes() == content:
+        if not always and path.exists() and path.read_bytes() == content:
             return
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_suffix(".tmp")

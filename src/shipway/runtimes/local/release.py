@@ -112,6 +112,8 @@ class Release:
         if self.record.wanted == "stopped":
             if any(instance.kept.child() or instance.kept.is_kept() for instance in self.instances):
                 self.stop(self.record.generation)
+            else:
+                self._around.proxy.forget(workload.app, workload.release)
             return
         for instance in self.instances:
             if instance.port in published:
