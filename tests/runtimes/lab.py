@@ -24,8 +24,9 @@ from shipway.model.workload import Probe, Workload
 from shipway.rollout.commands import SetRoutes, StartRelease, StopRelease
 from shipway.runtimes.local.ports import free_port
 from shipway.runtimes.local.runtime import LocalRuntime
+from shipway.testing import service
 
-SERVICE = Path(__file__).with_name("service.py")
+SERVICE = Path(service.__file__)
 T = TypeVar("T")
 SHOP = AppName("shop")
 QUICK = Probe("/healthz", interval=0.1, timeout=1.0, failures=3)

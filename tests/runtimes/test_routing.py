@@ -192,6 +192,33 @@ async def test_a_port_taken_while_the_proxy_was_away_is_reported_until_it_is_fre
 
 
 @real
+async def test_routes_that_envoy_refuses_leave_the_old_ones_in_force(tmp_path: Path) -> None:
+    async with lab(tmp_path) as it:
+        await two_releases(it)
+        await it.route(v1=100)
+        with pytest.raises(RuntimeFault, match=r"the proxy has not applied shop\.json") as caught:
+            await it.route("v2", v1=50, v2=50, match=CanaryMatch(header="two\nlines"))
+        assert "HeaderMatcherValidationError.Name" in caught.value.message
+        assert {(await it.get()).text for _ in range(10)} == {"v1"}
+        await it.reopen("v1", "v2")
+        await it.route("v2", v2=100)
+        assert (await it.get()).text == "v2"
+
+
+@real
+async def test_routes_asked_for_while_envoy_is_gone_hold_when_it_is_back(tmp_path: Path) -> None:
+    async with lab(tmp_path) as it:
+        await two_releases(it)
+        await it.route("v2", v1=50, v2=50)
+        await it.runtime.proxy.end()
+        with pytest.raises(RuntimeFault, match="the proxy "):
+            await it.route(v1=100)
+        await it.runtime.proxy.open()
+        await it.until(lambda: it.states("v1") == ["ready"])
+        assert {(await it.get()).text for _ in range(10)} == {"v1"}
+
+
+@real
 async def test_an_envoy_that_does_not_start_shows_its_last_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

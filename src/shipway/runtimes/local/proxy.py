@@ -89,6 +89,7 @@ class Proxy:
         self._endpoints: dict[Arm, tuple[int, ...]] = {}
         self._versions: dict[str, str] = {}
         """Of each document as it lies on disk."""
+        self._clusters_applied = ""
         self._running: set[Arm] = set()
         self._needed: set[Arm] = set()
         """Clusters of the routes being changed, old and new."""
@@ -226,18 +227,21 @@ class Proxy:
         """Apply ``routes``; see the module's text for the order.
 
         Raises:
-            RuntimeFault: the port is taken, or Envoy refuses or does not answer; the old routes stay in force.
+            RuntimeFault: the port is taken or Envoy refuses, and the old routes stay in force; or Envoy does not answer,
+                and will follow the new ones when it is back: a canary taken out must not return by an accident.
         """
         async with self._lock:
             before = self.routes.get(routes.app)
             if before is not None and routes.generation < before.generation:
                 return
-            if not await self._has(routes) and not is_free(routes.port):
+            new_port = before is None or before.port != routes.port
+            if new_port and not is_free(routes.port):
                 await self._refuse_taken_port(routes)
             try:
                 await self._apply(routes)
-            except BaseException:
-                self._restore(routes.app, before)
+            except RuntimeFault:
+                if new_port or await self.admin.is_live():
+                    self._restore(routes.app, before)
                 raise
 
     async def remove_routes(self, app: AppName) -> None:
@@ -252,7 +256,7 @@ class Proxy:
         try:
             self._write_record(routes)
             self._write_clusters()
-            await self._agreed("cluster_manager.cds.version_text", self._files.clusters)
+            await self._clusters_agreed()
             self._write(self._files.routes(app), envoy.route_document(routes))
             self._write_listeners()
             if not (await self.admin.listener(app))[0]:
@@ -275,15 +279,15 @@ class Proxy:
             hint=f"the whole log: {self.kept.log}",
         )
 
+    async def _clusters_agreed(self) -> None:
+        """Once Envoy has applied a version, so will every Envoy after it: that one need not be asked again."""
+        if self._clusters_applied != self._versions[self._files.clusters]:
+            await self._agreed("cluster_manager.cds.version_text", self._files.clusters)
+            self._clusters_applied = self._versions[self._files.clusters]
+
     async def _follows(self, name: str, path: str, seconds: float) -> bool:
         """Whether Envoy applies within ``seconds`` what the document says, even if that changes meanwhile."""
         return await self.admin.agree(name, lambda: self._versions[path], seconds)
-
-    async def _has(self, routes: Routes) -> bool:
-        """Whether Envoy listens on the port for this application already."""
-        before = self.routes.get(routes.app)
-        same_port = before is not None and before.port == routes.port
-        return same_port and (await self.admin.listener(routes.app))[0]
 
     async def _listening(self, routes: Routes) -> None:
         """Wait until the application's listener accepts connections."""

@@ -1,4 +1,4 @@
-"""The service that the runtime's tests start: standard library only, up in some 80 ms, does what the path says.
+"""A service for tests and benches, run as a script: standard library only, up in some 80 ms, does what the path says.
 
     /            200, the release's name; headers x-release and x-instance
     /healthz     200, or 503 while a file named in UNHEALTHY_IF exists
@@ -10,7 +10,7 @@
     /exit?CODE   ends the process
     /say?TEXT    writes TEXT to stdout
 
-Environment: EXIT_AFTER seconds, START_DELAY seconds, ERRORS and SLOW as shares of the requests to /.
+Environment: EXIT_AFTER and START_DELAY in seconds; ERRORS, the share of requests to / that fail; SLOW, their seconds.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ def health(variable: str) -> bytes:
 
 
 async def root(_argument: str, _writer: asyncio.StreamWriter) -> bytes:
-    if random.random() < float(os.environ.get("ERRORS", "0")):
+    if random.random() < float(os.environ.get("ERRORS", "0")):  # noqa: S311  # chance, not secrecy
         return answer("500 Internal Server Error", "no")
     await asyncio.sleep(float(os.environ.get("SLOW", "0")))
     return answer("200 OK", RELEASE)
