@@ -151,7 +151,7 @@ async def lab(directory: Path, *known: str) -> AsyncIterator[Lab]:
         await found.open(*known)
         yield found
         await found.runtime.shutdown()
-        assert found.processes() == []
+        assert [process.cmdline() for process in found.processes()] == []
     except BaseException:
         await found.runtime.close()
         raise

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -114,6 +115,16 @@ def test_the_child_survives_its_keeper_and_the_next_adopts_it(directory: Path) -
     assert state(directory)["child"] == child
     second.terminate()
     assert second.wait() == 0
+    assert not keeper.alive((child["pid"], child["start"]))
+
+
+def test_without_a_directory_there_is_nothing_to_keep(directory: Path) -> None:
+    specify(directory, "sleep 60")
+    process = keep(directory)
+    until(lambda: state(directory).get("phase") == "running")
+    child = state(directory)["child"]
+    shutil.rmtree(directory)
+    assert process.wait() == 0
     assert not keeper.alive((child["pid"], child["start"]))
 
 

@@ -269,6 +269,17 @@ async def test_a_newer_start_overtakes_a_stop_under_way(tmp_path: Path) -> None:
 
 
 @real
+async def test_commands_given_at_once_end_with_the_newest(tmp_path: Path) -> None:
+    async with lab(tmp_path) as it:
+        await it.start(workload("v1"))
+        start = StartRelease(CommandId("2"), Generation(2), workload("v1", replicas=2))
+        stop = StopRelease(CommandId("3"), Generation(3), SHOP, workload("v1").release)
+        await asyncio.gather(it.runtime.start(start), it.runtime.stop(stop))
+        await it.until(lambda: it.reported(ReleaseStopped))
+        assert set(it.states("v1")) == {"stopped"}
+
+
+@real
 async def test_replicas_grow_and_shrink(tmp_path: Path) -> None:
     async with lab(tmp_path) as it:
         await it.start(workload("v1", replicas=1))
@@ -279,6 +290,15 @@ async def test_replicas_grow_and_shrink(tmp_path: Path) -> None:
         await it.until(lambda: not psutil.pid_exists(pids[1]) and not psutil.pid_exists(pids[2]))
         assert [instance.pid for instance in it.instances("v1")] == pids[:1]
         assert {(await it.get()).headers["x-instance"] for _ in range(4)} == {"0"}
+        # Shrinking and growing again before the drain is over ends nothing that is wanted.
+        await it.start(workload("v1", replicas=2))
+        busy = asyncio.create_task(it.get("/slow?0.5"))
+        await asyncio.sleep(0.1)
+        await it.start(workload("v1", replicas=1))
+        await it.start(workload("v1", replicas=2))
+        assert (await busy).status_code == 200
+        await asyncio.sleep(0.5)
+        assert it.states("v1") == ["ready", "ready"]
 
 
 @real

@@ -123,7 +123,8 @@ class Instance:
         asking: asyncio.Task[None] | None = None
         try:
             while True:
-                self.kept.ensure_keeper()
+                with contextlib.suppress(OSError):  # no memory, no disk: nothing is known, so nothing is changed
+                    self.kept.ensure_keeper()
                 child = self.kept.child()
                 if child != self._child or (self.ready and child is None):
                     asking = await self._replaced(child, workload, asking)

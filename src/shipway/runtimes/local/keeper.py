@@ -198,10 +198,11 @@ class Keeper:
     # -- what is wanted
 
     def load(self) -> None:
-        """Read the specification again if it has changed."""
+        """Read the specification again if it has changed. Without one there is nothing to keep: the directory is gone."""
         try:
             changed = os.stat("spec.json").st_mtime_ns
         except FileNotFoundError:
+            self.asked_to_stop = True
             return
         if changed != self.spec_seen:
             self.spec, self.spec_seen = read_json("spec.json") or self.spec, changed
@@ -317,7 +318,7 @@ class Keeper:
         if self.stopping:
             self.save("stopped")
             return False
-        if self.spec and time.time() >= self.state.get("until", 0.0):
+        if time.time() >= self.state.get("until", 0.0):
             self.state["restarts"] += bool(self.state["exits"])
             self.state["restart_seen"] = self.spec.get("restart", 0)
             self.start()

@@ -24,6 +24,18 @@ _STUCK = 10.0
 """Seconds after SIGKILL until a process that still lives is somebody's problem to look at."""
 
 
+_children: set[int] = set()
+"""Keepers that this process has started and not yet waited for: unwaited, they would stay as zombies."""
+
+
+def _reap() -> None:
+    for pid in list(_children):
+        with contextlib.suppress(ChildProcessError):  # somebody else has waited for it already
+            if os.waitpid(pid, os.WNOHANG)[0] == 0:
+                continue
+        _children.discard(pid)
+
+
 class Child(msgspec.Struct, frozen=True):
     """The process that a keeper keeps now."""
 
@@ -107,8 +119,9 @@ class Kept:
 
     def is_kept(self) -> bool:
         """Whether a keeper runs here (or is just starting)."""
-        if self._spawned and keeper.identify(self._spawned) is None:
-            self._reap()
+        _reap()
+        if keeper.identify(self._spawned) is None:
+            self._spawned = 0
         return self._spawned > 0 or keeper.alive(self.state().keeper)
 
     def ensure_keeper(self) -> None:
@@ -127,6 +140,7 @@ class Kept:
             ],
             setsid=True,
         )
+        _children.add(self._spawned)
 
     def restart(self, reason: str) -> None:
         """Ask the keeper to end the process and start it again."""
@@ -159,8 +173,3 @@ class Kept:
                 return tuple(file.read().decode(errors="replace").splitlines()[-lines:])
         except OSError:
             return ()
-
-    def _reap(self) -> None:
-        with contextlib.suppress(ChildProcessError):  # somebody else has waited for it already
-            os.waitpid(self._spawned, os.WNOHANG)
-        self._spawned = 0

@@ -10,7 +10,6 @@ A command of an older generation than the record's is ignored.
 """
 
 import asyncio
-import contextlib
 import shutil
 from collections.abc import Callable, Container
 from pathlib import Path
@@ -31,6 +30,9 @@ from shipway.runtimes.local.secrets import SecretStore
 
 _LOG_LINES = 10
 """Last lines of an instance's log that go with a failure."""
+
+_AGAIN = 1.0
+"""Seconds until something that the machine refused is tried again."""
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -62,6 +64,8 @@ class Release:
         self.directory = directory
         self.record = record
         self.instances: list[Instance] = []
+        self.lock = asyncio.Lock()
+        """Held by whoever carries out a command: the generation is compared under it."""
         self._around = around
         self._ending: asyncio.Task[None] | None = None
         self._retiring: set[asyncio.Task[None]] = set()
@@ -90,7 +94,7 @@ class Release:
         await self._stay()
         self._obey(record)
         self._around.proxy.admit(record.workload.app, record.workload.release)
-        self._resize(record.workload)
+        await self._resize(record.workload)
         for instance in self.instances:
             instance.run(record.workload, secret_files, self._around.ports())
         self._reported = None
@@ -107,7 +111,7 @@ class Release:
     async def adopt(self) -> None:
         """After a restart of the controller: carry on where the record and the proxy's endpoints say."""
         workload = self.record.workload
-        self._resize(workload)
+        await self._resize(workload)
         published = self._around.proxy.endpoints(workload.app, workload.release)
         if self.record.wanted == "stopped":
             if any(instance.kept.child() or instance.kept.is_kept() for instance in self.instances):
@@ -123,17 +127,16 @@ class Release:
     async def leave(self) -> None:
         """Stop watching; everything keeps running. An end under way is carried out by the next controller."""
         await self._stay()
-        for task in self._retiring:
-            task.cancel()
-        await asyncio.gather(*self._retiring, *(i.leave() for i in self.instances), return_exceptions=True)
+        await asyncio.gather(*(instance.leave() for instance in self.instances))
 
     async def shut_down(self, *, for_good: bool = False) -> None:
         """End the processes. Unless ``for_good`` the wish to have them stays: the next :meth:`adopt` starts them again."""
         await self._stay()
-        self._resize(self.record.workload)
+        await self._resize(self.record.workload)
         if for_good and self.record.wanted == "running":
             self._obey(msgspec.structs.replace(self.record, wanted="stopped"))
-        await asyncio.gather(*(instance.stop(self.record.workload.drain_seconds) for instance in self.instances))
+        await self._stop_instances(self.record.workload)
+        await asyncio.gather(*self._retiring)
 
     # -- looking
 
@@ -167,12 +170,13 @@ class Release:
             raise RuntimeFault(f"cannot write {self.directory}: {error}", hint="free some disk space") from error
         self.record = record
 
-    def _resize(self, workload: Workload) -> None:
+    async def _resize(self, workload: Workload) -> None:
         """As many instances as wanted; more than that are drained and ended."""
         for index in range(len(self.instances), workload.replicas):
             self.instances.append(Instance(self.directory / str(index), index, self._around.web, self._look))
         leaving, self.instances = self.instances[workload.replicas :], self.instances[: workload.replicas]
         leftover = [p for p in self.directory.glob("[0-9]*") if p.name.isdigit() and int(p.name) >= workload.replicas]
+        await asyncio.gather(*(instance.leave() for instance in leaving))  # here, as a retirement may be broken off
         known = {instance.kept.directory for instance in leaving}
         leaving += [Instance(p, int(p.name), self._around.web, lambda: None) for p in leftover if p not in known]
         for instance in leaving:
@@ -181,18 +185,18 @@ class Release:
             task.add_done_callback(self._retiring.discard)
 
     async def _retire(self, instance: Instance, workload: Workload) -> None:
-        await instance.leave()
         self._look()
         await self._around.proxy.drained(workload.app, workload.release, workload.drain_seconds)
         await instance.stop(workload.drain_seconds)
         shutil.rmtree(instance.kept.directory, ignore_errors=True)
 
     async def _stay(self) -> None:
-        """Break off an end under way; each of its steps can be repeated."""
-        if self._ending is not None:
-            self._ending.cancel()
-            await asyncio.gather(self._ending, return_exceptions=True)
-            self._ending = None
+        """Break off whatever is being ended; each of the steps can be repeated."""
+        under_way = [*self._retiring, *([self._ending] if self._ending else [])]
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
+        self._ending = None
 
     async def _end(self) -> None:
         """Out of the proxy, requests in flight finish, processes end, the proxy forgets."""
@@ -202,10 +206,19 @@ class Release:
             instance.ready = False
         self._publish(())
         await self._around.proxy.drained(workload.app, workload.release, workload.drain_seconds)
-        await asyncio.gather(*(instance.stop(workload.drain_seconds) for instance in self.instances))
+        await self._stop_instances(workload)
         self._around.proxy.forget(workload.app, workload.release)
         self._published = None
         self.report_stopped()
+
+    async def _stop_instances(self, workload: Workload) -> None:
+        """Until it has worked: a full disk or a process stuck in the kernel is waited for."""
+        while True:
+            stops = (instance.stop(workload.drain_seconds) for instance in self.instances)
+            faults = [found for found in await asyncio.gather(*stops, return_exceptions=True) if found is not None]
+            if not faults:
+                return
+            await asyncio.sleep(_AGAIN)
 
     def fail(self, reason: str) -> None:
         """Say that the release cannot run."""
@@ -239,10 +252,13 @@ class Release:
         self._look_for_failure(workload)
 
     def _publish(self, ports: tuple[int, ...]) -> None:
-        if self._published != ports:
-            with contextlib.suppress(RuntimeFault):  # a full disk: the next look tries again
-                self._around.proxy.publish(self.record.workload.app, self.record.workload.release, ports)
-                self._published = ports
+        if self._published == ports:
+            return
+        try:
+            self._around.proxy.publish(self.record.workload.app, self.record.workload.release, ports)
+            self._published = ports
+        except RuntimeFault:  # a full disk
+            asyncio.get_running_loop().call_later(_AGAIN, self._look)
 
     def _look_for_failure(self, workload: Workload) -> None:
         if self._failure is not None:

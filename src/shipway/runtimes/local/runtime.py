@@ -88,18 +88,21 @@ class LocalRuntime:
         if release is None:
             directory = self.state_dir / "releases" / workload.app / workload.release
             release = self._releases[key] = Release(directory, record, self._around)
-        if command.generation >= release.record.generation:
-            await release.start(record)
+        async with release.lock:
+            if command.generation >= release.record.generation:
+                await release.start(record)
 
     async def stop(self, command: StopRelease) -> None:
         """Drain and end the release in the background; see the port."""
         release = self._releases.get((command.app, command.release))
         if release is None:
             self._tell(command.app, ReleaseStopped(at=self._now(), release=command.release))
-        elif release.is_stopped:
-            release.report_stopped()
-        elif command.generation >= release.record.generation:
-            release.stop(command.generation)
+            return
+        async with release.lock:
+            if release.is_stopped:
+                release.report_stopped()
+            elif command.generation >= release.record.generation:
+                release.stop(command.generation)
 
     def instances(self, app: AppName, release: ReleaseId) -> Sequence[InstanceStatus]:
         """What is there now; nothing for a release that never ran here."""
