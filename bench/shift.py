@@ -52,7 +52,10 @@ class Result(msgspec.Struct):
 
     changes: int
     requests: int
+    """Of the load."""
     failed: int
+    probes: int
+    """Of the prober; one that fails ends the run."""
     follow_ms: Times
     """From asking for the change until the end of the first answer by the new release."""
     applied_ms: Times
@@ -66,9 +69,11 @@ class Prober:
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
+        self.count = 0
 
     async def ask(self) -> str:
         """The release that answers now."""
+        self.count += 1
         self._writer.write(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
         head = await self._reader.readuntil(b"\r\n\r\n")
         fields = dict(line.split(b": ", 1) for line in head.split(b"\r\n")[1:-2])
@@ -117,7 +122,7 @@ async def measure(port: int, rate: float, changes: int, change: Change) -> Resul
     load.stop()
     shots = await running
     prober.close()
-    return Result(changes, len(shots), len(failures(shots)), _times(follow), _times(applied), stale)
+    return Result(changes, len(shots), len(failures(shots)), prober.count, _times(follow), _times(applied), stale)
 
 
 async def _timed(work: Awaitable[None]) -> float:
@@ -205,7 +210,7 @@ def main() -> int:
     """0: no request failed while weights changed; 1: some did."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--changes", type=int, default=1000)
-    parser.add_argument("--rate", type=float, default=300.0, help="requests per second beside the prober's")
+    parser.add_argument("--rate", type=float, default=500.0, help="requests per second beside the prober's")
     parser.add_argument("--json", action="store_true", help="figures as JSON")
     options = parser.parse_args()
     found = asyncio.run(run(options.changes, options.rate))
