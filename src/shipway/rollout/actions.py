@@ -75,7 +75,13 @@ def next_step(state: Delivery, event: Event) -> Delivery:
     by = f" ({event.by} promoted)" if isinstance(event, PromoteRequested) else ""
     weight = plan.steps[index].weight
     state = _with(
-        state, step=index, step_at=event.at, judge=judge, history=(), weight=weight, reason=f"moving to {weight:g} %{by}"
+        state,
+        step=index,
+        step_at=event.at,
+        judge=judge,
+        history=(),
+        weight=weight,
+        reason=f"moving to {weight:g} %{by}",
     )
     return _route(state, _split(state, weight))
 

@@ -76,7 +76,11 @@ def _one_live(_before: Delivery, _event: Event, after: Delivery) -> bool:
 def _abort_ends_it(before: Delivery, event: Event, after: Delivery) -> bool:
     if not isinstance(event, AbortRequested) or before.rollout is None or before.phase in FINAL:
         return True
-    return before.phase in {Phase.PROMOTING, Phase.REVERTING} or after.phase in {Phase.REVERTING, Phase.ABORTED, Phase.STARTING}
+    return before.phase in {Phase.PROMOTING, Phase.REVERTING} or after.phase in {
+        Phase.REVERTING,
+        Phase.ABORTED,
+        Phase.STARTING,
+    }
 
 
 def _generations_rise(before: Delivery, _event: Event, after: Delivery) -> bool:
