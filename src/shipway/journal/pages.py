@@ -26,7 +26,7 @@ _INTEGERS = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}
 _UNREADABLE = (IndexError, ValueError, OverflowError, error)
 
 
-class Salvaged(msgspec.Struct, frozen=True):
+class Salvaged(msgspec.Struct, frozen=True, gc=False):
     """An event as found on a page, with the digest that was stored beside it. Unchecked."""
 
     event: Recorded

@@ -13,10 +13,10 @@ from sqlalchemy.exc import DBAPIError
 from shipway.engine.ports import Recorded
 from shipway.journal.files import beside, finish, refuse_if_in_use, sync, sync_directory
 from shipway.journal.pages import Salvaged
-from shipway.journal.salvage import salvage
+from shipway.journal.salvage import Salvage
 from shipway.journal.schema import events
-from shipway.journal.sql import CHUNK, Damaged
-from shipway.journal.sqlite import SqliteJournal, create, engine_for
+from shipway.journal.sql import CHUNK
+from shipway.journal.sqlite import DamagedFile, SqliteJournal, create, engine_for
 from shipway.journal.sqlite_errors import explain, file_errors
 from shipway.model.errors import JournalError
 
@@ -53,21 +53,20 @@ def repair(path: str | Path) -> RepairReport:
                 f"there is no journal at {path}", hint="Name the file, for example `.shipway/journal.db`."
             )
         refuse_if_in_use(path)
-        return _intact(path) or _replaced(path)
+        return _repaired(path)
 
 
-def _intact(path: Path) -> RepairReport | None:
+def _repaired(path: Path) -> RepairReport:
     try:
         with closing(SqliteJournal.open(path, read_only=True)) as journal:
             journal.inspect(thorough=True)
             count, last = journal.verify(), journal.last()
-    except Damaged:
-        return None
+    except DamagedFile as error:
+        return _replaced(path, error.found)
     return _report(path, None, count, last, ())
 
 
-def _replaced(path: Path) -> RepairReport:
-    found = salvage(path)
+def _replaced(path: Path, found: Salvage) -> RepairReport:
     draft = beside(path, ".repairing")
     for suffix in ("", "-wal", "-shm"):
         beside(draft, suffix).unlink(missing_ok=True)

@@ -31,6 +31,9 @@ COLUMNS = (
     events.c.digest,
 )
 
+_NEW = (0, GENESIS)
+"""(version, digest) of a stream without events."""
+
 
 class Damaged(JournalError):
     """What is stored is not what was written."""
@@ -71,11 +74,11 @@ class SqlJournal(ABC):
             return
         with self._translated():
             try:
-                self._append(appends)
+                self._append(appends, trusting=True)
             except IntegrityError:
                 # Somebody else wrote since the heads were remembered: read them again, under the write lock.
                 self._heads.clear()
-                self._append(appends)
+                self._append(appends, trusting=False)
 
     def read(self, stream: str, after: int = 0) -> Iterable[Recorded]:
         """Events of one stream with a version above ``after``, in order; each is checked against its digest.
@@ -90,6 +93,8 @@ class SqlJournal(ABC):
                 previous = self._checked(row, after + 1, previous)
                 after = row.version
                 yield recorded(row)
+        if previous is not None:
+            self._heads[stream] = (after, previous)
 
     def streams(self) -> Sequence[str]:
         """Names of all streams, in order of their first event."""
@@ -118,18 +123,20 @@ class SqlJournal(ABC):
         """Release the database. Safe to call twice."""
         self._engine.dispose()
 
-    def _append(self, appends: Sequence[Append]) -> None:
+    def _append(self, appends: Sequence[Append], *, trusting: bool) -> None:
         heads: dict[str, tuple[int, bytes]] = {}
         with self._engine.begin() as connection:
-            rows = [self._linked(connection, heads, event) for event in appends]
+            rows = [self._linked(connection, heads, event, trusting=trusting) for event in appends]
             connection.execute(insert(events), rows)
         self._heads.update(heads)
 
-    def _linked(self, connection: Connection, heads: dict[str, tuple[int, bytes]], event: Append) -> dict[str, object]:
-        head = heads.get(event.stream) or self._heads.get(event.stream)
-        if head is None or head[0] != event.expected:
-            head = heads.get(event.stream) or self._head(connection, event.stream)
-        version, previous = head
+    def _linked(
+        self, connection: Connection, heads: dict[str, tuple[int, bytes]], event: Append, *, trusting: bool
+    ) -> dict[str, object]:
+        known = heads.get(event.stream) or self._heads.get(event.stream) or (_NEW if trusting else None)
+        if known is None or (known[0] != event.expected and event.stream not in heads):
+            known = self._head(connection, event.stream)
+        version, previous = known
         if version != event.expected:
             raise VersionConflict(
                 f"{event.stream} is at version {version} in the journal, not at {event.expected}: somebody else has written",
@@ -149,7 +156,7 @@ class SqlJournal(ABC):
     def _head(self, connection: Connection, stream: str) -> tuple[int, bytes]:
         last = select(events.c.version, events.c.digest).where(events.c.stream == stream)
         row = connection.execute(last.order_by(events.c.version.desc()).limit(1)).one_or_none()
-        return (0, GENESIS) if row is None else (row.version, row.digest)
+        return _NEW if row is None else (row.version, row.digest)
 
     def _digest(self, connection: Connection, stream: str, version: int) -> bytes | None:
         if version == 0:

@@ -18,7 +18,7 @@ from sqlalchemy.pool import QueuePool
 from shipway.engine.ports import Recorded
 from shipway.journal.files import beside, finish, sync, sync_directory
 from shipway.journal.pages import PAGE, log_breaks
-from shipway.journal.salvage import salvage
+from shipway.journal.salvage import Salvage, salvage
 from shipway.journal.schema import events, metadata
 from shipway.journal.sql import COLUMNS, Damaged, SqlJournal, moment, recorded
 from shipway.journal.sqlite_errors import explain, file_errors, is_damage
@@ -35,6 +35,17 @@ TAIL = 1_000
 
 THOROUGH_BYTES = 64 * 1024 * 1024
 """Up to this size opening compares every index entry with its row; above, the structure of the pages only."""
+
+CHECKPOINT_PAGES = 4_000
+"""Pages in the write-ahead log at which it is folded into the file: large batches touch the same index pages each time."""
+
+
+class DamagedFile(Damaged):
+    """Damage, and what can be saved."""
+
+    def __init__(self, message: str, *, hint: str, found: Salvage) -> None:
+        super().__init__(message, hint=hint)
+        self.found = found
 
 
 class SqliteJournal(SqlJournal):
@@ -113,10 +124,11 @@ class SqliteJournal(SqlJournal):
         last = found.last
         where = f"after event {last.sequence} ({moment(last.at)})" if last else "from its first event on"
         kept = "Everything up to there is intact" if last else "No event before the damage"
-        return Damaged(
+        return DamagedFile(
             f"the journal {self.path} is damaged {where}: {what}. {kept}; {len(found.events)} events can be saved in all",
             hint=f"Stop the controller and run `shipway journal repair {self.path}`: it copies every intact event into "
             "a new journal and keeps the damaged file beside it.",
+            found=found,
         )
 
 
@@ -187,6 +199,7 @@ def engine_for(path: Path, *, read_only: bool, busy_timeout: float = 5.0) -> Eng
 
 def _configure(connection: sqlite3.Connection, _record: object) -> None:
     connection.execute("PRAGMA synchronous=FULL")
+    connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
     connection.execute("PRAGMA cell_size_check=ON")
 
 
