@@ -22,6 +22,12 @@ def beside(path: Path, suffix: str) -> Path:
     return path.with_name(path.name + suffix)
 
 
+def discard(path: Path) -> None:
+    """Remove a file that never became a journal, and what SQLite put beside it."""
+    for suffix in ("", "-wal", "-shm"):
+        beside(path, suffix).unlink(missing_ok=True)
+
+
 def finish(path: Path) -> None:
     """Put a completed repair of ``path`` in its place, if there is one. Safe to repeat after being killed."""
     for repaired in sorted(path.parent.glob(f"{path.name}.repaired-*")):

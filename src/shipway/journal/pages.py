@@ -5,6 +5,7 @@ events on it and no others. What is read is not trusted: the caller checks each 
 Format: https://www.sqlite.org/fileformat2.html (b-tree pages 1.6, records 2.1, the write-ahead log 4).
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from struct import Struct, error, unpack_from
@@ -115,8 +116,10 @@ def _committed(log: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _frames(log: bytes) -> Iterator[tuple[int, int]]:
-    """Frames of the log's present round, told from leftovers of earlier rounds by the salt of the first one."""
-    salt = log[_WAL_HEADER + 8 : _WAL_HEADER + 16]
+    """Frames of the log's present round, told from leftovers of earlier rounds by their salt."""
+    # The header and the first two frames have the same salt; one of them may be damaged.
+    places = (16, _WAL_HEADER + 8, _WAL_HEADER + _FRAME + 8)
+    ((salt, _),) = Counter(log[place : place + 8] for place in places).most_common(1)
     for start in range(_WAL_HEADER, len(log) - _FRAME + 1, _FRAME):
         if log[start + 8 : start + 16] == salt:
             yield int.from_bytes(log[start : start + 4], "big"), start + 24

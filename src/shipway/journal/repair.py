@@ -11,7 +11,7 @@ from sqlalchemy import insert
 from sqlalchemy.exc import DBAPIError
 
 from shipway.engine.ports import Recorded
-from shipway.journal.files import beside, finish, refuse_if_in_use, sync, sync_directory
+from shipway.journal.files import beside, discard, finish, refuse_if_in_use, sync, sync_directory
 from shipway.journal.pages import Salvaged
 from shipway.journal.salvage import Salvage
 from shipway.journal.schema import events
@@ -68,8 +68,7 @@ def _repaired(path: Path) -> RepairReport:
 
 def _replaced(path: Path, found: Salvage) -> RepairReport:
     draft = beside(path, ".repairing")
-    for suffix in ("", "-wal", "-shm"):
-        beside(draft, suffix).unlink(missing_ok=True)
+    discard(draft)
     create(draft)
     _fill(draft, found.events)
     sync(draft)

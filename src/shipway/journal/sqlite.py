@@ -16,19 +16,19 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
 from shipway.engine.ports import Recorded
-from shipway.journal.files import beside, finish, sync, sync_directory
+from shipway.journal.files import beside, discard, finish, sync, sync_directory
 from shipway.journal.pages import PAGE, log_breaks
 from shipway.journal.salvage import Salvage, salvage
 from shipway.journal.schema import events, metadata
 from shipway.journal.sql import COLUMNS, Damaged, SqlJournal, moment, recorded
-from shipway.journal.sqlite_errors import explain, file_errors, is_damage
+from shipway.journal.sqlite_errors import denied, explain, file_errors, is_damage
 from shipway.model.errors import JournalError
 
-APPLICATION_ID = 0x53485057
-"""``SHPW`` in the file's header: tells a journal from any other SQLite file."""
-
 FORMAT = 1
-"""``user_version`` of the file; rises when an older Shipway could no longer read it."""
+"""Rises when an older Shipway could no longer read the file. It is in the header twice, so that damage is told from it."""
+
+MAGIC = int.from_bytes(b"SHP")
+"""The upper bytes of the header's application id, with the format as the lowest: tells a journal from any other file."""
 
 TAIL = 1_000
 """Events at the end whose digests are checked at every opening."""
@@ -81,19 +81,11 @@ class SqliteJournal(SqlJournal):
         Raises:
             JournalError: it is damaged, or something else.
         """
-        if not self.path.stat().st_size:
-            raise self._damage("it is empty")  # `create` never leaves an empty file
+        if self.path.stat().st_size < PAGE:  # `create` never leaves less, and SQLite takes it for a new file
+            raise self._damage("the file is cut off")
         if thorough and log_breaks(self.path):
             raise self._damage("its write-ahead log")
-        pragmas = [self._pragma(name) for name in ("application_id", "user_version", "journal_mode")]
-        if pragmas[0] != APPLICATION_ID and not salvage(self.path).events:
-            raise JournalError(
-                f"{self.path} is not a journal of Shipway", hint="Name another file, or move this one away."
-            )
-        if pragmas[1] > FORMAT:
-            raise JournalError(f"the journal {self.path} was written by a newer Shipway", hint="Upgrade this one.")
-        if pragmas != [APPLICATION_ID, FORMAT, "wal"]:
-            raise self._damage("its header")
+        self._check_header()
         if thorough:
             self._check_pages()
         if last := self.last():
@@ -104,7 +96,18 @@ class SqliteJournal(SqlJournal):
         rows = self._rows(select(*COLUMNS).order_by(events.c.sequence.desc()).limit(1))
         return recorded(rows[0]) if rows else None
 
+    def _check_header(self) -> None:
+        identity, version = self._pragma("application_id"), self._pragma("user_version")
+        if identity >> 8 != MAGIC and not salvage(self.path).events:
+            raise JournalError(f"{self.path} is not a journal of Shipway", hint="Name another file, or move it away.")
+        if identity >> 8 != MAGIC or identity & 0xFF != version:
+            raise self._damage("its header")
+        if version > FORMAT:
+            raise JournalError(f"the journal {self.path} was written by a newer Shipway", hint="Upgrade this one.")
+
     def _check_pages(self) -> None:
+        if self._pragma("journal_mode") != "wal":  # SQLite would pass over the write-ahead log
+            raise self._damage("its header")
         check = "integrity_check(1)" if self.path.stat().st_size <= THOROUGH_BYTES else "quick_check(1)"
         if (found := self._pragma(check)) != "ok":
             raise self._damage(str(found))
@@ -136,7 +139,7 @@ def create(path: Path) -> None:
     """Make an empty journal at ``path`` unless there is a file; a file that is there is never half made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = beside(path, f".new-{os.getpid()}")
-    draft.unlink(missing_ok=True)
+    discard(draft)
     # Config and environment of releases are in the journal: for its owner alone. SQLite gives -wal and -shm the same mode.
     os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     try:
@@ -146,7 +149,7 @@ def create(path: Path) -> None:
     except FileExistsError:
         return  # another process was faster
     finally:
-        draft.unlink(missing_ok=True)
+        discard(draft)
     sync_directory(path.parent)
 
 
@@ -157,7 +160,7 @@ def _lay_out(path: Path) -> None:
             for pragma in (
                 f"page_size={PAGE}",
                 "journal_mode=WAL",
-                f"application_id={APPLICATION_ID}",
+                f"application_id={MAGIC << 8 | FORMAT}",
                 f"user_version={FORMAT}",
             ):
                 connection.exec_driver_sql(f"PRAGMA {pragma}")
@@ -177,6 +180,8 @@ def _prepare(path: Path, *, read_only: bool) -> None:
             )
         return
     if path.parent.exists():
+        if not os.access(path.parent, os.W_OK):
+            raise denied(path)
         finish(path)
     if not path.exists():
         create(path)
@@ -185,6 +190,8 @@ def _prepare(path: Path, *, read_only: bool) -> None:
 def engine_for(path: Path, *, read_only: bool, busy_timeout: float = 5.0) -> Engine:
     """SQLAlchemy's engine for the file, which must exist. ``busy_timeout`` in seconds."""
     uri = f"file:{quote(str(path))}?mode={'ro' if read_only else 'rw'}"
+    if read_only and not os.access(path.parent, os.W_OK) and not beside(path, "-wal").exists():
+        uri += "&immutable=1"  # SQLite cannot make its shared memory here, and nobody can be writing
 
     def connect() -> sqlite3.Connection:
         # The pool hands a connection to one thread at a time; transactions are begun below, not by the driver.
