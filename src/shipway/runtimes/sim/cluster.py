@@ -29,8 +29,6 @@ class Release:
 
     def __init__(self, app: AppName, workload: Workload, behaviour: Behaviour, arm: Arm) -> None:
         self.app, self.workload, self.behaviour, self.arm = app, workload, behaviour, arm
-        self.generation = Generation(-1)
-        """The newest start or stop that was obeyed."""
         self.life = 0
         """Counts starts: what was planned for an earlier life does not happen."""
         self.state = "stopped"
@@ -117,6 +115,8 @@ class Cluster:
         self._behaviour, self._traffic = behaviour or Behaviour(), traffic or Traffic()
         self._behaviours: dict[tuple[AppName, ReleaseId], Behaviour] = {}
         self._apps: dict[AppName, App] = {}
+        # The newest start or stop that was obeyed; a stop may overtake the start that it is for.
+        self._newest: dict[tuple[AppName, ReleaseId], Generation] = {}
         self.timeline = Timeline(self.clock)
 
     def chance(self, *entity: str) -> np.random.Generator:
@@ -153,12 +153,12 @@ class Cluster:
         now = self.timeline.advance()
         app = self._app(workload.app)
         release = app.releases.get(workload.release) or self._new(workload)
-        running = release.state == "running"
-        if generation < release.generation or (generation == release.generation and not running):
+        running, newest = release.state == "running", self._newest.get((workload.app, workload.release), -1)
+        if generation < newest or (generation == newest and not running):
             return
+        self._newest[workload.app, workload.release] = generation
         app.settle(now)
         app.releases[workload.release] = release
-        release.generation = generation
         if running and workload == release.workload:
             self._changed(release)
         else:
@@ -168,18 +168,16 @@ class Cluster:
     def stop(self, app: AppName, release: ReleaseId, generation: Generation) -> None:
         """Drain and end the release, unless something newer was asked for."""
         now = self.timeline.advance()
+        if generation < self._newest.get((app, release), -1):
+            return
+        self._newest[app, release] = generation
         found = self.find(app, release)
         if found is None:
             self.report(app, ReleaseStopped(at=now, release=release))
-            return
-        if generation < found.generation:
-            return
-        found.generation = generation
-        if found.state == "stopping":
-            return
-        drain = found.workload.drain_seconds if found.state == "running" else 0.0
-        found.state = "stopping"
-        self._later(found, now + drain, self._end)
+        elif found.state != "stopping":
+            drain = found.workload.drain_seconds if found.state == "running" else 0.0
+            found.state = "stopping"
+            self._later(found, now + drain, self._end)
 
     def kill(self, release: Release) -> None:
         """End a release at once and tell nobody."""
