@@ -206,6 +206,14 @@ def test_the_file_is_for_its_owner_alone(path: Path) -> None:
             assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
+def test_any_name_will_do_for_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "50% of a #1?mode=memory journal.db"
+    assert write(path, 2)
+    with closing(SqliteJournal.open(path, read_only=True)) as journal:
+        assert journal.verify() == 10
+    assert path in tmp_path.iterdir()
+
+
 def test_errors_never_show_what_was_to_be_written(path: Path) -> None:
     with closing(SqliteJournal.open(path)) as journal:
         with pytest.raises(JournalError) as caught:

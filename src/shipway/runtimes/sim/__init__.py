@@ -5,5 +5,6 @@
 ``histogram``  latency in the bins that Envoy uses
 ``arm``        the counters of one release, drawn per interval, not per request
 ``cluster``    what outlives a controller: releases, routes, traffic, and the timeline of what will happen to them
+``timeline``   what will happen and when
 ``adapters``   the ports over a cluster, with faults
 """
