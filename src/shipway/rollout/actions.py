@@ -122,7 +122,7 @@ def pause(state: Delivery, event: Event) -> Delivery:
     return _with(state, reason=f"paused by {getattr(event, 'by', 'somebody')}")
 
 
-def start_on(state: Delivery, event: Event) -> Delivery:
+def start_on(state: Delivery, _event: Event) -> Delivery:
     """Back to waiting for instances, with the whole time for it."""
     return _with(state, reason="waiting for its instances to be ready")
 

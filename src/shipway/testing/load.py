@@ -184,7 +184,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Asyncio: connected."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101  # what create_connection gives a Protocol
+        assert isinstance(transport, asyncio.Transport)  # what create_connection gives a Protocol
         self._transport = transport
 
     def send(self, request: _Request, data: bytes) -> None:
