@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shipway.analysis.bands import lower, rate_band, upper
 
 
 @given(st.floats(0, 1), st.floats(0.1, 1e6), st.floats(1e-6, 0.2))
+@settings(deadline=None)  # the machine may be busy
 def test_a_band_contains_the_estimate_and_widens_with_confidence(share: float, total: float, alpha: float) -> None:
     low, high = rate_band(share * total, total, alpha)
     assert 0 <= low <= share + 1e-7
@@ -19,6 +20,7 @@ def test_a_band_contains_the_estimate_and_widens_with_confidence(share: float, t
 
 
 @given(st.integers(0, 100), st.integers(100, 1000))
+@settings(deadline=None)  # the machine may be busy
 def test_the_band_of_failures_mirrors_that_of_successes(bad: int, total: int) -> None:
     assert lower(bad, total, 0.01) == pytest.approx(1 - upper(total - bad, total, 0.01), abs=1e-6)
 

@@ -45,6 +45,7 @@ def test_a_costlier_release_fails_and_one_within_the_margin_does_not() -> None:
     how = policy(CPU)
     costly = judge(how, fold(how, stream(1, 400, 1.5)), 400.0)
     assert costly.verdict is Verdict.FAIL
+    assert costly.indicators[0].canary_band is None
     assert costly.sentence.startswith("cpu per request: canary 0.0146, baseline 0.009")
     assert "1 in 1 million" in costly.sentence, "an asymptotic test claims no more"
     assert judge(how, fold(how, stream(2, 400, 1.05)), 400.0).verdict is Verdict.PASS

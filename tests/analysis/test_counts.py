@@ -4,7 +4,7 @@ from math import exp, inf, log
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shipway.analysis import counts
@@ -18,6 +18,7 @@ def one_ratio(r: float, tolerance: float = 1.0) -> counts.Relative:
 
 
 @given(shares, bad_events, bad_events, st.floats(0.5, 3), st.floats(1.01, 1000), st.floats(1, 12))
+@settings(deadline=None)  # the machine may be busy
 def test_relative_is_the_likelihood_ratio_of_the_document(  # noqa: PLR0917  # every letter of the formula
     w: float, x_c: int, x_b: int, r0: float, factor: float, phi: float
 ) -> None:
@@ -29,6 +30,7 @@ def test_relative_is_the_likelihood_ratio_of_the_document(  # noqa: PLR0917  # e
 
 
 @given(shares, bad_events, bad_events, st.floats(1.01, 100))
+@settings(deadline=None)  # the machine may be busy
 def test_relative_does_not_care_which_arm_is_called_canary(w: float, x_c: int, x_b: int, r: float) -> None:
     one = counts.relative((0.0,), one_ratio(r), counts.Events(x_c, x_c + x_b, w, 1.0))
     other = counts.relative((0.0,), one_ratio(1 / r), counts.Events(x_b, x_c + x_b, 1 - w, 1.0))
@@ -36,6 +38,7 @@ def test_relative_does_not_care_which_arm_is_called_canary(w: float, x_c: int, x
 
 
 @given(shares, st.integers(0, 40), st.integers(1, 40), st.floats(1, 12))
+@settings(deadline=None)  # the machine may be busy
 def test_one_more_bad_event_counts_against_the_arm_that_had_it(w: float, x_c: int, x_b: int, phi: float) -> None:
     grid, start = counts.relative_grid(1.0), (0.0,) * counts.GRID
 
@@ -46,6 +49,7 @@ def test_one_more_bad_event_counts_against_the_arm_that_had_it(w: float, x_c: in
 
 
 @given(st.integers(0, 500), st.integers(0, 5000), st.floats(1e-5, 0.9))
+@settings(deadline=None)  # the machine may be busy
 def test_absolute_rises_with_bad_and_falls_with_good_events(bad: int, good: int, floor: float) -> None:
     grid = counts.absolute_grid(floor)
     assert (
@@ -54,6 +58,7 @@ def test_absolute_rises_with_bad_and_falls_with_good_events(bad: int, good: int,
 
 
 @given(st.floats(1e-6, 0.99))
+@settings(deadline=None)  # the machine may be busy
 def test_every_alternative_of_the_absolute_test_lies_between_the_floor_and_one(floor: float) -> None:
     for log_bad, log_good in counts.absolute_grid(floor).alternatives:
         assert log_bad > 0 > log_good > -inf

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shipway.analysis.dispersion import PRIOR, Dispersion, learnt, pair
@@ -63,6 +63,7 @@ def test_an_outage_does_not_blind_the_judge_for_the_rest_of_the_rollout() -> Non
 
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(50, 500)), max_size=40))
+@settings(deadline=None)  # the machine may be busy
 def test_phi_is_never_negative_or_undefined(blocks: list[tuple[int, int]]) -> None:
     state = after([(float(bad), float(total)) for bad, total in blocks])
     assert state.spread >= 0
@@ -71,6 +72,7 @@ def test_phi_is_never_negative_or_undefined(blocks: list[tuple[int, int]]) -> No
 
 
 @given(st.integers(0, 200), st.integers(1, 1000), st.integers(0, 200), st.integers(1, 1000))
+@settings(deadline=None)  # the machine may be busy
 def test_a_pair_reads_the_same_in_both_directions(bad_1: int, n_1: int, bad_2: int, n_2: int) -> None:
     assert pair((bad_1, n_1), (bad_2, n_2), 2.0, 9.0) == pytest.approx(pair((bad_2, n_2), (bad_1, n_1), 2.0, 9.0))
 

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from shipway.analysis.judge import LOGIC, begin, begin_step, judge, observe
-from shipway.analysis.policy import Indicator, Step
+from shipway.analysis.policy import Indicator, JudgePolicy, Step
 from shipway.analysis.readings import ArmReading, Reading
 from shipway.analysis.verdict import Verdict
 from tests.analysis.streams import ERRORS, SLOW, STEP, fold, history, policy, readings, traffic
@@ -29,6 +29,8 @@ def test_a_bad_release_fails_with_its_numbers_in_one_sentence() -> None:
     )
     assert verdict.sentence.endswith("if it were no worse")
     assert " 1 in " in verdict.sentence
+    assert evidence.canary_band is not None
+    assert evidence.baseline_band is not None
     low, high = evidence.canary_band
     assert 0 < low < 1 / 7 < high
     assert evidence.baseline_band[0] == 0
@@ -260,3 +262,8 @@ def test_without_a_step_nothing_moves() -> None:
     state = begin(how, 0.0)
     assert judge(how, state, 1.0).verdict is Verdict.INCONCLUSIVE
     assert judge(how, state, 1.0).exposure is None
+
+
+def test_a_policy_without_indicators_passes_on_time_alone() -> None:
+    how = JudgePolicy(indicators=())
+    assert judge(how, fold(how, list(readings([(9, 10, 0, 190)] * 300))), 300.0).verdict is Verdict.PASS

@@ -4,7 +4,7 @@ from math import inf
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shipway.analysis.judge import judge
@@ -57,6 +57,7 @@ def test_the_edge_says_how_exact_it_is() -> None:
 
 
 @given(st.floats(1, 1e6))
+@settings(deadline=None)  # the machine may be busy
 def test_an_edge_is_never_below_the_threshold_and_at_most_a_tenth_above(asked: float) -> None:
     one = edge(asked)
     assert one.judged >= asked * (1 - 1e-9)
@@ -65,6 +66,7 @@ def test_an_edge_is_never_below_the_threshold_and_at_most_a_tenth_above(asked: f
 
 
 @given(st.lists(st.floats(0, 20_000), min_size=1, max_size=50), st.sampled_from([5.0, 50.0, 200.0, 205.0, 1000.0]))
+@settings(deadline=None)  # the machine may be busy
 def test_slow_requests_are_those_at_or_above_the_edge(latencies: list[float], threshold: float) -> None:
     arm = ArmReading(len(latencies), 0, tuple(sorted(histogram(np.array(latencies)).items())))
     slow, total = counted(Indicator(name="l", kind="latency", threshold_ms=threshold), arm)

@@ -36,6 +36,11 @@ def test_it_ends_with_the_readings() -> None:
     assert list(judge_stream([], policy=policy(), steps=STEPS)) == []
 
 
+def test_it_needs_a_step() -> None:
+    with pytest.raises(ValueError, match="at least one step"):
+        list(judge_stream([], policy=policy(), steps=()))
+
+
 def test_a_generator_may_react_to_what_was_said() -> None:
     weight = 0.05
 

@@ -26,7 +26,12 @@ def judge_stream(
         policy: indicators and error budget.
         steps: in order; the first begins with the first reading.
         history: readings of the baseline from before the rollout, if there are any.
+
+    Raises:
+        ValueError: there are no steps.
     """
+    if not steps:
+        raise ValueError("a rollout needs at least one step")
     state, remaining = None, list(steps)
     for reading in readings:
         if state is None:

@@ -147,4 +147,4 @@ def may_cross(indicator: Indicator, e_relative: float, limit: float) -> bool:
 
 def evidence_limit(policy: JudgePolicy) -> float:
     """ln(K / alpha): K indicators share the chance of a false rollback evenly."""
-    return log(len(policy.indicators) / policy.alpha)
+    return log(max(1, len(policy.indicators)) / policy.alpha)

@@ -56,14 +56,22 @@ class IndicatorEvidence(msgspec.Struct, frozen=True, kw_only=True):
         return min(asked, default=float("-inf"))
 
     @property
-    def canary_band(self) -> tuple[float, float]:
-        """Time-uniform confidence interval of the canary's bad ratio; see :func:`~shipway.analysis.bands.rate_band`."""
-        return rate_band(self.canary_bad / self.phi, self.canary_total / self.phi, self.level)
+    def canary_band(self) -> tuple[float, float] | None:
+        """Time-uniform confidence interval of the canary's bad ratio; see :func:`~shipway.analysis.bands.rate_band`.
+
+        Computed when asked for, about 50 microseconds. None for an indicator that is no ratio.
+        """
+        return self._band(self.canary_bad, self.canary_total)
 
     @property
-    def baseline_band(self) -> tuple[float, float]:
+    def baseline_band(self) -> tuple[float, float] | None:
         """The same for the baseline."""
-        return rate_band(self.baseline_bad / self.phi, self.baseline_total / self.phi, self.level)
+        return self._band(self.baseline_bad, self.baseline_total)
+
+    def _band(self, bad: float, total: float) -> tuple[float, float] | None:
+        if self.kind not in {"errors", "latency"}:
+            return None
+        return rate_band(bad / self.phi, total / self.phi, self.level)
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
