@@ -148,12 +148,12 @@ class Release:
         """Every instance's logs, each oldest first."""
         return [path for instance in self.instances for path in instance.kept.log_files()]
 
-    def vitals(self) -> tuple[float, tuple[tuple[str, float], ...]]:
-        """(age of the youngest ready instance in s, infinite without one; cumulative measures of the processes)."""
+    def vitals(self) -> tuple[float | None, tuple[tuple[str, float], ...]]:
+        """(age of the youngest ready instance in s, None without one; cumulative measures of the processes)."""
         children = [(i.ready, child) for i in self.instances if (child := i.kept.child()) is not None]
         ages = [self._around.now() - child.since for ready, child in children if ready]
         cpu = sum(keeper.cpu_seconds(child.pid) for _, child in children)
-        return min(ages, default=float("inf")), (("cpuSeconds", round(cpu, 2)),)
+        return min(ages, default=None), (("cpuSeconds", round(cpu, 2)),)
 
     # -- inside
 

@@ -129,10 +129,10 @@ class LocalRuntime:
 
     # -- beyond the ports
 
-    def vitals(self, app: AppName, release: ReleaseId) -> tuple[float, tuple[tuple[str, float], ...]]:
-        """(age in seconds of the youngest ready instance, cumulative measures) for the metric source."""
+    def vitals(self, app: AppName, release: ReleaseId) -> tuple[float | None, tuple[tuple[str, float], ...]]:
+        """(age in seconds of the youngest ready instance or None, cumulative measures) for the metric source."""
         found = self._releases.get((app, release))
-        return found.vitals() if found else (float("inf"), ())
+        return found.vitals() if found else (None, ())
 
     async def shutdown(self) -> None:
         """End everything: no new requests, those in flight finish, instances end, Envoy ends.

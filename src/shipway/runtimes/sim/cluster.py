@@ -210,7 +210,7 @@ class Cluster:
                 yield None
             else:
                 app.look(now)
-                yield release.arm.reading(now - release.ready_at if release.ready else inf)
+                yield release.arm.reading(now - release.ready_at if release.ready else None)
 
     def instances(self, app: AppName, release: ReleaseId) -> list[InstanceStatus]:
         """What runs of the release now."""
