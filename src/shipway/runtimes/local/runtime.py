@@ -96,11 +96,12 @@ class LocalRuntime:
         """Drain and end the release in the background; see the port."""
         release = self._releases.get((command.app, command.release))
         if release is None:
-            self._tell(command.app, ReleaseStopped(at=self._now(), release=command.release))
+            event = ReleaseStopped(at=self._now(), release=command.release, generation=command.generation)
+            self._tell(command.app, event)
             return
         async with release.lock:
             if release.is_stopped:
-                release.report_stopped()
+                release.stop_again(command.generation)
             elif command.generation >= release.record.generation:
                 release.stop(command.generation)
 
