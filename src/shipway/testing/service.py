@@ -17,7 +17,6 @@ import asyncio
 import json
 import os
 import random
-import sys
 from pathlib import Path
 
 HELD: list[bytes] = []
