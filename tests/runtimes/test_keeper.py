@@ -118,6 +118,24 @@ def test_the_child_survives_its_keeper_and_the_next_adopts_it(directory: Path) -
     assert not keeper.alive((child["pid"], child["start"]))
 
 
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ("exit 3", "exit code 3"),
+        ("kill -9 $$", "killed by SIGKILL"),
+        ("kill -40 $$", "killed by signal 40"),
+        ("exec no-such-program", "exit code 127"),
+    ],
+)
+def test_every_end_has_its_words(directory: Path, script: str, reason: str) -> None:
+    specify(directory, script)
+    process = keep(directory)
+    until(lambda: state(directory).get("exits"))
+    process.terminate()
+    assert process.wait() == 0
+    assert state(directory)["exits"][0]["reason"] == reason
+
+
 def test_without_a_directory_there_is_nothing_to_keep(directory: Path) -> None:
     specify(directory, "sleep 60")
     process = keep(directory)
