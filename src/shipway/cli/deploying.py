@@ -7,7 +7,7 @@ import msgspec
 from shipway.cli import tables, watching
 from shipway.cli.client import Client
 from shipway.cli.documents import read
-from shipway.cli.output import note, show
+from shipway.cli.output import lines, note, show
 from shipway.engine.service import Deployment
 from shipway.model.errors import BadInput
 from shipway.spec import Source, parse_documents
@@ -30,7 +30,8 @@ def deploy(home: Path, request: Request, *, watch: bool, json: bool) -> int:
         if not watch:
             show(deployed, tables.deployed(deployed), json=json)
             return 0
-        note(tables.deployed(deployed), json=json)
+        if not json:
+            lines([(deployed, tables.deployed(deployed))], json=False)
         rollouts = [
             watching.until_ended(client, one.app, one.rollout, silent=json)
             for one in deployed.applications
@@ -49,7 +50,7 @@ def send(client: Client, request: Request) -> Deployment:
         sets=list(request.sets),
         environment=request.environment,
         by=watching.person(),
-        directory=str(request.file.absolute().parent),
+        directory=str(Path.cwd()),
     )
 
 

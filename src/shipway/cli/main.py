@@ -69,6 +69,7 @@ def about(
 
     Describe a service in one file, start the controller, deploy the file:
 
+    \b
         shipway init hello && shipway up --detach
         shipway deploy hello/application.yaml --watch
 

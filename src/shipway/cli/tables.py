@@ -5,17 +5,20 @@ Pure: view models in, renderables out. The live picture of a rollout is in ``liv
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import msgspec
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from shipway.cli.client import Explanation
-from shipway.engine.replay import Outcome, Replay
-from shipway.engine.service import Deployment
-from shipway.engine.timeline import Timeline
 from shipway.engine.views import ApplicationView, ControllerView, ReleaseView, RolloutView
+
+if TYPE_CHECKING:
+    from shipway.cli.client import Explanation
+    from shipway.engine.replay import Outcome, Replay
+    from shipway.engine.service import Deployment
+    from shipway.engine.timeline import Timeline
 
 GOOD, BAD, WAITING, FAINT = "green", "red", "yellow", "dim"
 _STYLES = {
@@ -50,7 +53,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     evidence: str
 
 
-def summary(one: Timeline) -> Summary:
+def summary(one: "Timeline") -> Summary:
     """The line of a timeline."""
     values = {name: getattr(one, name) for name in Summary.__struct_fields__}
     return Summary(**values)
@@ -129,7 +132,7 @@ def rollouts(views: Sequence[RolloutView]) -> RenderableType:
     return table
 
 
-def deployed(answer: Deployment) -> str:
+def deployed(answer: "Deployment") -> str:
     """One line per application."""
     return "\n".join(f"{one.app} {one.release}: {one.message}" + _began(one.rollout) for one in answer.applications)
 
@@ -153,7 +156,7 @@ def outcomes(rows: Sequence[Summary]) -> RenderableType:
     return table
 
 
-def explanation(answer: Explanation) -> RenderableType:
+def explanation(answer: "Explanation") -> RenderableType:
     """The sentence, then every value with its origin."""
     table = _table("field", "value", "from")
     for one in answer.fields:
@@ -162,7 +165,7 @@ def explanation(answer: Explanation) -> RenderableType:
     return Group(Text(answer.text), *([Text(), table] if answer.fields else []))
 
 
-def replay(found: Replay) -> RenderableType:
+def replay(found: "Replay") -> RenderableType:
     """The verdict that was given beside the one that would have been."""
     table = _table("", "verdict", "alpha", "tolerance", "after", "requests", "failed", "evidence")
     for name, one in (("then", found.original), ("now", found.replayed)):
@@ -189,7 +192,7 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _outcome(one: Outcome) -> Iterable[RenderableType]:
+def _outcome(one: "Outcome") -> Iterable[RenderableType]:
     tolerances = ", ".join(f"{value:g}" for value in dict.fromkeys(one.tolerance))
     yield verdict(one.verdict)
     yield from (f"{one.alpha:g}", tolerances, seconds(one.seconds), f"{one.requests:,}", f"{one.failed_requests:,}")

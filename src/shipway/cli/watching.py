@@ -3,7 +3,7 @@
 import getpass
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from shipway.cli.client import Client
@@ -40,7 +40,7 @@ def until_ended(client: Client, app: str, rollout: str, *, json: bool = False, s
     elif sys.stdout.isatty():
         _live(views)
     else:
-        lines(_changes(views), json=False)
+        lines(changes(views), json=False)
     return client.rollout(rollout)
 
 
@@ -66,8 +66,8 @@ def _number(rollout: str) -> int:
     return int(rollout.rpartition("-")[2])
 
 
-def _changes(views: Iterator[ApplicationView]) -> Iterator[tuple[object, str]]:
-    """A line whenever a person would notice."""
+def changes(views: Iterable[ApplicationView]) -> Iterator[tuple[object, str]]:
+    """(view, line for people) whenever a person would notice."""
     said = ""
     for view in views:
         now = (view.trouble and f"{view.name}: {view.trouble}") or (describe(view.rollout) if view.rollout else "")
