@@ -118,6 +118,24 @@ def test_the_child_survives_its_keeper_and_the_next_adopts_it(directory: Path) -
     assert not keeper.alive((child["pid"], child["start"]))
 
 
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ("exit 3", "exit code 3"),
+        ("kill -9 $$", "killed by SIGKILL"),
+        ("kill -40 $$", "killed by signal 40"),
+        ("exec no-such-program", "exit code 127"),
+    ],
+)
+def test_every_end_has_its_words(directory: Path, script: str, reason: str) -> None:
+    specify(directory, script)
+    process = keep(directory)
+    until(lambda: state(directory).get("exits"))
+    process.terminate()
+    assert process.wait() == 0
+    assert state(directory)["exits"][0]["reason"] == reason
+
+
 def test_without_a_directory_there_is_nothing_to_keep(directory: Path) -> None:
     specify(directory, "sleep 60")
     process = keep(directory)
@@ -129,11 +147,12 @@ def test_without_a_directory_there_is_nothing_to_keep(directory: Path) -> None:
 
 
 def test_a_restart_is_asked_for_once_by_number(directory: Path) -> None:
-    specify(directory, "sleep 60")
+    specify(directory, "exec sleep 60", grace=20)
     process = keep(directory)
     until(lambda: state(directory).get("phase") == "running")
     for _ in range(2):  # the same request twice is one request
-        specify(directory, "sleep 60", restart=1, restart_reason="liveness probe failed")
+        # A long grace: on a busy machine the shell may take longer than 0.3 s to die of SIGTERM.
+        specify(directory, "exec sleep 60", restart=1, restart_reason="liveness probe failed", grace=20)
         process.send_signal(signal.SIGHUP)
         until(lambda: state(directory)["restarts"] == 1 and state(directory)["phase"] == "running")
     assert [end["reason"] for end in state(directory)["exits"]] == ["liveness probe failed; killed by SIGTERM"]

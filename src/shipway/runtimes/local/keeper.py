@@ -193,6 +193,8 @@ class Keeper:
         self.ending = ""
         """Why the child was asked to end; empty while it was not."""
         self.kill_at = 0.0
+        self.start_at = 0.0
+        """When a child may be started, on the monotonic clock: the wall clock may jump."""
         self.asked_to_stop = False
 
     # -- what is wanted
@@ -243,8 +245,6 @@ class Keeper:
         self.handle, self.ours, self.ending = os.pidfd_open(pid), True, ""
         identity = identify(pid)
         self.state["child"] = {"pid": pid, "start": identity[1] if identity else "", "since": time.time()}
-        self.state["port"] = self.spec.get("port", 0)
-        self.state["until"] = 0.0
         self.save("running")
         with contextlib.suppress(BrokenPipeError):
             os.write(writer, b"1")
@@ -276,7 +276,7 @@ class Keeper:
         status = "exited (adopted, so its exit code is unknown)"
         if self.ours:
             code = os.waitstatus_to_exitcode(os.waitpid(self.state["child"]["pid"], 0)[1])
-            status = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+            status = f"killed by {signal_name(-code)}" if code < 0 else f"exit code {code}"
         return f"{self.ending}; {status}" if self.ending else status
 
     def gone(self, reason: str) -> None:
@@ -287,7 +287,7 @@ class Keeper:
         delay = min(longest, first * 2 ** min(self.state["streak"] - 1, 20))
         last = {"at": time.time(), "reason": reason, "ran": ran, "asked": self.stopping}
         self.state["exits"] = [*self.state["exits"], last][-KEPT_EXITS:]
-        self.state["child"], self.state["until"] = None, time.time() + delay
+        self.state["child"], self.start_at = None, time.monotonic() + delay
         if self.handle >= 0:
             os.close(self.handle)
         self.handle, self.ours, self.ending = -1, False, ""
@@ -318,15 +318,19 @@ class Keeper:
         if self.stopping:
             self.save("stopped")
             return False
-        if time.time() >= self.state.get("until", 0.0):
-            self.state["restarts"] += bool(self.state["exits"])
+        if time.monotonic() >= self.start_at:
+            exits = self.state["exits"]
+            self.state["restarts"] += bool(exits and not exits[-1]["asked"])
             self.state["restart_seen"] = self.spec.get("restart", 0)
-            self.start()
+            try:
+                self.start()
+            except OSError:  # no process, memory or file left on the machine: that passes
+                self.start_at = time.monotonic() + 1.0
         return True
 
     def wait(self, wakeup: int) -> None:
         """Until a signal, the child's end, the end of the delay, or the next tick."""
-        delay = max(0.0, self.state.get("until", 0.0) - time.time()) if self.state["child"] is None else TICK
+        delay = max(0.0, self.start_at - time.monotonic()) if self.state["child"] is None else TICK
         poll = select.poll()
         poll.register(wakeup, select.POLLIN)
         if self.handle >= 0:
@@ -357,6 +361,14 @@ def become(spec: Data, reader: int) -> None:
         os.write(2, f"shipway: cannot start {spec['argv'][0]}: {error}\n".encode())
     finally:
         os._exit(127)
+
+
+def signal_name(number: int) -> str:
+    """``SIGKILL``, or ``signal 35`` for one without a name."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def readable(handle: int, seconds: float) -> bool:

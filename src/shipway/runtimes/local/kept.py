@@ -69,7 +69,6 @@ class KeeperState(msgspec.Struct, frozen=True):
     keeper: tuple[int, str] | None = None
     restarts: int = 0
     exits: tuple[Exit, ...] = ()
-    port: int = 0
 
 
 class Kept:

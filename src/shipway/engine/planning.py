@@ -1,0 +1,174 @@
+"""From a resolved Application to a DeliveryPlan: everything about a release decided before it starts.
+
+Called by ``service`` when a release is asked for. What only the machine knows (ports, secret digests, addresses of other
+applications) comes in as :class:`Surroundings`; nothing is looked up here.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from shipway.analysis.policy import Indicator, JudgePolicy, Step
+from shipway.model.ids import AppName, ReleaseId
+from shipway.model.workload import Probe, Workload
+from shipway.rollout.plan import DeliveryPlan
+from shipway.spec.application import Application
+from shipway.spec.checks import Check
+from shipway.spec.platform import Local
+
+LOCAL_WARM_UP = 5.0
+"""Seconds after the start of a process that do not count for latency, when the file does not say (evidence.md, 5)."""
+
+CPU_SECONDS = "cpuSeconds"
+"""Measure that the local runtime reports. With one price per core, cost per request rises as CPU per request does."""
+
+
+class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the machine adds to the file."""
+
+    port: int
+    directory: str
+    addresses: Mapping[str, int]
+    """Port of every application deployed here."""
+    secrets: Mapping[str, str]
+    """Digest of the value of each logical secret name."""
+    local: Local
+
+
+def plan_of(application: Application, around: Surroundings) -> DeliveryPlan:
+    """The plan of a release; its id is filled in when the release is recorded."""
+    delivery = application.spec.delivery
+    return DeliveryPlan(
+        app=AppName(application.metadata.name),
+        port=around.port,
+        workload=_workload(application, around),
+        strategy=delivery.strategy,
+        steps=tuple(
+            Step(
+                weight=step.weight,
+                at_least=step.at_least,
+                at_most=step.at_most or 0.0,
+                min_requests=step.min_requests,
+                approval=step.approval or "",
+            )
+            for step in delivery.steps
+        ),
+        judge=JudgePolicy(
+            indicators=tuple(indicators(application)),
+            alpha=delivery.alpha,
+            warm_up=LOCAL_WARM_UP if delivery.warm_up is None else delivery.warm_up,
+            advance=delivery.advance,
+            exposure_budget=delivery.exposure_budget,
+            # With affinity a few clients decide the split, so a test that counts requests would cry wolf.
+            check_exposure=delivery.affinity.routing.by == "none",
+        ),
+        rollback=delivery.rollback,
+        inconclusive=delivery.on_inconclusive,
+        supersede=delivery.supersede,
+        keep=delivery.keep,
+        ready_within=application.spec.health.startup,
+        affinity=delivery.affinity.routing,
+        match=delivery.match.routing,
+    )
+
+
+def indicators(application: Application) -> Iterator[Indicator]:
+    """Errors are always judged, then every objective of the SLO, then every check. One that says the same is left out."""
+    slo, delivery = application.spec.slo, application.spec.delivery
+    seen: set[tuple[object, ...]] = set()
+    share = 1 - slo.availability if slo.availability is not None else None
+    found = [_errors(delivery.tolerance, delivery.floor, share)]
+    found += [_latency(1 - o.share, o.threshold, delivery.tolerance, delivery.floor) for o in slo.latency]
+    found += [_checked(check, delivery.floor) for check in delivery.check]
+    for indicator in found:
+        key = (indicator.kind, indicator.threshold_ms, indicator.measure, indicator.limit)
+        if key not in seen:
+            seen.add(key)
+            yield indicator
+
+
+def _errors(tolerance: float, floor: float, slo: float | None) -> Indicator:
+    return Indicator(name="errorRate", kind="errors", slo=slo, tolerance=tolerance, floor=floor)
+
+
+def _latency(share: float, seconds: float, tolerance: float, floor: float) -> Indicator:
+    milliseconds = round(seconds * 1000, 6)
+    return Indicator(
+        name=f"latency > {milliseconds:g}ms",
+        kind="latency",
+        threshold_ms=milliseconds,
+        slo=share,
+        tolerance=tolerance,
+        floor=max(floor, share),  # slower than the baseline but within the objective is no harm
+    )
+
+
+_PERCENTILES = {"latencyP50": 0.5, "latencyP90": 0.1, "latencyP95": 0.05, "latencyP99": 0.01}
+
+
+def _checked(check: Check, floor: float) -> Indicator:
+    """One ``check`` line; see the grammar in :mod:`shipway.spec.checks`."""
+    return _increase(check, floor) if check.increase else _limit(check)
+
+
+def _increase(check: Check, floor: float) -> Indicator:
+    """No more than so much above the baseline."""
+    if check.indicator == "errorRate":
+        return Indicator(name=check.text, kind="errors", tolerance=1 + check.limit, floor=floor)
+    if check.indicator in _PERCENTILES:
+        return Indicator(name=check.text, kind="distribution", margin=check.limit, floor=floor)
+    return Indicator(name=check.text, kind="continuous", measure=_measure(check), margin=check.limit)
+
+
+def _limit(check: Check) -> Indicator:
+    """A limit of its own, whatever the baseline does."""
+    limit, milliseconds = check.limit, round(check.limit * 1000, 6)
+    if check.indicator in {"errorRate", "availability"}:
+        limit = limit if check.indicator == "errorRate" else 1 - limit
+        return Indicator(name=check.text, kind="errors", relative=False, limit=limit)
+    if check.indicator in _PERCENTILES:
+        share = _PERCENTILES[check.indicator]
+        return Indicator(name=check.text, kind="latency", threshold_ms=milliseconds, relative=False, limit=share)
+    if check.indicator == "requestRate":
+        return Indicator(name=check.text, kind="requests", relative=False, limit=limit)
+    return Indicator(name=check.text, kind="continuous", measure=_measure(check), relative=False, limit=limit)
+
+
+def _measure(check: Check) -> str:
+    return CPU_SECONDS if check.indicator == "costPerRequest" else check.indicator
+
+
+def _workload(application: Application, around: Surroundings) -> Workload:
+    spec, local = application.spec, around.local
+    health = spec.health
+    asked = Probe(health.path or "", health.interval, health.timeout, health.failures)
+    # Startup asks often, so that a release is up as soon as it can be; it is given the whole time that the file allows.
+    starting = Probe(health.path or "", 0.1, health.timeout, max(1, int(health.startup / 0.1)))
+    return Workload(
+        app=AppName(application.metadata.name),
+        release=ReleaseId(""),
+        command=tuple(spec.command or ()),
+        directory=around.directory,
+        env=tuple(sorted({**_addresses(application, around), **spec.env}.items())),
+        secrets=tuple(sorted((name, around.secrets[logical]) for name, logical in spec.secrets.items())),
+        replicas=max(application.replicas, 1),
+        startup=starting,
+        readiness=asked,
+        liveness=asked if health.path else None,
+        memory_limit=spec.resources.memory or 0,
+        drain_seconds=local.drain,
+        crash_limit=local.crash_limit,
+        crash_window=local.crash_window,
+        log_bytes=local.log_size,
+        log_files=local.log_files,
+    )
+
+
+def _addresses(application: Application, around: Surroundings) -> dict[str, str]:
+    """``INVENTORY_URL`` for ``dependsOn: [inventory]``: through the proxy, so that the callee can be rolled out too."""
+    names = [dependency.application for dependency in application.spec.depends_on if dependency.application]
+    return {
+        f"{name.upper().replace('-', '_')}_URL": f"http://127.0.0.1:{around.addresses[name]}"
+        for name in names
+        if name in around.addresses
+    }
