@@ -10,6 +10,7 @@ from shipway.cli.options import App, Home, Json
 
 def deploy(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="File with one or more Applications.")],
+    *,
     image: Annotated[
         str, typer.Option("--image", metavar="IMAGE", help="Set spec.image: the version to release.")
     ] = "",
@@ -85,6 +86,7 @@ def undo(
 
 def logs(
     app: App,
+    *,
     release: Annotated[
         str | None, typer.Option("--release", "-r", metavar="RELEASE", help="Only this release's.")
     ] = None,

@@ -34,7 +34,6 @@ journal = typer.Typer(
 )
 
 
-
 def _add(group: typer.Typer, *verbs: Callable[..., None]) -> None:
     for verb in verbs:
         group.command(verb.__name__.rstrip("_"))(verb)
