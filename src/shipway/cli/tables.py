@@ -162,7 +162,7 @@ def explanation(answer: "Explanation") -> RenderableType:
     for one in answer.fields:
         place = f" {one.file}:{one.line}" if one.file and one.line else f" {one.file}" if one.file else ""
         table.add_row(one.path, _value(one.value), f"{one.origin}{place}")
-    return Group(Text(answer.text), *([Text(), table] if answer.fields else []))
+    return Group(Text(answer.text), Text(), table) if answer.fields else Text(answer.text)
 
 
 def replay(found: "Replay") -> RenderableType:
@@ -188,7 +188,9 @@ def moment(at: float) -> str:
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=FAINT)
     for name in columns:
-        table.add_column(name, justify="right" if name in {"requests", "failed", "after", "weight", "traffic"} else "left")
+        table.add_column(
+            name, justify="right" if name in {"requests", "failed", "after", "weight", "traffic"} else "left"
+        )
     return table
 
 
