@@ -256,6 +256,7 @@ def _evidence(ax: Axes, timeline: Timeline) -> None:
     ax.set_title("Evidence that the canary is worse (natural logarithm)")
     ax.set_ylim(floor, top)
     ax.yaxis.set_major_locator(MaxNLocator(4))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}".replace("-", "−")))
     _legend(ax)
 
 
