@@ -27,7 +27,6 @@ _PATIENCE = 30.0
 
 
 class _Rollouts(msgspec.Struct, frozen=True):
-
     rollouts: tuple[RolloutView, ...]
 
 

@@ -110,9 +110,7 @@ def retry(rollout: RolloutName, home: Home = None, json: Json = False) -> None:
     _act(rollout, "retry", home, json=json)
 
 
-def _act(
-    rollout: str, action: "Action", home: Home, *, json: bool, full: bool = False, reason: str = ""
-) -> None:
+def _act(rollout: str, action: "Action", home: Home, *, json: bool, full: bool = False, reason: str = "") -> None:
     from shipway.cli import output, tables
     from shipway.cli.client import Client
     from shipway.cli.home import home_directory

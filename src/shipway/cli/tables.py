@@ -188,7 +188,9 @@ def moment(at: float) -> str:
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=FAINT)
     for name in columns:
-        table.add_column(name, justify="right" if name in {"requests", "failed", "after", "weight", "traffic"} else "left")
+        table.add_column(
+            name, justify="right" if name in {"requests", "failed", "after", "weight", "traffic"} else "left"
+        )
     return table
 
 
