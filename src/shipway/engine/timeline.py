@@ -32,7 +32,8 @@ VERDICTS: dict[Phase, Verdict] = {
     Phase.ABORTED: "aborted",
 }
 
-_DECIDED = frozenset({Phase.PROMOTING, Phase.REVERTING, *VERDICTS})
+DECIDING = frozenset({Phase.PROMOTING, Phase.REVERTING})
+"""Phases that a decision leads to. The last one counts: a FAIL takes a promotion back."""
 
 
 class ArmPoint(msgspec.Struct, frozen=True):
@@ -213,8 +214,11 @@ class Served:
 
 
 def _is_read(rollout: Rollout | None, event: Observed) -> bool:
-    """Whether the reading is of this rollout's arms, and the first of its moment."""
-    return rollout is not None and rollout.phase in JUDGED and event.reading.at > rollout.read_at
+    """Whether the reading is of this rollout's arms, of its time, and the first of its moment: as ``evolve`` has it."""
+    if rollout is None or rollout.judge is None or rollout.phase not in JUDGED:
+        return False
+    in_time = event.reading.at > rollout.read_at and event.reading.at >= rollout.judge.begun
+    return in_time and event.canary in {None, rollout.release}
 
 
 class _Recorder:
@@ -345,7 +349,7 @@ def seconds_to_verdict(phases: Sequence[PhaseSpan]) -> float | None:
     """See :attr:`Timeline.seconds_to_verdict`; None while there is no decision."""
     shifted = next((span.at for span in phases if span.phase is Phase.SHIFTING), None)
     if shifted is not None:
-        return next((span.at - shifted for span in phases if span.phase in _DECIDED), None)
+        return next((span.at - shifted for span in reversed(phases) if span.phase in DECIDING), None)
     return next((span.at - phases[0].at for span in phases if span.phase in VERDICTS), None)
 
 
