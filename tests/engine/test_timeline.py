@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from shipway.analysis.policy import Indicator, JudgePolicy, Step
-from shipway.analysis.readings import ArmReading
+from shipway.analysis.readings import ArmReading, Reading
 from shipway.engine import timeline as module
 from shipway.engine.replay import rejudge
 from shipway.engine.sentences import increase
@@ -204,11 +204,14 @@ def test_a_promotion_that_is_taken_back_was_decided_when_it_was_taken_back(event
     assert isinstance(last, Observed)
     assert last.reading.canary is not None
     assert timelines(events[:i], APP)[-1].phase is Phase.PROMOTING
-    taken_back, counters = list(events[:i]), last.reading.canary
-    while timelines(taken_back, APP)[-1].phase is Phase.PROMOTING:
+    taken_back, counters, others = list(events[:i]), last.reading.canary, last.reading.baseline
+    assert others is not None
+    for at in (last.at + 0.1 * n for n in range(1, 40)):
         counters = replace(counters, requests=counters.requests + 20, errors=counters.errors + 6)
-        at = taken_back[-1].at + 0.1
-        taken_back.append(Observed(at=at, reading=replace(last.reading, at=at, canary=counters)))
+        others = replace(others, requests=others.requests + 20)
+        taken_back.append(Observed(at=at, reading=Reading(at, others, counters, 0.5)))
+        if timelines(taken_back, APP)[-1].phase is Phase.REVERTING:
+            break
     one = timelines(taken_back, APP)[-1]
     assert (one.phase, one.failed_requests) == (Phase.REVERTING, counters.errors)
     shifted = next(span.at for span in one.phases if span.phase is Phase.SHIFTING)
