@@ -301,6 +301,12 @@ def test_indicators_that_are_no_shares_have_no_band():
     assert one.indicators[2].allowed == 1000.0
 
 
+def test_without_a_label_a_release_goes_by_its_id():
+    nameless = timelines(record([Version(""), Version("")]), APP)
+    assert [(one.name, one.against) for one in nameless] == [("v1", ""), ("v2", "v1")]
+    assert nameless[0].events[0].sentence == "ada released a new version"
+
+
 def test_it_survives_json(demo: tuple[Timeline, ...]):
     assert msgspec.json.decode(msgspec.json.encode(demo[2]), type=Timeline) == demo[2]
 

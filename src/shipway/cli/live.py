@@ -55,7 +55,7 @@ def live(timeline: Timeline, now: float, recent: int = 6) -> RenderableType:
     if recent and timeline.events:
         parts += [Text(), _events(timeline, recent)]
     ended = timeline.ended_at if timeline.ended_at is not None else now
-    title = Text.assemble((f" {plain(timeline.app)} {plain(timeline.label)} ", "bold"), (_kind(timeline), SOFT))
+    title = Text.assemble((f" {plain(timeline.app)} {plain(timeline.name)} ", "bold"), (_kind(timeline), SOFT))
     clock = Text(f" {duration(max(0.0, ended - timeline.started_at))} ", style=SOFT)
     return Panel(
         Group(*parts),
@@ -80,7 +80,7 @@ def final_table(timelines: Sequence[Timeline]) -> Table:
     for one in timelines:
         words, colour = VERDICTS[one.verdict]
         table.add_row(
-            Text(plain(one.label), style="bold", overflow="ellipsis"),
+            Text(plain(one.name), style="bold", overflow="ellipsis"),
             Text(words, style=colour),
             duration(one.seconds_to_verdict),
             f"{one.requests:,}",
@@ -100,7 +100,7 @@ def plain(text: str) -> str:
 def _kind(timeline: Timeline) -> str:
     release = f"{timeline.release} "
     if timeline.kind == "canary":
-        return f"{release}against {plain(timeline.baseline_label)} "
+        return f"{release}against {plain(timeline.against)} "
     return f"{release}{timeline.kind} "
 
 

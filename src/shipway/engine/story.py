@@ -126,3 +126,13 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
     indicators: tuple[IndicatorSeries, ...]
     phases: tuple[PhaseSpan, ...]
     events: tuple[Line, ...]
+
+    @property
+    def name(self) -> str:
+        """What people call the release, or else its id."""
+        return self.label or self.release
+
+    @property
+    def against(self) -> str:
+        """The same of the baseline; empty without one."""
+        return self.baseline_label or self.baseline or ""

@@ -212,8 +212,8 @@ def _rates(series: IndicatorSeries) -> Panel:
     def panel(ax: Axes, timeline: Timeline) -> None:
         times = [_since(timeline, point.at) for point in timeline.points]
         top = _top(series)
-        _arm(ax, times, [point.baseline for point in series.points], BASELINE, f"baseline {timeline.baseline_label}")
-        _arm(ax, times, [point.canary for point in series.points], CANARY, f"canary {timeline.label}")
+        _arm(ax, times, [point.baseline for point in series.points], BASELINE, f"baseline {timeline.against}")
+        _arm(ax, times, [point.canary for point in series.points], CANARY, f"canary {timeline.name}")
         if series.allowed is not None and series.allowed < top:
             ax.axhline(
                 series.allowed, color=BAD, linewidth=1, linestyle=(0, (5, 3)), label=f"allowed {share(series.allowed)}"
