@@ -10,7 +10,10 @@ from shipway.cli.options import App, Home, Json
 
 def deploy(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="File with one or more Applications.")],
-    image: Annotated[str, typer.Option("--image", help="Set spec.image: the version to release.")] = "",
+    *,
+    image: Annotated[
+        str, typer.Option("--image", metavar="IMAGE", help="Set spec.image: the version to release.")
+    ] = "",
     sets: Annotated[
         list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Set any field; may be repeated.")
     ] = None,
@@ -35,7 +38,7 @@ def deploy(
 
 
 def status(
-    app: Annotated[str | None, typer.Argument(metavar="[APP]", help="One application in full.")] = None,
+    app: Annotated[str | None, typer.Argument(metavar="APP", help="One application in full.")] = None,
     home: Home = None,
     json: Json = False,
 ) -> None:
@@ -63,9 +66,10 @@ def undo(
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Send traffic back to an earlier release, at once, with its configuration.
+    """Send traffic back to an earlier release, at once.
 
-    During a rollout this ends the rollout.
+    Its configuration comes back with it. During a rollout this ends
+    the rollout.
 
     Example: shipway undo shop --to v3
     """
@@ -82,9 +86,12 @@ def undo(
 
 def logs(
     app: App,
-    release: Annotated[str | None, typer.Option("--release", "-r", help="Only this release's.")] = None,
+    *,
+    release: Annotated[
+        str | None, typer.Option("--release", "-r", metavar="RELEASE", help="Only this release's.")
+    ] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with every new line.")] = False,
-    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="Last lines of each instance.")] = 100,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, metavar="N", help="Last lines of each instance.")] = 100,
     home: Home = None,
     json: Json = False,
 ) -> None:
@@ -104,7 +111,7 @@ def logs(
 
 def explain(
     app: App,
-    field: Annotated[str | None, typer.Argument(metavar="[FIELD]", help="Only this field, e.g. spec.port.")] = None,
+    field: Annotated[str | None, typer.Argument(metavar="FIELD", help="Only this field, e.g. spec.port.")] = None,
     home: Home = None,
     json: Json = False,
 ) -> None:

@@ -18,7 +18,7 @@ def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Keep the state directory for a look around.")] = False,
     json: Json = False,
 ) -> None:
-    """Watch four releases: one installed, one good, one failing, one slow.
+    """Watch four releases: a first, a good, a failing, a slow one.
 
     Starts a real proxy and two real services on free ports of this machine,
     with a bounded load on loopback, and ends everything again. About a minute.

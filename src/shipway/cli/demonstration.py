@@ -11,9 +11,10 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Self
 
 import msgspec
 from rich.console import Group, RenderableType
@@ -81,7 +82,7 @@ class Traffic:
         self._load = Load(port, rate=RATE, seconds=LONGEST)
         self._thread = threading.Thread(target=lambda: asyncio.run(self._load.run()), daemon=True)
 
-    def __enter__(self) -> "Traffic":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -100,12 +101,12 @@ class Stage:
     def __init__(self, *, live: bool, json: bool) -> None:
         self._json = json
         self._view: ApplicationView | None = None
-        self._done: list[str] = []
         self.traffic: Traffic | None = None
-        screen = Live(console=console(), get_renderable=self._picture, refresh_per_second=5, transient=True)
-        self.screen = screen if live and not json and sys.stdout.isatty() else None
+        self.screen: Live | None = None
+        if live and not json and sys.stdout.isatty():
+            self.screen = Live(console=console(), get_renderable=self._picture, refresh_per_second=5, transient=True)
 
-    def __enter__(self) -> "Stage":
+    def __enter__(self) -> Self:
         if self.screen:
             self.screen.start()
         return self

@@ -39,7 +39,10 @@ def deploy(home: Path, request: Request, *, watch: bool, json: bool) -> int:
         ]
     if json:
         show({**msgspec.to_builtins(deployed), "rollouts": rollouts}, "", json=True)
-    return 0 if all(watching.succeeded(rollout) for rollout in rollouts) else 1
+    failed = [rollout for rollout in rollouts if not watching.succeeded(rollout)]
+    for rollout in failed:
+        note(watching.hint(rollout), json=json)
+    return 1 if failed else 0
 
 
 def send(client: Client, request: Request) -> Deployment:

@@ -14,7 +14,7 @@ _NAME = "application.yaml"
 
 
 def init(
-    directory: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where to put it; made if missing.")] = Path(),
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where to put it; made if missing.")] = Path(),
     json: Json = False,
 ) -> None:
     """Write a first application.yaml.
@@ -40,7 +40,7 @@ def init(
 
 
 def validate(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Application and Platform files.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Application and Platform files.")],
     json: Json = False,
 ) -> None:
     """Check files without deploying them.
@@ -77,11 +77,10 @@ def schema(
     from shipway.model.suggestions import did_you_mean
     from shipway.spec import schema as schemas
 
-    name = kind.capitalize()
-    if name != "Application" and name != "Platform":
+    if kind.capitalize() not in schemas.KINDS:
         hint = did_you_mean(kind, ("application", "platform"))
         raise BadInput(f'expected application or platform, got "{kind}"{hint}')
-    found = schemas.schema("Platform" if name == "Platform" else "Application")
+    found = schemas.schema("Platform" if kind.capitalize() == "Platform" else "Application")
     show(found, to_json(found), json=json)
 
 

@@ -41,6 +41,8 @@ def run(verb: Callable[[], object], arguments: Sequence[str]) -> int:
         sys.stdout.flush()
     except BrokenPipeError:
         return _reader_gone()
+    except SystemExit as error:  # typer's own answer to a reader that is gone
+        return _reader_gone() if isinstance(error.__context__, BrokenPipeError) else int(error.code or 0)
     except (KeyboardInterrupt, typer.Abort):
         return _interrupted(arguments)
     except Exception as error:  # noqa: BLE001  # the last door before the user, who must never see a traceback

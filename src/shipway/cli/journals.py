@@ -8,7 +8,7 @@ import typer
 from shipway.cli.options import Home, Json
 
 JournalPath = Annotated[
-    Path | None, typer.Argument(metavar="[PATH]", help="Journal file [default: the one in the home].")
+    Path | None, typer.Argument(metavar="PATH", help="Journal file [default: the one in the home].")
 ]
 
 
@@ -26,9 +26,10 @@ def check(path: JournalPath = None, home: Home = None, json: Json = False) -> No
 
 
 def repair(path: JournalPath = None, home: Home = None, json: Json = False) -> None:
-    """Copy every intact event into a new journal; the damaged file is kept.
+    """Copy every intact event into a new journal.
 
-    The controller must not run. An intact journal is left alone.
+    The damaged file is kept. The controller must not run. An intact journal is left
+    alone.
 
     Example: shipway journal repair ~/.local/state/shipway/journal.db
     """

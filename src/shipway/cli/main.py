@@ -5,7 +5,7 @@ answer within 200 ms.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import typer
@@ -33,22 +33,22 @@ journal = typer.Typer(
     rich_markup_mode=None,
 )
 
-for verb in (documents.init, documents.validate, controller.up, controller.down, applications.deploy):
-    app.command()(verb)
-for verb in (applications.status, applications.undo, applications.logs, applications.explain):
-    app.command()(verb)
+
+def _add(group: typer.Typer, *verbs: Callable[..., None]) -> None:
+    for verb in verbs:
+        group.command(verb.__name__.rstrip("_"))(verb)
+
+
+# In the order in which one needs them: help lists them so.
+_add(app, documents.init, documents.validate, controller.up, controller.down)
+_add(app, applications.deploy, applications.status, applications.undo, applications.logs, applications.explain)
 app.add_typer(rollout)
-for verb in (past.history, past.replay, past.report):
-    app.command()(verb)
+_add(app, past.history, past.replay, past.report)
 app.add_typer(journal)
-for verb in (demo.demo, documents.schema):
-    app.command()(verb)
-rollout.command("list")(rollouts.list_)
-for verb in (rollouts.show, rollouts.watch, rollouts.pause, rollouts.resume, rollouts.promote, rollouts.abort):
-    rollout.command()(verb)
-rollout.command()(rollouts.retry)
-for verb in (journals.check, journals.repair):
-    journal.command()(verb)
+_add(app, demo.demo, documents.schema)
+_add(rollout, rollouts.list_, rollouts.show, rollouts.watch)
+_add(rollout, rollouts.pause, rollouts.resume, rollouts.promote, rollouts.abort, rollouts.retry)
+_add(journal, journals.check, journals.repair)
 
 
 def _print_version(wanted: bool) -> None:

@@ -9,7 +9,7 @@ from shipway.cli.options import App, Home, Json, RolloutName
 
 
 def history(app: App, home: Home = None, json: Json = False) -> None:
-    """List everything that was ever released of an application, and how it ended.
+    """List every rollout of an application, and how it ended.
 
     Example: shipway history shop
     """
@@ -27,10 +27,12 @@ def history(app: App, home: Home = None, json: Json = False) -> None:
 def replay(
     rollout: RolloutName,
     alpha: Annotated[
-        float | None, typer.Option("--alpha", help="Chance of rolling back a good release, e.g. 0.001.")
+        float | None,
+        typer.Option("--alpha", metavar="ALPHA", help="Chance of rolling back a good release, e.g. 0.001."),
     ] = None,
     tolerance: Annotated[
-        float | None, typer.Option("--tolerance", help="How many times the baseline's rate is fine, e.g. 1.5.")
+        float | None,
+        typer.Option("--tolerance", metavar="FACTOR", help="How many times the baseline's rate is fine, e.g. 1.5."),
     ] = None,
     home: Home = None,
     json: Json = False,
@@ -56,7 +58,7 @@ def replay(
 
 def report(
     rollouts: Annotated[
-        list[str] | None, typer.Argument(metavar="[ROLLOUT...]", help="Rollouts or applications [default: all].")
+        list[str] | None, typer.Argument(metavar="ROLLOUT", help="Rollouts or applications [default: all].")
     ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write it.")] = Path(
         "shipway-report.html"
@@ -64,7 +66,9 @@ def report(
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Write a self-contained HTML report of rollouts: weights, rates, evidence, every event.
+    """Write an HTML report of rollouts.
+
+    One file with plots of weights, error rates and evidence, and every event.
 
     Example: shipway report shop-2 shop-3 -o report.html
     """

@@ -1,5 +1,6 @@
 """The HTML report as a file."""
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +9,6 @@ from shipway.engine.timeline import Timeline
 
 def write_report(path: Path, timelines: Sequence[Timeline]) -> None:
     """Write the self-contained report; the directory must exist."""
-    from shipway.web.report import report
+    from shipway.web.report.page import render_report
 
-    path.write_text(report(timelines), encoding="utf-8")
+    path.write_text(render_report(timelines, "Rollouts", time.time()), encoding="utf-8")

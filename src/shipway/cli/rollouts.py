@@ -40,7 +40,7 @@ def show(rollout: RolloutName, home: Home = None, json: Json = False) -> None:
 
 
 def watch(rollout: RolloutName, home: Home = None, json: Json = False) -> None:
-    """Follow a rollout until it has ended; exit 1 unless it was promoted.
+    """Follow a rollout to its end; exit 1 unless promoted.
 
     With --json one line of JSON per change. Ctrl-C stops watching, not the
     rollout.
@@ -57,7 +57,9 @@ def watch(rollout: RolloutName, home: Home = None, json: Json = False) -> None:
             found = watching.until_ended(client, found.app, found.id, json=json)
         else:
             output.show(found, tables.rollout(found), json=json)
-    raise typer.Exit(0 if watching.succeeded(found) else 1)
+    if not watching.succeeded(found):
+        output.note(watching.hint(found), json=json)
+        raise typer.Exit(1)
 
 
 def pause(rollout: RolloutName, home: Home = None, json: Json = False) -> None:
@@ -82,7 +84,9 @@ def promote(
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Take the next step on your word: an approval, or more evidence than needed.
+    """Take the next step on your word.
+
+    Gives an approval that a step waits for, or goes on without more evidence.
 
     Example: shipway rollout promote shop --full
     """
@@ -91,7 +95,7 @@ def promote(
 
 def abort(
     rollout: RolloutName,
-    reason: Annotated[str, typer.Option("--reason", help="For the history.")] = "",
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="For the history.")] = "",
     home: Home = None,
     json: Json = False,
 ) -> None:

@@ -126,5 +126,5 @@ def _failed(code: int, said: list[str]) -> ShipwayError:
     hints = [number for number, line in enumerate(words) if line.startswith("hint: ")]
     message = "\n".join(words[: hints[0]] if hints else words).removeprefix("error: ")
     hint = "\n".join(words[hints[0] :]).removeprefix("hint: ") if hints else ""
-    kinds = {kind.exit_code: kind for kind in (*ShipwayError.__subclasses__(), ShipwayError)}
-    return kinds.get(code, ShipwayError)(message, hint=hint)
+    kind = next((kind for kind in ShipwayError.__subclasses__() if kind.exit_code == code), ShipwayError)
+    return kind(message, hint=hint)

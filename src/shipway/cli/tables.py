@@ -162,7 +162,7 @@ def explanation(answer: "Explanation") -> RenderableType:
     for one in answer.fields:
         place = f" {one.file}:{one.line}" if one.file and one.line else f" {one.file}" if one.file else ""
         table.add_row(one.path, _value(one.value), f"{one.origin}{place}")
-    return Group(Text(answer.text), *([Text(), table] if answer.fields else []))
+    return Group(Text(answer.text), Text(), table) if answer.fields else Text(answer.text)
 
 
 def replay(found: "Replay") -> RenderableType:

@@ -27,6 +27,12 @@ def succeeded(rollout: RolloutView) -> bool:
     return rollout.phase == GOOD
 
 
+def hint(rollout: RolloutView) -> str:
+    """What to look at when it did not end well."""
+    logs = f"`shipway logs {rollout.app} --release {rollout.release}` shows what it wrote"
+    return f"hint: {logs}, `shipway rollout show {rollout.id}` the evidence, `shipway rollout retry {rollout.id}` tries again."
+
+
 def until_ended(client: Client, app: str, rollout: str, *, json: bool = False, silent: bool = False) -> RolloutView:
     """Show the application until ``rollout`` has ended and nothing else is under way; return how it ended.
 

@@ -41,8 +41,8 @@ def is_ready(state: Delivery, _event: Event) -> bool:
 
 
 def is_immediate(state: Delivery, _event: Event) -> bool:
-    """Goes live without a trial: a first install, an undo, `strategy: direct`."""
-    return _rollout(state).kind != "canary"
+    """Goes live without a trial: a first install, an undo, `strategy: direct`, a plan without steps."""
+    return _rollout(state).kind != "canary" or not _release(state).plan.steps
 
 
 def is_overdue(state: Delivery, event: Event) -> bool:

@@ -26,10 +26,12 @@ def _nothing_with_traffic_is_stopped(_before: Delivery, _event: Event, after: De
 
 
 def _unconfirmed_routes_stop_nothing(before: Delivery, _event: Event, after: Delivery) -> bool:
-    """Routes that are not confirmed may still send requests to the old side."""
-    if after.routes_applied == after.routes_generation:
+    """Routes that are not confirmed may still send requests to the old side. (Without a baseline there is no other side.)"""
+    stopping = _stopping(after) - _stopping(before)
+    if not stopping or before.weights is None or after.weights is None:
         return True
-    return _stopping(after) <= _stopping(before)
+    confirmed = after.routes_applied >= before.routes_generation
+    return confirmed and stopping.isdisjoint(release for release, _ in before.weights)
 
 
 def _stopping(state: Delivery) -> set[ReleaseId]:
@@ -129,7 +131,7 @@ def _filed(state: Delivery, rollout: RolloutId) -> Rollout | None:
 INVARIANTS: dict[str, Invariant] = {
     "weights are 0..100 and sum to 100": _weights_sum_to_100,
     "a release with traffic is never stopped": _nothing_with_traffic_is_stopped,
-    "nothing is stopped while routes are unconfirmed": _unconfirmed_routes_stop_nothing,
+    "nothing is stopped until routes without it are confirmed": _unconfirmed_routes_stop_nothing,
     "after FAIL the canary's weight never rises again": _failed_never_rises,
     "after FAIL, unless rollback is manual, the canary's weight is 0": _automatic_fail_means_zero,
     "a rollout ends in exactly one of promoted, rolled back, aborted": _ends_once,

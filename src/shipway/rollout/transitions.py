@@ -63,10 +63,12 @@ def _if(guard: Guard, *choices: Choice) -> tuple[Choice, ...]:
 
 
 _REVERT: Choice = (Phase.REVERTING, guards.always, actions.revert)
-_FORWARD: tuple[Choice, ...] = (
-    (Phase.PROMOTING, guards.was_last_step, actions.promote),
+_PROMOTION: Choice = (Phase.PROMOTING, guards.was_last_step, actions.promote)
+_PROMOTE_FULLY: Choice = (Phase.PROMOTING, guards.wants_full, actions.promote)
+_STEP: Choice = (Phase.SHIFTING, guards.always, actions.next_step)
+_NEXT: tuple[Choice, ...] = (
     (Phase.AWAITING, guards.next_step_needs_approval, actions.await_approval),
-    (Phase.SHIFTING, guards.always, actions.next_step),
+    _STEP,
 )
 
 TABLE: tuple[Row, ...] = (
@@ -75,7 +77,7 @@ TABLE: tuple[Row, ...] = (
     *_on(
         None,
         (Phase.STARTING,),
-        *_if(guards.is_ready, (Phase.PROMOTING, guards.is_immediate, actions.promote), *_FORWARD),
+        *_if(guards.is_ready, (Phase.PROMOTING, guards.is_immediate, actions.promote), *_NEXT),
     ),
     *_on(None, (Phase.SHIFTING,), (Phase.OBSERVING, guards.traffic_follows, actions.observe_step)),
     *_on(None, (Phase.PROMOTING,), (Phase.PROMOTED, guards.traffic_follows, actions.finish_promoted)),
@@ -91,7 +93,7 @@ TABLE: tuple[Row, ...] = (
     # The evidence speaks. A FAIL counts in every phase in which the canary may have traffic.
     *_on(Observed, (*TRIAL, Phase.PROMOTING), (Phase.REVERTING, guards.must_roll_back, actions.revert)),
     *_on(Observed, (Phase.SHIFTING, Phase.PAUSED, Phase.AWAITING), (Phase.HOLDING, guards.has_failed, actions.hold)),
-    *_on(Observed, (Phase.OBSERVING, Phase.HOLDING), *_if(guards.may_go_forward, *_FORWARD)),
+    *_on(Observed, (Phase.OBSERVING, Phase.HOLDING), *_if(guards.may_go_forward, _PROMOTION, *_NEXT)),
     *_on(Observed, (Phase.OBSERVING, Phase.HOLDING), (Phase.HOLDING, guards.must_hold, actions.hold)),
     *_on(Observed, (Phase.HOLDING,), (Phase.OBSERVING, guards.can_go_on, actions.observe_on)),
     *_on(ReadingMissed, (Phase.OBSERVING, Phase.HOLDING), (Phase.HOLDING, guards.is_blind, actions.hold)),
@@ -128,13 +130,13 @@ TABLE: tuple[Row, ...] = (
     ),
     *_on(
         PromoteRequested,
-        TRIAL,
-        *_if(
-            guards.may_be_promoted,
-            (Phase.PROMOTING, guards.wants_full, actions.promote),
-            (Phase.PROMOTING, guards.was_last_step, actions.promote),
-            (Phase.SHIFTING, guards.always, actions.next_step),
-        ),
+        (Phase.AWAITING,),
+        *_if(guards.may_be_promoted, _PROMOTE_FULLY, _STEP),
+    ),
+    *_on(
+        PromoteRequested,
+        tuple(phase for phase in TRIAL if phase is not Phase.AWAITING),
+        *_if(guards.may_be_promoted, _PROMOTE_FULLY, _PROMOTION, _STEP),
     ),
 )
 
