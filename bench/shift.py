@@ -97,7 +97,7 @@ async def shop(directory: Path) -> AsyncIterator[LocalRuntime]:
             workload = Workload(SHOP, release, command, str(directory), startup=probe, readiness=probe)
             await runtime.start(StartRelease(CommandId(release), Generation(number), workload))
         async with asyncio.timeout(30):
-            while any(i.state != "ready" for r in RELEASES for i in runtime.instances(SHOP, r)):  # noqa: ASYNC110  # other processes
+            while any(i.state != "ready" for r in RELEASES for i in runtime.instances(SHOP, r)):  # other processes
                 await asyncio.sleep(0.05)
         yield runtime
     finally:
@@ -156,7 +156,7 @@ async def by_runtime_keys(runtime: LocalRuntime, port: int, web: httpx.AsyncClie
     before = runtime.proxy.kept.child()
     runtime.proxy.kept.restart("the rival needs an admin layer")
     async with asyncio.timeout(30):
-        while runtime.proxy.kept.child() in (None, before):  # noqa: ASYNC110  # another process
+        while runtime.proxy.kept.child() in (None, before):  # another process
             await asyncio.sleep(0.05)
     routes = Routes(SHOP, port, weights({RELEASES[0]: 50.0, RELEASES[1]: 50.0}), Generation(10**6))
     await runtime.set_routes(SetRoutes(CommandId("rival"), routes.generation, routes))

@@ -18,7 +18,7 @@ async def main(directory: str, port: int) -> None:
     await runtime.open(lambda _app, _event: None, {SHOP: names})
     for number, name in enumerate(names, start=1):
         await runtime.start(StartRelease(CommandId(name), Generation(number), workload(name)))
-    while {i.state for name in names for i in runtime.instances(SHOP, name)} != {"ready"}:  # noqa: ASYNC110  # a test may poll
+    while {i.state for name in names for i in runtime.instances(SHOP, name)} != {"ready"}:  # a test may poll
         await asyncio.sleep(0.02)
     routes = Routes(SHOP, port, split(names[0], names[1], 25.0), Generation(3), names[1])
     await runtime.set_routes(SetRoutes(CommandId("routes"), Generation(3), routes))

@@ -115,7 +115,7 @@ class Lab:
     async def until(self, condition: Callable[[], object], seconds: float = 20.0) -> None:
         """Wait for something that must come; far longer than it takes, so that a busy machine fails no test."""
         async with asyncio.timeout(seconds):
-            while not condition():  # noqa: ASYNC110  # conditions are about other processes: nobody sets an event
+            while not condition():  # conditions are about other processes: nobody sets an event
                 await asyncio.sleep(0.02)
 
     async def get(self, path: str = "/", **options: Any) -> httpx.Response:

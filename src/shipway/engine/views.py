@@ -4,12 +4,13 @@ Field names are part of the JSON that ``--json`` and the API promise. Times are 
 rates and shares 0..1.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from shipway.analysis.verdict import IndicatorEvidence
 from shipway.engine.ports import InstanceStatus
+from shipway.model.ids import ReleaseId
 from shipway.rollout.decide import is_settled
 from shipway.rollout.states import Delivery, Release, Rollout
 
@@ -109,7 +110,7 @@ class ControllerView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def application_view(
-    state: Delivery, instances: dict[str, Sequence[InstanceStatus]], trouble: str = ""
+    state: Delivery, instances: Mapping[ReleaseId, Sequence[InstanceStatus]], trouble: str = ""
 ) -> ApplicationView:
     """``instances`` by release; only releases that run or are live are given in full."""
     return ApplicationView(

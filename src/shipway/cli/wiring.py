@@ -1,0 +1,284 @@
+"""The one composition root: the only module that names concrete adapters. Called by the verbs.
+
+:func:`serve` is the controller process; the rest opens single adapters for verbs that need no controller.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from hashlib import blake2b
+from pathlib import Path
+
+import structlog
+import uvicorn
+import yaml
+
+import shipway
+from shipway.engine.loop import Engine, Settings
+from shipway.engine.service import Service
+from shipway.engine.views import ControllerView
+from shipway.journal.repair import RepairReport, repair
+from shipway.journal.sqlite import SqliteJournal
+from shipway.metrics.envoy import EnvoyMetrics
+from shipway.model.errors import BadInput, ControllerConflict
+from shipway.model.ids import AppName, ReleaseId
+from shipway.rollout.codec import decode
+from shipway.rollout.evolve import evolve, initial
+from shipway.runtimes.local import ports
+from shipway.runtimes.local.runtime import LocalRuntime
+from shipway.runtimes.local.secrets import SecretStore
+from shipway.spec import DeclaredPlatform, Source, parse_documents
+from shipway.web.api.app import create_app
+
+log = structlog.get_logger(__name__)
+
+LONGEST_SOCKET_PATH = 100
+"""Bytes; the kernel allows 108 with the terminating zero, and something is left for a suffix."""
+
+
+class SystemClock:
+    """The Clock port on this machine's clock."""
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return time.time()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        await asyncio.sleep(seconds)
+
+
+class SecretsFile:
+    """Secret values by logical name from ``<home>/secrets.yaml``; each value read is kept in the store under its digest."""
+
+    def __init__(self, path: Path, store: SecretStore) -> None:
+        self._path, self._store = path, store
+
+    def resolve(self, names: Sequence[str]) -> Mapping[str, str]:
+        """Digest per name; read anew each time, so that a rotated secret needs no restart."""
+        if not names or not self._path.exists():
+            return {}
+        try:
+            values = yaml.safe_load(self._path.read_text(encoding="utf-8")) or {}
+        except (OSError, yaml.YAMLError) as error:
+            raise BadInput(f"{self._path} cannot be read: {error}", hint="It holds `name: value` lines.") from error
+        return {name: self._store.put(str(values[name])) for name in names if name in values}
+
+
+@contextlib.contextmanager
+def only_controller(home: Path) -> Iterator[None]:
+    """Hold the state directory; the kernel lets go when the process dies, however it dies.
+
+    Raises:
+        ControllerConflict: another controller holds it; the message names it.
+    """
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (home / "controller.lock").open("a+") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            handle.seek(0)
+            raise ControllerConflict(
+                f"another controller already runs for {home}: {handle.read().strip() or 'it has not said who it is'}",
+                hint="Use it as it is, end it with `shipway down`, or choose another --home.",
+            ) from None
+        handle.truncate(0)
+        handle.write(f"pid {os.getpid()}, started {time.strftime('%Y-%m-%d %H:%M:%S')}")
+        handle.flush()
+        yield
+
+
+async def serve(home: Path, platform: Path | None, ready: Callable[[], None], *, interval: float = 0.5) -> None:
+    """Run the controller until SIGTERM, SIGINT or a shutdown request. On a signal everything that runs keeps running.
+
+    Raises:
+        ControllerConflict, JournalError, RuntimeFault, BadInput: before ``ready`` is called.
+    """
+    home = home.absolute()
+    with only_controller(home):
+        _prefer_our_interpreter()
+        declared = read_platform(platform)
+        journal = SqliteJournal.open(home / "journal.db")
+        runtime = LocalRuntime(home)
+        try:
+            await _serve(home, platform=declared, journal=journal, runtime=runtime, ready=ready, interval=interval)
+        finally:
+            journal.close()
+
+
+async def _serve(
+    home: Path,
+    *,
+    platform: DeclaredPlatform | None,
+    journal: SqliteJournal,
+    runtime: LocalRuntime,
+    ready: Callable[[], None],
+    interval: float,
+) -> None:
+    clock, started = SystemClock(), time.time()
+    metrics = EnvoyMetrics(runtime.admin_socket, runtime.vitals)
+    engine = Engine(
+        journal=journal,
+        runtime=runtime,
+        router=runtime,
+        metrics=metrics,
+        clock=clock,
+        settings=Settings(interval=interval),
+    )
+    secrets = SecretsFile(home / "secrets.yaml", runtime.secrets)
+    service = Service(engine, runtime, clock, secrets=secrets, port_trouble=_port_trouble, platform=platform)
+    stopping = asyncio.Event()
+    wanted_down = asyncio.Event()
+
+    def stop() -> None:
+        wanted_down.set()
+        stopping.set()
+
+    def describe() -> ControllerView:
+        return ControllerView(
+            version=shipway.__version__,
+            pid=os.getpid(),
+            home=str(home),
+            started_at=started,
+            trouble=engine.trouble,
+            applications=service.applications(),
+        )
+
+    await engine.open()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    server = _Server(
+        uvicorn.Config(
+            create_app(service, describe, stop),
+            uds=_socket(home),
+            log_config=None,
+            lifespan="off",
+            timeout_graceful_shutdown=1,
+        )
+    )
+    serving = asyncio.create_task(server.serve())
+    turning = asyncio.create_task(engine.run())
+    try:
+        while not server.started and not serving.done():
+            await asyncio.sleep(0.005)
+        ready()
+        await asyncio.wait({asyncio.create_task(stopping.wait()), serving, turning}, return_when="FIRST_COMPLETED")
+        for task in (serving, turning):
+            if task.done():
+                task.result()
+    finally:
+        turning.cancel()
+        server.should_exit = True
+        await asyncio.gather(serving, turning, return_exceptions=True)
+        await engine.close()
+        await metrics.close()
+        await (runtime.shutdown() if wanted_down.is_set() else runtime.close())
+        Path(_socket(home)).unlink(missing_ok=True)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handlers: a signal must not end the server before the engine has let go."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to :func:`serve`."""
+        yield
+
+
+async def end_orphans(home: Path) -> int:
+    """End what still runs after a controller died, as ``shipway down`` would have. Returns the number of applications.
+
+    Raises:
+        ControllerConflict: a controller is alive after all.
+    """
+    home = home.absolute()
+    with only_controller(home):
+        runtime = LocalRuntime(home)
+        known = _known(home)
+        await runtime.open(lambda _app, _event: None, known)
+        await runtime.shutdown()
+        return len(known)
+
+
+def _known(home: Path) -> dict[AppName, list[ReleaseId]]:
+    if not (home / "journal.db").exists():
+        return {}
+    journal = SqliteJournal.open(home / "journal.db", read_only=True)
+    known: dict[AppName, list[ReleaseId]] = {}
+    try:
+        for stream in journal.streams():
+            state = initial(AppName(stream.partition(":")[2]))
+            for recorded in journal.read(stream):
+                state = evolve(state, decode(recorded.data))
+            known[state.app] = [release.id for release in state.releases.values() if release.run != "stopped"]
+    finally:
+        journal.close()
+    return known
+
+
+def open_journal(home: Path) -> SqliteJournal:
+    """The journal for reading, beside a running controller or without one."""
+    return SqliteJournal.open(home.absolute() / "journal.db", read_only=True)
+
+
+def check_journal(path: Path) -> int:
+    """Check every event against its digest; how many there are.
+
+    Raises:
+        JournalError: damaged (the message says where and what can be saved), or not a journal.
+    """
+    journal = SqliteJournal.open(path, read_only=True)
+    try:
+        journal.inspect(thorough=True)
+        return journal.verify()
+    finally:
+        journal.close()
+
+
+def repair_journal(path: Path) -> RepairReport:
+    """Every intact event into a new journal; see :func:`shipway.journal.repair.repair`."""
+    return repair(path)
+
+
+def read_platform(path: Path | None) -> DeclaredPlatform | None:
+    """The platform file.
+
+    Raises:
+        BadInput: with every problem in it.
+    """
+    if path is None:
+        return None
+    try:
+        parsed = parse_documents([Source(str(path), path.read_bytes())])
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {error.strerror}", hint="Check --platform.") from error
+    if parsed.problems or parsed.declared_platform is None:
+        raise BadInput(f"{path} holds no valid Platform", problems=parsed.problems)
+    return parsed.declared_platform
+
+
+def _socket(home: Path) -> str:
+    """Path of the socket: in the state directory, or somewhere shorter when that is too long for the kernel."""
+    path = str(home / "controller.sock")
+    if len(path.encode()) > LONGEST_SOCKET_PATH:
+        digest = blake2b(str(home).encode(), digest_size=8).hexdigest()
+        path = str(Path(tempfile.gettempdir()) / f"shipway-{os.getuid()}-{digest}.sock")
+    (home / "controller.address").write_text(path, encoding="utf-8")
+    return path
+
+
+def _port_trouble(port: int) -> str:
+    return "" if ports.is_free(port) else f"port {port} is in use by {ports.describe_holder(port)}"
+
+
+def _prefer_our_interpreter() -> None:
+    """`python` in a command means the one that runs Shipway, also when its environment was not activated."""
+    directory = str(Path(sys.executable).parent)
+    os.environ["PATH"] = os.pathsep.join([directory, os.environ.get("PATH", os.defpath)])
