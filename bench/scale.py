@@ -26,7 +26,7 @@ import numpy as np
 
 from shipway.analysis.policy import Indicator, JudgePolicy, Step
 from shipway.analysis.readings import ArmReading
-def tune_memory(): pass
+from shipway.cli.wiring import calm_collector
 from shipway.engine.loop import Engine, Settings
 from shipway.engine.ports import Absent, Append, ArmQuery
 from shipway.journal.sqlite import SqliteJournal
@@ -173,13 +173,13 @@ async def measure(mode: Mode, rollouts: int, seconds: float, directory: Path) ->
     )
     metrics.engine = engine
     await engine.open()
+    calm_collector()  # as the controller does
     turning = asyncio.create_task(engine.run())
     apps = [AppName(f"app-{number:05}") for number in range(rollouts)]
     try:
         await deploy(engine, clock, apps, "v1", Phase.PROMOTED)
         await deploy(engine, clock, apps, "v2", Phase.OBSERVING)
         await clock.sleep(WARM)
-        tune_memory()
         return await _count(mode, rollouts, seconds, clock=clock, journal=journal, metrics=metrics)
     finally:
         turning.cancel()
