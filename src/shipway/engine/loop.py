@@ -314,12 +314,13 @@ class Engine:
         heapq.heappush(self._readings_due, (moment, app.state.app))
 
     def _due(self, now: float) -> list[_App]:
-        found: list[_App] = []
+        # By name: an application whose watch changed twice within one instant has two entries of the same moment.
+        found: dict[AppName, _App] = {}
         while self._readings_due and self._readings_due[0][0] <= now and len(found) < self.settings.batch:
             moment, name = heapq.heappop(self._readings_due)
             if self._apps[name].due == moment and name in self._watched:
-                found.append(self._apps[name])
-        return found
+                found[name] = self._apps[name]
+        return list(found.values())
 
     async def _read(self, due: Sequence[_App], now: float) -> None:
         watches = [self._watched[app.state.app] for app in due]
