@@ -1,6 +1,5 @@
 """The counters of one release, as the proxy would count them: drawn for a whole interval, never request by request."""
 
-
 import numpy as np
 
 from shipway.analysis.readings import ArmReading
