@@ -23,6 +23,7 @@ import shipway
 from shipway.engine.loop import Engine, Settings
 from shipway.engine.service import Service
 from shipway.engine.views import ControllerView
+from shipway.journal.repair import RepairReport, repair
 from shipway.journal.sqlite import SqliteJournal
 from shipway.metrics.envoy import EnvoyMetrics
 from shipway.model.errors import BadInput, ControllerConflict
@@ -225,6 +226,25 @@ def _known(home: Path) -> dict[AppName, list[ReleaseId]]:
 def open_journal(home: Path) -> SqliteJournal:
     """The journal for reading, beside a running controller or without one."""
     return SqliteJournal.open(home.absolute() / "journal.db", read_only=True)
+
+
+def check_journal(path: Path) -> int:
+    """Check every event against its digest; how many there are.
+
+    Raises:
+        JournalError: damaged (the message says where and what can be saved), or not a journal.
+    """
+    journal = SqliteJournal.open(path, read_only=True)
+    try:
+        journal.inspect(thorough=True)
+        return journal.verify()
+    finally:
+        journal.close()
+
+
+def repair_journal(path: Path) -> RepairReport:
+    """Every intact event into a new journal; see :func:`shipway.journal.repair.repair`."""
+    return repair(path)
 
 
 def read_platform(path: Path | None) -> DeclaredPlatform | None:

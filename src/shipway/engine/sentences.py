@@ -76,3 +76,26 @@ _SENTENCES: dict[type[e.Event], Callable[[Any, Delivery, Delivery], str]] = {
     e.CommandFailed: _plain(lambda event: f"{event.command} failed and will be tried again: {event.reason}"),
     e.DeadlineReached: _plain(lambda _event: "the time allowed is over"),
 }
+
+
+def duration(seconds: float | None) -> str:
+    """``4.2 s``, ``3 min 20 s``, ``2 h 5 min``; a dash for what has not happened."""
+    if seconds is None:
+        return "–"
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def share(rate: float | None) -> str:
+    """``0.12 %``, ``3.4 %``, ``21 %`` for a rate 0..1; a dash when there is none."""
+    if rate is None:
+        return "–"
+    percent = 100 * rate
+    if 0 < percent < 0.01:
+        return "< 0.01 %"
+    digits = 0 if percent == 0 or percent >= 10 else 1 if percent >= 1 else 2
+    return f"{percent:.{digits}f} %"

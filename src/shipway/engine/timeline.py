@@ -7,11 +7,11 @@ the same readings could have led to (``replay``).
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
-from shipway.analysis.policy import Indicator
+from shipway.analysis.policy import Indicator, Step
 from shipway.analysis.readings import ArmReading
 from shipway.analysis.verdict import IndicatorEvidence, Judgement
 from shipway.engine.sentences import increase, sentence
@@ -116,6 +116,15 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
     by: str
     started_at: float
     ended_at: float | None
+    phase: Phase
+    phase_at: float
+    steps: tuple[Step, ...]
+    step: int
+    """Index into ``steps`` of the one under way or the last; -1 before the first."""
+    step_at: float
+    """When the step's clock started."""
+    sample: int
+    """Requests that the canary has answered in this step."""
     verdict: Verdict
     seconds_to_verdict: float | None
     """From the first canary traffic to the decision; without canary traffic, from the start to the end."""
@@ -221,7 +230,7 @@ class _Recorder:
     def add(self, event: Event, before: Delivery, after: Delivery, change: tuple[Rollout | None, Rollout]) -> None:
         old, new = change
         self._state, self._rollout = after, new
-        moved = old is None or old.phase is not new.phase
+        moved = _moved(old, new)
         if moved:
             self._phases.append(PhaseSpan(event.at, new.phase, new.weight, new.reason))
         if old is None or old.weight != new.weight:
@@ -230,40 +239,106 @@ class _Recorder:
             point = Point(event.at, 100 * event.reading.weight, new.judgement.exposure, new.judgement.verdict.value)
             self._judged.append((point, new.judgement))
         if moved or _is_told(event, before, after, new):
-            phase, reason = (new.phase.value, new.reason) if moved else ("", "")
-            self._lines.append(Line(event.at, type(event).__name__, sentence(event, before, after), phase, reason))
+            self._lines.append(_line(event, before, after, new if moved else None))
 
     def count(self, requests: int, failed: int) -> None:
         self._requests += requests
         self._failed += failed
 
     def timeline(self) -> Timeline:
-        state, rollout = self._state, self._rollout
-        shown = _thin(self._judged)
-        baseline = state.releases.get(rollout.baseline) if rollout.baseline else None
-        return Timeline(
-            app=state.app,
-            rollout=rollout.id,
-            kind=rollout.kind,
-            release=rollout.release,
-            label=state.releases[rollout.release].label,
-            baseline=rollout.baseline,
-            baseline_label=baseline.label if baseline else "",
-            by=rollout.by,
-            started_at=rollout.started_at,
-            ended_at=rollout.ended_at,
-            verdict=VERDICTS.get(rollout.phase, "under_way"),
-            seconds_to_verdict=seconds_to_verdict(self._phases),
-            requests=self._requests,
-            failed_requests=self._failed,
-            evidence=_evidence(rollout),
-            log_tail=rollout.log_tail,
-            weights=tuple(self._weights),
-            points=tuple(point for point, _ in shown),
-            indicators=tuple(_series(state.releases[rollout.release].plan.judge.indicators, shown)),
-            phases=tuple(self._phases),
-            events=tuple(self._lines),
+        return _made(
+            self._state,
+            self._rollout,
+            _Story(
+                judged=_thin(self._judged),
+                phases=self._phases,
+                weights=self._weights,
+                lines=self._lines,
+                served=(self._requests, self._failed),
+                seconds=seconds_to_verdict(self._phases),
+            ),
         )
+
+
+class _Story(NamedTuple):
+    """What a rollout's state alone does not tell."""
+
+    judged: Sequence[tuple[Point, Judgement]]
+    phases: Sequence[PhaseSpan]
+    weights: Sequence[tuple[float, float]]
+    lines: Sequence[Line]
+    served: tuple[int, int]
+    seconds: float | None
+
+
+def present(state: Delivery, lines: Sequence[Line] = ()) -> Timeline | None:
+    """The rollout under way (or the last) as it stands: a timeline with the latest point alone, for whoever watches.
+
+    Costs nothing that grows with the rollout. Its requests are the canary's counters, not counted across restarts,
+    and the time to the verdict is left out. None when nothing was ever released. ``lines`` are those to be shown beside it.
+    """
+    rollout = state.rollout
+    if rollout is None:
+        return None
+    judged, raw = [], ArmReading(0, 0)
+    if rollout.judge and rollout.judge.canary and rollout.judgement:
+        raw, weight = rollout.judge.canary.raw, 100 * rollout.judge.weight
+        point = Point(rollout.read_at, weight, rollout.judgement.exposure, rollout.judgement.verdict.value)
+        judged = [(point, rollout.judgement)]
+    phases = [PhaseSpan(rollout.phase_at, rollout.phase, rollout.weight, rollout.reason)]
+    story = _Story(judged, phases, [(rollout.phase_at, rollout.weight)], lines, (raw.requests, raw.errors), None)
+    return _made(state, rollout, story)
+
+
+def line(event: Event, before: Delivery, after: Delivery) -> Line:
+    """One event in words, given the states around it: for whoever tells events as they come."""
+    return _line(event, before, after, after.rollout if _moved(before.rollout, after.rollout) else None)
+
+
+def _moved(old: Rollout | None, new: Rollout | None) -> bool:
+    """Whether a phase began: another one, or the same for another step or rollout."""
+    if old is None or new is None:
+        return new is not None
+    return (old.id, old.phase, old.step) != (new.id, new.phase, new.step)
+
+
+def _line(event: Event, before: Delivery, after: Delivery, moved: Rollout | None) -> Line:
+    phase, reason = (moved.phase.value, moved.reason) if moved else ("", "")
+    return Line(event.at, type(event).__name__, sentence(event, before, after), phase, reason)
+
+
+def _made(state: Delivery, rollout: Rollout, story: _Story) -> Timeline:
+    release = state.releases[rollout.release]
+    baseline = state.releases.get(rollout.baseline) if rollout.baseline else None
+    return Timeline(
+        app=state.app,
+        rollout=rollout.id,
+        kind=rollout.kind,
+        release=rollout.release,
+        label=release.label,
+        baseline=rollout.baseline,
+        baseline_label=baseline.label if baseline else "",
+        by=rollout.by,
+        started_at=rollout.started_at,
+        ended_at=rollout.ended_at,
+        phase=rollout.phase,
+        phase_at=rollout.phase_at,
+        steps=release.plan.steps if rollout.kind == "canary" else (),
+        step=rollout.step,
+        step_at=rollout.step_at,
+        sample=rollout.judgement.sample if rollout.judgement else 0,
+        verdict=VERDICTS.get(rollout.phase, "under_way"),
+        seconds_to_verdict=story.seconds,
+        requests=story.served[0],
+        failed_requests=story.served[1],
+        evidence=_evidence(rollout),
+        log_tail=rollout.log_tail,
+        weights=tuple(story.weights),
+        points=tuple(point for point, _ in story.judged),
+        indicators=tuple(_series(release.plan.judge.indicators, story.judged)),
+        phases=tuple(story.phases),
+        events=tuple(story.lines),
+    )
 
 
 def seconds_to_verdict(phases: Sequence[PhaseSpan]) -> float | None:
@@ -282,7 +357,7 @@ def _is_told(event: Event, before: Delivery, after: Delivery, rollout: Rollout) 
 
 
 def _evidence(rollout: Rollout) -> str:
-    if rollout.is_active and rollout.judgement and rollout.phase in JUDGED:
+    if rollout.phase is Phase.OBSERVING and rollout.judgement:
         return rollout.judgement.sentence
     return rollout.reason
 

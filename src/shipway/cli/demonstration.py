@@ -1,0 +1,237 @@
+"""The demo: a controller of its own, the shop, a bounded load, and four releases of the storefront. Called by ``demo``.
+
+Whatever happens (a failure, Ctrl-C, SIGTERM), everything that was started is ended again.
+"""
+
+import asyncio
+import contextlib
+import shutil
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Self
+
+import msgspec
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.text import Text
+
+from shipway.cli import deploying, starting, tables, watching
+from shipway.cli.client import Client
+from shipway.cli.examples import examples
+from shipway.cli.output import console, lines, note, show
+from shipway.cli.records import records
+from shipway.cli.reporting import write_report
+from shipway.engine.timeline import Timeline
+from shipway.engine.views import ApplicationView
+from shipway.model.errors import ShipwayError
+from shipway.testing.load import Load, failures
+
+RATE = 120.0
+"""Requests per second: enough for verdicts within seconds, little enough for any laptop."""
+
+LONGEST = 240.0
+"""Seconds after which the load ends by itself, whatever has become of us."""
+
+PATIENCE = 60.0
+"""Seconds for one release to come to its end; the good one takes about 15."""
+
+SETTLING = 4.0
+"""Seconds of traffic to the first release alone, so that there is something to compare with."""
+
+
+class Act(msgspec.Struct, frozen=True):
+    """One release of the storefront."""
+
+    version: str
+    what: str
+    expected: str
+    """The verdict it deserves."""
+    env: tuple[str, ...] = ()
+    """What makes it so, as ``NAME=value``."""
+
+
+ACTS = (
+    Act("1.0", "the first release", "promoted"),
+    Act("1.1", "a good release", "promoted"),
+    Act("1.2", "answers 20 % of requests with 500", "rolled_back", ("FAIL_SHARE=0.2",)),
+    Act("1.3", "slow: four times the 95th percentile", "rolled_back", ("SLOW_MS=60",)),
+)
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """One row of ``shipway demo --json``."""
+
+    release: str
+    verdict: str
+    seconds_to_verdict: float | None
+    requests: int
+    failed_requests: int
+    evidence: str
+
+
+class Traffic:
+    """The load, in a thread of its own so that waiting for the controller does not hold it up."""
+
+    def __init__(self, port: int) -> None:
+        self._load = Load(port, rate=RATE, seconds=LONGEST)
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._load.run()), daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._load.stop()
+        self._thread.join(timeout=10)
+
+    def __str__(self) -> str:
+        shots = self._load.shots[:]
+        return f"load: {RATE:g} requests per second, {len(shots):,} answered, {len(failures(shots)):,} failed"
+
+
+class Stage:
+    """What the audience sees: a live picture on a terminal, lines elsewhere, nothing with ``--json``."""
+
+    def __init__(self, *, live: bool, json: bool) -> None:
+        self._json = json
+        self._view: ApplicationView | None = None
+        self.traffic: Traffic | None = None
+        self.screen: Live | None = None
+        if live and not json and sys.stdout.isatty():
+            self.screen = Live(console=console(), get_renderable=self._picture, refresh_per_second=5, transient=True)
+
+    def __enter__(self) -> Self:
+        if self.screen:
+            self.screen.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.screen:
+            self.screen.stop()
+
+    def say(self, text: str) -> None:
+        """A heading."""
+        if self.screen:
+            self.screen.console.print(Text(text, "bold"))
+        elif not self._json:
+            lines([(None, text)], json=False)
+
+    def follow(self, views: Iterator[ApplicationView]) -> None:
+        """Show a rollout until ``views`` ends."""
+        for view, line in watching.changes(self._seen(views)):
+            del view
+            if not self.screen and not self._json:
+                lines([(None, f"  {line}")], json=False)
+
+    def _seen(self, views: Iterator[ApplicationView]) -> Iterator[ApplicationView]:
+        for view in views:
+            self._view = view
+            yield view
+
+    def _picture(self) -> RenderableType:
+        from shipway.cli import live
+
+        picture = [live.application(self._view)] if self._view else []
+        return Group(*picture, Text(str(self.traffic or ""), "dim"))
+
+
+def demonstrate(report: Path, *, live: bool, keep: bool, json: bool) -> int:
+    """Run the demo; the exit code says whether every release got the verdict it deserves."""
+    home = Path(mkdtemp(prefix="shipway-demo-"))
+    with _ended(home, keep=keep, json=json), Stage(live=live, json=json) as stage:
+        stage.say("Starting the proxy and the controller")
+        starting.start_detached(home, None)
+        with Client(home) as client:
+            _play(client, stage)
+        with records(home) as journal:
+            found = [one for one in journal.timelines() if one.app == "storefront"]
+            everything = journal.timelines()
+    write_report(report, everything)
+    _show(found, report, json=json)
+    return 0 if [one.verdict for one in found] == [act.expected for act in ACTS] else 1
+
+
+def _play(client: Client, stage: Stage) -> None:
+    """The shop opens, and its storefront is released four times under load."""
+    shop, (inventory, storefront) = examples() / "shop", _free_ports(2)
+    _release(client, stage, shop / "inventory", f"spec.port={inventory}")
+    sets = [f"spec.port={storefront}", f"spec.env.INVENTORY_URL=http://127.0.0.1:{inventory}"]
+    with contextlib.ExitStack() as running:
+        for number, act in enumerate(ACTS, 1):
+            stage.say(f"Release {number} of {len(ACTS)}, version {act.version}: {act.what}")
+            env = [f"spec.env.{pair}" for pair in (f"VERSION={act.version}", *act.env)]
+            _release(client, stage, shop / "storefront", *sets, *env)
+            if stage.traffic is None:
+                stage.traffic = running.enter_context(Traffic(storefront))
+                time.sleep(SETTLING)
+
+
+def _release(client: Client, stage: Stage, directory: Path, *sets: str) -> None:
+    request = deploying.Request(file=directory / "application.yaml", sets=sets)
+    (deployed,) = deploying.send(client, request).applications
+    stage.follow(_until_ended(client.watch(deployed.app), deployed.rollout))
+
+
+def _until_ended(views: Iterator[ApplicationView], rollout: str) -> Iterator[ApplicationView]:
+    deadline = time.monotonic() + PATIENCE
+    for view in views:
+        yield view
+        if view.rollout and view.rollout.id == rollout and not view.rollout.active:
+            return
+        if time.monotonic() > deadline:
+            raise ShipwayError(
+                f"{rollout} came to no end within {PATIENCE:g} s"
+                + (f": {watching.describe(view.rollout)}" if view.rollout else ""),
+                hint="Is this machine very busy? `shipway demo --keep` leaves the journal and the logs for a look.",
+            )
+
+
+def _show(found: list[Timeline], report: Path, *, json: bool) -> None:
+    rows = [tables.summary(one) for one in found]
+    outcomes = [msgspec.convert(one, Outcome, from_attributes=True) for one in rows]
+    table = Group(Text(), tables.outcomes(rows), Text(), Text(f"Report: {report}"))
+    show({"releases": outcomes}, table, json=json)
+
+
+@contextlib.contextmanager
+def _ended(home: Path, *, keep: bool, json: bool) -> Iterator[None]:
+    """Whatever happens inside, nothing that runs for ``home`` outlives this."""
+    before = {number: signal.signal(number, _interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        # A second Ctrl-C would leave processes behind, which is what nobody wants.
+        ignored = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        note("Ending everything that was started ...", json=json)
+        try:
+            starting.end(home)
+        finally:
+            _clear(home, keep=keep, json=json)
+            for number, handler in {**before, signal.SIGINT: ignored}.items():
+                signal.signal(number, handler)
+
+
+def _clear(home: Path, *, keep: bool, json: bool) -> None:
+    if keep:
+        note(f"State directory: {home} (look at it with --home {home})", json=json)
+    else:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on; all are held until all are known, so that none comes twice."""
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [int(one.getsockname()[1]) for one in sockets]

@@ -1,0 +1,111 @@
+"""Verbs about the files people write; none of them needs a controller."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from shipway.cli.options import Json
+
+if TYPE_CHECKING:
+    from shipway.spec import Source
+
+_NAME = "application.yaml"
+
+
+def init(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where to put it; made if missing.")] = Path(),
+    json: Json = False,
+) -> None:
+    """Write a first application.yaml.
+
+    The application is named after the directory and serves its files; change
+    its `command` into your own. A file that exists is never touched.
+
+    Example: shipway init hello
+    """
+    from shipway.cli.examples import examples
+    from shipway.cli.output import show
+    from shipway.model.errors import Refused
+
+    path = directory / _NAME
+    if path.exists():
+        raise Refused(f"{path} is already there", hint="Name another directory, or edit the file.")
+    name = _label(directory.absolute().name)
+    text = (examples() / "hello" / _NAME).read_text(encoding="utf-8")
+    directory.mkdir(parents=True, exist_ok=True)
+    path.write_text(text.replace("name: hello", f"name: {name}", 1), encoding="utf-8")
+    steps = f"Wrote {path}. Next:\n\n  shipway up --detach\n  shipway deploy {path} --watch"
+    show({"file": str(path), "application": name}, steps, json=json)
+
+
+def validate(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Application and Platform files.")],
+    json: Json = False,
+) -> None:
+    """Check files without deploying them.
+
+    Prints every problem at once, as file:line:column. Files are checked
+    together: a Platform among them holds for the Applications.
+
+    Example: shipway validate shop.yaml platform.yaml
+    """
+    from shipway.cli.output import show
+    from shipway.model.errors import BadInput
+    from shipway.spec import parse_documents
+
+    parsed = parse_documents(read(files))
+    if any(problem.severity == "error" for problem in parsed.problems):
+        raise BadInput("the files cannot be used", problems=parsed.problems)
+    names = [application.metadata.name for application in parsed.applications]
+    found = [f"application {name}" for name in names] + (["the platform"] if parsed.platform else [])
+    human = "\n".join([*map(str, parsed.problems), f"valid: {', '.join(found) or 'nothing is declared'}"])
+    data = {"applications": names, "platform": parsed.platform is not None, "problems": parsed.problems}
+    show(data, human, json=json)
+
+
+def schema(
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="application or platform.")],
+    json: Json = False,
+) -> None:
+    """Print the JSON Schema of a kind of file, for editors.
+
+    Example: shipway schema application > application.schema.json
+    """
+    from shipway.cli.output import show, to_json
+    from shipway.model.errors import BadInput
+    from shipway.model.suggestions import did_you_mean
+    from shipway.spec import schema as schemas
+
+    if kind.capitalize() not in schemas.KINDS:
+        hint = did_you_mean(kind, ("application", "platform"))
+        raise BadInput(f'expected application or platform, got "{kind}"{hint}')
+    found = schemas.schema("Platform" if kind.capitalize() == "Platform" else "Application")
+    show(found, to_json(found), json=json)
+
+
+def read(files: list[Path]) -> "list[Source]":
+    """The files as given on the command line.
+
+    Raises:
+        BadInput: some cannot be read; all of them are named.
+    """
+    from shipway.model.errors import BadInput
+    from shipway.model.problems import Problem
+    from shipway.spec import Source
+
+    sources, problems = [], []
+    for file in files:
+        try:
+            sources.append(Source(str(file), file.read_bytes()))
+        except OSError as error:
+            problems.append(Problem(str(file), 0, 0, "", "unreadable", f"cannot be read: {error.strerror}"))
+    if problems:
+        raise BadInput("a file cannot be read", problems=problems)
+    return sources
+
+
+def _label(name: str) -> str:
+    """The nearest DNS label (RFC 1123): what an application may be called."""
+    kept = "".join(c if c.isascii() and c.isalnum() else "-" for c in name.lower())
+    return kept[:63].strip("-") or "hello"

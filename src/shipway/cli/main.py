@@ -1,0 +1,89 @@
+"""The command line: which verbs there are. ``main`` is the entry point of ``shipway`` and of ``python -m shipway.cli.main``.
+
+The rooms of verbs are imported here, so none of them may import more than typer at its top: ``shipway --help`` must
+answer within 200 ms.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Annotated
+
+import typer
+
+from shipway.cli import applications, controller, demo, documents, failing, journals, past, rollouts
+
+# Without rich's markup typer prints plain help: 80 columns, no colours to suppress, and 90 ms sooner.
+app = typer.Typer(
+    name="shipway",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+)
+rollout = typer.Typer(
+    name="rollout",
+    help="Watch and steer rollouts.\n\nExample: shipway rollout watch shop",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+journal = typer.Typer(
+    name="journal",
+    help="Check and repair the journal.\n\nExample: shipway journal check",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+def _add(group: typer.Typer, *verbs: Callable[..., None]) -> None:
+    for verb in verbs:
+        group.command(verb.__name__.rstrip("_"))(verb)
+
+
+# In the order in which one needs them: help lists them so.
+_add(app, documents.init, documents.validate, controller.up, controller.down)
+_add(app, applications.deploy, applications.status, applications.undo, applications.logs, applications.explain)
+app.add_typer(rollout)
+_add(app, past.history, past.replay, past.report)
+app.add_typer(journal)
+_add(app, demo.demo, documents.schema)
+_add(rollout, rollouts.list_, rollouts.show, rollouts.watch)
+_add(rollout, rollouts.pause, rollouts.resume, rollouts.promote, rollouts.abort, rollouts.retry)
+_add(journal, journals.check, journals.repair)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from shipway import __version__
+
+        typer.echo(f"shipway {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def about(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Releases rolled out by measured evidence, and rolled back by themselves.
+
+    Describe a service in one file, start the controller, deploy the file:
+
+    \b
+        shipway init hello && shipway up --detach
+        shipway deploy hello/application.yaml --watch
+
+    `shipway demo` shows it all in about a minute. `shipway VERB --help` explains
+    a verb, with an example. Every verb takes --json.
+    """
+    del version
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one verb and end the process with its exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    sys.exit(failing.run(lambda: app(args=words, prog_name="shipway", standalone_mode=False), words))
+
+
+if __name__ == "__main__":
+    main()

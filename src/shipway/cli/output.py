@@ -1,0 +1,62 @@
+"""What verbs write: JSON for programs, rich text for a terminal, plain lines for everything else.
+
+``show`` and ``lines`` are all that verbs use. Standard output carries the answer; notes and errors go to standard error.
+"""
+
+import sys
+from collections.abc import Iterable
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+    from shipway.model.problems import Problem
+
+_NO_WRAP = 10_000
+"""Columns when nobody looks: one record is one line, whatever reads it."""
+
+
+def console(file: IO[str] | None = None) -> "Console":
+    """Colours and wrapping on a terminal (unless NO_COLOR), neither elsewhere."""
+    from rich.console import Console
+
+    file = file or sys.stdout
+    return Console(file=file, highlight=False, width=None if file.isatty() else _NO_WRAP)
+
+
+def to_json(data: object, *, indent: int = 2) -> str:
+    """JSON of plain data and of view models."""
+    import msgspec
+
+    encoded = msgspec.json.encode(data)
+    return (msgspec.json.format(encoded, indent=indent) if indent else encoded).decode()
+
+
+def show(data: object, human: "RenderableType", *, json: bool) -> None:
+    """One answer: ``data`` as JSON, or ``human`` for people."""
+    if json:
+        sys.stdout.write(to_json(data) + "\n")
+    else:
+        console().print(human)
+
+
+def lines(records: Iterable[tuple[object, str]], *, json: bool) -> None:
+    """A stream of (data, line for people): with ``--json`` one document per line. Flushed at once."""
+    for data, text in records:
+        sys.stdout.write((to_json(data, indent=0) if json else text) + "\n")
+        sys.stdout.flush()
+
+
+def note(text: str, *, json: bool = False) -> None:
+    """Something worth saying that is not the answer; silent for programs."""
+    if not json:
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+
+
+def problem_lines(problems: Iterable["Problem"]) -> str:
+    """Problems as a compiler prints them, and how many there are."""
+    found = list(problems)
+    counted = [(sum(p.severity == kind for p in found), kind) for kind in ("error", "warning")]
+    total = " and ".join(f"{n} {kind}{'s' if n != 1 else ''}" for n, kind in counted if n)
+    return "\n".join([*map(str, found), total])

@@ -1,0 +1,84 @@
+"""Verbs about what has happened. They read the journal, so they work without a controller."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from shipway.cli.options import App, Home, Json, RolloutName
+
+
+def history(app: App, home: Home = None, json: Json = False) -> None:
+    """List every rollout of an application, and how it ended.
+
+    Example: shipway history shop
+    """
+    from shipway.cli import tables
+    from shipway.cli.home import home_directory
+    from shipway.cli.output import show
+    from shipway.cli.records import records
+    from shipway.engine.timeline import timelines
+
+    with records(home_directory(home)) as journal:
+        found = [tables.summary(one) for one in timelines(journal.events(app), journal.owner(app))]
+    show({"rollouts": found}, tables.history(found), json=json)
+
+
+def replay(
+    rollout: RolloutName,
+    alpha: Annotated[
+        float | None,
+        typer.Option("--alpha", metavar="ALPHA", help="Chance of rolling back a good release, e.g. 0.001."),
+    ] = None,
+    tolerance: Annotated[
+        float | None,
+        typer.Option("--tolerance", metavar="FACTOR", help="How many times the baseline's rate is fine, e.g. 1.5."),
+    ] = None,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Judge a past rollout again, from its raw readings.
+
+    Without options the verdict is the one that was given; with them it is the
+    one that would have been.
+
+    Example: shipway replay shop-3 --alpha 0.001
+    """
+    from shipway.cli import tables
+    from shipway.cli.home import home_directory
+    from shipway.cli.output import show
+    from shipway.cli.records import records
+    from shipway.engine.replay import rejudge
+
+    with records(home_directory(home)) as journal:
+        (timeline,) = journal.timelines([rollout])
+        found = rejudge(journal.events(timeline.app), timeline.rollout, alpha=alpha, tolerance=tolerance)
+    show(found, tables.replay(found), json=json)
+
+
+def report(
+    rollouts: Annotated[
+        list[str] | None, typer.Argument(metavar="ROLLOUT", help="Rollouts or applications [default: all].")
+    ] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write it.")] = Path(
+        "shipway-report.html"
+    ),
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Write an HTML report of rollouts.
+
+    One file with plots of weights, error rates and evidence, and every event.
+
+    Example: shipway report shop-2 shop-3 -o report.html
+    """
+    from shipway.cli.home import home_directory
+    from shipway.cli.output import show
+    from shipway.cli.records import records
+    from shipway.cli.reporting import write_report
+
+    with records(home_directory(home)) as journal:
+        found = journal.timelines(rollouts or [])
+    write_report(output, found)
+    names = [one.rollout for one in found]
+    show({"file": str(output), "rollouts": names}, f"Wrote {output}: {', '.join(names) or 'no rollouts'}.", json=json)

@@ -1,0 +1,76 @@
+"""The journal as the verbs about the past read it: read-only, with or without a controller beside it."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from shipway.cli import wiring
+from shipway.engine.loop import STREAM
+from shipway.engine.ports import Journal
+from shipway.engine.timeline import Timeline, timelines
+from shipway.model.errors import NotFound
+from shipway.model.ids import AppName
+from shipway.model.suggestions import did_you_mean
+from shipway.rollout.codec import decode
+from shipway.rollout.events import Event
+
+
+class Records:
+    """Events by application. Made by :func:`records`."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self.apps = [AppName(name.removeprefix(STREAM)) for name in journal.streams() if name.startswith(STREAM)]
+
+    def events(self, app: str) -> list[Event]:
+        """All events of an application, oldest first.
+
+        Raises:
+            NotFound: nothing was ever recorded of it.
+        """
+        if app not in self.apps:
+            hint = "`shipway status` names those there are."
+            raise NotFound(f"there is no application {app}{did_you_mean(app, self.apps)}", hint=hint)
+        stream = f"{STREAM}{app}"
+        return [decode(one.data, where=f"event {one.sequence} of {stream}") for one in self._journal.read(stream)]
+
+    def timelines(self, names: Sequence[str] = ()) -> list[Timeline]:
+        """Of every rollout, or of those named (an id, or an application: its last), oldest first."""
+        if not names:
+            return sorted((one for app in self.apps for one in timelines(self.events(app), app)), key=_started)
+        return [self._timeline(name) for name in names]
+
+    def owner(self, name: str) -> AppName:
+        """The application that a rollout's id, or an application's own name, belongs to.
+
+        Raises:
+            NotFound: there is no such application or rollout.
+        """
+        app = name if name in self.apps else name.rpartition("-")[0]
+        if app in self.apps:
+            return AppName(app)
+        hint = "`shipway rollout list` names those there are."
+        raise NotFound(f"there is no rollout and no application {name}{did_you_mean(name, self.apps)}", hint=hint)
+
+    def _timeline(self, name: str) -> Timeline:
+        app = self.owner(name)
+        found = timelines(self.events(app), app)
+        chosen = [one for one in found if name in (app, one.rollout)]
+        if not chosen:
+            raise NotFound(f"there is no rollout {name}", hint="`shipway rollout list` names those there are.")
+        return chosen[-1]
+
+
+@contextmanager
+def records(home: Path) -> Iterator[Records]:
+    """The journal of ``home``, open for reading.
+
+    Raises:
+        JournalError: there is none, or it is damaged.
+    """
+    with closing(wiring.open_journal(home)) as journal:
+        yield Records(journal)
+
+
+def _started(one: Timeline) -> float:
+    return one.started_at

@@ -1,0 +1,286 @@
+"""The pictures of one rollout as inline SVG. Called by ``page``; holds no arithmetic beyond choosing what to show.
+
+The same timeline gives the same bytes. Colours are drawn as placeholders and replaced by the page's CSS variables, so
+that one picture serves light and dark.
+"""
+
+import re
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from io import StringIO
+from typing import Any
+
+import matplotlib as mpl
+from markupsafe import escape
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from shipway.engine.sentences import share
+from shipway.engine.timeline import ArmPoint, IndicatorSeries, Timeline
+from shipway.rollout.states import Phase
+
+COLOURS = {
+    "#010101": "ink",
+    "#010102": "soft",
+    "#010103": "line",
+    "#010104": "canary",
+    "#010105": "baseline",
+    "#010106": "bad",
+    "#010107": "good",
+    "#010108": "wait",
+    "#010109": "card",
+    "#01010a": "second",
+}
+"""Placeholder to CSS variable. Placeholders are colours that nobody would choose."""
+
+INK, SOFT, LINE, CANARY, BASELINE, BAD, GOOD, WAIT, CARD, SECOND = COLOURS
+
+_PHASES = {
+    Phase.STARTING: SOFT,
+    Phase.SHIFTING: SOFT,
+    Phase.OBSERVING: CANARY,
+    Phase.HOLDING: WAIT,
+    Phase.PAUSED: WAIT,
+    Phase.AWAITING: WAIT,
+    Phase.PROMOTING: GOOD,
+    Phase.PROMOTED: GOOD,
+    Phase.REVERTING: BAD,
+    Phase.ROLLED_BACK: BAD,
+    Phase.ABORTED: BAD,
+}
+
+_WIDTH, _PANEL, _STRIP, _GAP, _FOOT = 9.6, 1.5, 0.27, 0.5, 0.3
+"""Inches."""
+
+_LETTER = 0.0105
+"""Width of a letter as a share of the plot's, to leave out names that do not fit their phase."""
+
+_RC: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "font.family": "DejaVu Sans",
+    "font.size": 8.5,
+    "text.color": INK,
+    "axes.edgecolor": LINE,
+    "axes.labelcolor": SOFT,
+    "axes.titlesize": 9.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.titlepad": 7,
+    "axes.facecolor": "none",
+    "figure.facecolor": "none",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "axes.axisbelow": True,
+    "grid.color": LINE,
+    "grid.linewidth": 0.6,
+    "xtick.color": LINE,
+    "ytick.color": LINE,
+    "xtick.labelcolor": SOFT,
+    "ytick.labelcolor": SOFT,
+    "lines.linewidth": 1.8,
+    "lines.solid_capstyle": "round",
+    "legend.frameon": False,
+}
+
+Panel = Callable[[Axes, Timeline], None]
+
+
+def picture(timeline: Timeline) -> str:
+    """One SVG with a strip of phases and, below it, weights, every count indicator and the evidence; "" without readings."""
+    if not timeline.points:
+        return ""
+    panels = list(_panels(timeline))
+    heights = [_STRIP, *(_PANEL for _ in panels)]
+    with mpl.rc_context({**_RC, "svg.hashsalt": timeline.rollout}):
+        height = sum(heights) + _GAP * len(panels) + _FOOT
+        figure = Figure(figsize=(_WIDTH, height))
+        FigureCanvasSVG(figure)
+        # `hspace` is in units of the mean height of a panel.
+        gap = _GAP * len(heights) / sum(heights)
+        figure.subplots_adjust(left=0.062, right=0.998, top=1 - 0.02 / height, bottom=_FOOT / height, hspace=gap)
+        strip, *axes = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
+        _strip(strip, timeline)
+        for ax, panel in zip(axes, panels, strict=True):
+            _marks(ax, timeline)
+            panel(ax, timeline)
+        _time_axis(axes[-1], timeline)
+        out = StringIO()
+        with warnings.catch_warnings():
+            # The browser draws the text, and it has more fonts than the one whose widths are measured here.
+            warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+            figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+    return _inline(out.getvalue(), timeline)
+
+
+def _panels(timeline: Timeline) -> Iterator[Panel]:
+    yield _weights
+    for series in timeline.indicators:
+        if series.kind in {"errors", "latency"}:
+            yield _rates(series)
+    if timeline.indicators:
+        yield _evidence
+
+
+def _inline(svg: str, timeline: Timeline) -> str:
+    """Without prologue and element ids, with the page's colours and fonts."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(
+        r' id="(?:figure|axes|patch|line2d|text|legend|matplotlib\.axis|xtick|ytick|FillBetween\w*|Line\w*)_\d+"',
+        "",
+        svg,
+    )
+    svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
+    for placeholder, name in COLOURS.items():
+        svg = svg.replace(placeholder, f"var(--{name})")
+    svg = svg.replace("'DejaVu Sans'", "var(--font)").replace("DejaVu Sans", "var(--font)")
+    svg = re.sub(r'<svg ([^>]*?)height="[^"]*" ([^>]*?)width="[^"]*"', r"<svg \1\2", svg, count=1)
+    return svg.replace("<svg ", f'<svg role="img" aria-label="Rollout {escape(timeline.rollout)}" ', 1)
+
+
+def _since(timeline: Timeline, at: float) -> float:
+    return at - timeline.started_at
+
+
+def _end(timeline: Timeline) -> float:
+    """Seconds from the start to the last thing that happened before the end."""
+    last = timeline.ended_at if timeline.ended_at is not None else timeline.events[-1].at
+    return max(_since(timeline, last), 0.5)
+
+
+def _strip(ax: Axes, timeline: Timeline) -> None:
+    """The phases, one after the other."""
+    ends = [span.at for span in timeline.phases[1:]] + [timeline.started_at + 1.012 * _end(timeline)]
+    width = 1.012 * _end(timeline)
+    for span, end in zip(timeline.phases, ends, strict=True):
+        begin, length = _since(timeline, span.at), end - span.at
+        ax.barh(0, length, left=begin, height=1, color=_PHASES[span.phase], alpha=0.85, edgecolor=CARD, linewidth=1.2)
+        name = f"{span.phase} {span.weight:g} %" if span.phase is Phase.OBSERVING else str(span.phase)
+        if len(name) * _LETTER < length / width:
+            ax.text(begin + length / 2, 0, name, ha="center", va="center_baseline", color=CARD, fontsize=8)
+    ax.set_ylim(-0.5, 0.5)
+    ax.set_axis_off()
+
+
+def _marks(ax: Axes, timeline: Timeline) -> None:
+    for span in timeline.phases[1:]:
+        ax.axvline(
+            _since(timeline, span.at), color=_PHASES[span.phase], linewidth=0.8, alpha=0.45, linestyle=(0, (2, 3))
+        )
+
+
+def _time_axis(ax: Axes, timeline: Timeline) -> None:
+    end = _end(timeline)
+    ax.set_xlim(0, 1.012 * end)
+    minutes = end > 180
+    ax.xaxis.set_major_locator(MaxNLocator(10, steps=[1, 2, 5, 10]))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x / 60:g} min" if minutes else f"{x:g} s"))
+
+
+def _weights(ax: Axes, timeline: Timeline) -> None:
+    times = [_since(timeline, at) for at, _ in timeline.weights] + [1.012 * _end(timeline)]
+    asked = [weight for _, weight in timeline.weights]
+    ax.step(times, [*asked, asked[-1]], where="post", color=CANARY, label="asked")
+    ax.fill_between(times, [*asked, asked[-1]], step="post", color=CANARY, alpha=0.12, linewidth=0)
+    measured = [(_since(timeline, p.at), 100 * p.exposure) for p in timeline.points if p.exposure is not None]
+    if measured:
+        ax.plot(*zip(*measured, strict=True), ".", color=INK, markersize=4.5, label="measured")
+    ax.set_title("Traffic of the canary")
+    ax.set_ylim(0, 1.06 * max(10.0, *asked))
+    ax.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g} %"))
+    _legend(ax)
+
+
+def _rates(series: IndicatorSeries) -> Panel:
+    def panel(ax: Axes, timeline: Timeline) -> None:
+        times = [_since(timeline, point.at) for point in timeline.points]
+        top = _top(series)
+        _arm(ax, times, [point.baseline for point in series.points], BASELINE, f"baseline {timeline.baseline_label}")
+        _arm(ax, times, [point.canary for point in series.points], CANARY, f"canary {timeline.label}")
+        if series.allowed is not None and series.allowed < top:
+            ax.axhline(
+                series.allowed, color=BAD, linewidth=1, linestyle=(0, (5, 3)), label=f"allowed {share(series.allowed)}"
+            )
+        ax.set_title(_text(series.name))
+        ax.set_ylim(0, top)
+        ax.yaxis.set_major_locator(MaxNLocator(4))
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{100 * y:g} %"))
+        _legend(ax)
+
+    return panel
+
+
+def _arm(ax: Axes, times: Sequence[float], arms: Sequence[ArmPoint], colour: str, label: str) -> None:
+    shown = [(t, a.rate, a.low, a.high) for t, a in zip(times, arms, strict=True) if a.rate is not None]
+    if not shown:
+        return
+    x, rate, low, high = zip(*shown, strict=True)
+    ax.fill_between(x, low, high, color=colour, alpha=0.16, linewidth=0)
+    ax.plot(x, rate, color=colour, label=_text(label))
+
+
+def _top(series: IndicatorSeries) -> float:
+    """Upper end of the axis: what was seen, what is allowed, and the bands once they are worth looking at."""
+    arms = [arm for point in series.points for arm in (point.canary, point.baseline) if arm.rate is not None]
+    seen = max((arm.rate or 0.0 for arm in arms), default=0.0)
+    last = series.points[-1].canary.high or 0.0
+    return min(1.02, max(1.3 * seen, 1.15 * min(last, 4 * seen + 0.02), 1.6 * (series.allowed or 0.0), 0.005))
+
+
+def _evidence(ax: Axes, timeline: Timeline) -> None:
+    limit = timeline.indicators[0].points[0].limit
+    floor, top = -0.35 * limit, 1.3 * limit
+    for series, colour in zip(timeline.indicators, _cycle(), strict=False):
+        shown = [
+            (_since(timeline, at.at), max(floor, point.evidence))
+            for at, point in zip(timeline.points, series.points, strict=True)
+            if point.evidence is not None
+        ]
+        if shown:
+            ax.plot(*zip(*shown, strict=True), color=colour, label=_text(series.name), marker="o", markersize=2.6)
+            top = max(top, 1.1 * max(value for _, value in shown))
+    ax.axhline(limit, color=BAD, linewidth=1.2)
+    ax.axhspan(limit, top, color=BAD, alpha=0.07, linewidth=0)
+    ax.text(
+        0.006,
+        limit + 0.03 * (top - floor),
+        "rolled back above this line",
+        color=BAD,
+        fontsize=8,
+        transform=ax.get_yaxis_transform(),
+    )
+    ax.set_title("Evidence that the canary is worse (natural logarithm)")
+    ax.set_ylim(floor, top)
+    ax.yaxis.set_major_locator(MaxNLocator(4))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}".replace("-", "−")))
+    _legend(ax)
+
+
+def _cycle() -> Iterator[str]:
+    while True:
+        yield from (CANARY, SECOND, WAIT, GOOD, INK)
+
+
+def _text(words: str) -> str:
+    """Names come from users: a dollar sign is no formula, and a leading underscore does not hide them."""
+    return words.replace("$", r"\$").lstrip("_") or "–"
+
+
+def _legend(ax: Axes) -> None:
+    handles, labels = ax.get_legend_handles_labels()
+    if handles:
+        ax.legend(
+            handles,
+            labels,
+            loc="lower right",
+            bbox_to_anchor=(1.0, 0.99),
+            ncols=len(handles),
+            fontsize=8,
+            borderaxespad=0,
+            handlelength=1.4,
+            labelcolor=SOFT,
+        )
