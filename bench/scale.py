@@ -249,7 +249,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _line(row: Figures) -> str:
-    lag = "" if row.lag_p99 is None else f"  lag median {row.lag_median:.3f} s, p99 {row.lag_p99:.3f} s, max {row.lag_max:.3f} s"
+    lag = (
+        ""
+        if row.lag_p99 is None
+        else f"  lag median {row.lag_median:.3f} s, p99 {row.lag_p99:.3f} s, max {row.lag_max:.3f} s"
+    )
     return (
         f"{row.mode}  {row.rollouts:6,} rollouts  {row.seconds:.0f} s  product {row.cpu_share:6.1%} of a core "
         f"(journal {row.journal_share:.1%})  virtual services {row.world_share:.1%}  "

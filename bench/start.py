@@ -1,8 +1,8 @@
 """How long one waits for the command line and for a fresh machine: ``python -m bench.start --json``.
 
-    help    ``shipway --help``, a new process each time
-    first   from ``shipway up --detach`` in a new home, through ``shipway deploy FILE``, to the end of the first 200
-            that a client gets through the proxy: two commands one after the other, as a person (or a script) runs them
+help    ``shipway --help``, a new process each time
+first   from ``shipway up --detach`` in a new home, through ``shipway deploy FILE``, to the end of the first 200
+        that a client gets through the proxy: two commands one after the other, as a person (or a script) runs them
 """
 
 import argparse
