@@ -20,19 +20,23 @@ class Records:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self.apps = [AppName(name.removeprefix(STREAM)) for name in journal.streams() if name.startswith(STREAM)]
+        self.apps = self._apps()
 
-    def events(self, app: str) -> list[Event]:
-        """All events of an application, oldest first.
+    def events(self, app: str, after: int = 0) -> list[Event]:
+        """The events of an application but for the first ``after``, oldest first.
 
         Raises:
             NotFound: nothing was ever recorded of it.
         """
         if app not in self.apps:
+            self.apps = self._apps()
+        if app not in self.apps:
             hint = "`shipway status` names those there are."
             raise NotFound(f"there is no application {app}{did_you_mean(app, self.apps)}", hint=hint)
         stream = f"{STREAM}{app}"
-        return [decode(one.data, where=f"event {one.sequence} of {stream}") for one in self._journal.read(stream)]
+        return [
+            decode(one.data, where=f"event {one.sequence} of {stream}") for one in self._journal.read(stream, after)
+        ]
 
     def timelines(self, names: Sequence[str] = ()) -> list[Timeline]:
         """Of every rollout, or of those named (an id, or an application: its last), oldest first."""
@@ -51,6 +55,9 @@ class Records:
             return AppName(app)
         hint = "`shipway rollout list` names those there are."
         raise NotFound(f"there is no rollout and no application {name}{did_you_mean(name, self.apps)}", hint=hint)
+
+    def _apps(self) -> list[AppName]:
+        return [AppName(name.removeprefix(STREAM)) for name in self._journal.streams() if name.startswith(STREAM)]
 
     def _timeline(self, name: str) -> Timeline:
         app = self.owner(name)

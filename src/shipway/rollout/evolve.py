@@ -10,6 +10,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from shipway.analysis.judge import judge, observe
+from shipway.analysis.readings import Reading
 from shipway.analysis.verdict import Verdict
 from shipway.model.ids import AppName, ReleaseId, release_id
 from shipway.rollout import events as e
@@ -165,10 +166,15 @@ def _observed(state: Delivery, event: e.Observed) -> Delivery:
     return replace(state, rollout=replace(rollout, **changes))
 
 
-def _reading_missed(state: Delivery, _event: e.ReadingMissed) -> Delivery:
-    if state.rollout is None or state.phase not in JUDGED:
+def _reading_missed(state: Delivery, event: e.ReadingMissed) -> Delivery:
+    rollout = state.rollout
+    if rollout is None or rollout.judge is None or rollout.phase not in JUDGED:
         return state
-    return replace(state, rollout=replace(state.rollout, missed=state.rollout.missed + 1))
+    policy = state.releases[rollout.release].plan.judge
+    judge_state = observe(policy, rollout.judge, Reading(event.at, None, None, rollout.weight / 100))
+    judgement = judge(policy, judge_state, event.at)
+    missed = rollout.missed + 1
+    return replace(state, rollout=replace(rollout, judge=judge_state, judgement=judgement, missed=missed))
 
 
 def _command_failed(state: Delivery, event: e.CommandFailed) -> Delivery:
