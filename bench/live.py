@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import json
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -14,7 +15,6 @@ from collections.abc import AsyncIterator, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from shipway.cli import starting
 from shipway.cli.client import Client
 from shipway.engine.views import RolloutView
 from shipway.testing import service
@@ -22,6 +22,28 @@ from shipway.testing import service
 T = TypeVar("T")
 
 NAME = "bench"
+
+PATIENCE = 150.0
+"""Seconds for one command; `down` waits two minutes at most for what runs to drain."""
+
+
+def shipway(*arguments: str) -> None:
+    """Run the command line as the installed ``shipway`` does.
+
+    Raises:
+        RuntimeError: it failed; its output is in the message.
+    """
+    command = [sys.executable, "-m", "shipway.cli.main", *arguments]
+    done = subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=PATIENCE,
+        check=False,
+        start_new_session=True,  # Ctrl-C is for the bench, which then ends everything in order
+    )
+    if done.returncode:
+        raise RuntimeError(f"shipway {' '.join(arguments)} failed: {(done.stderr or done.stdout).decode()}")
 
 
 class Controller:
@@ -52,13 +74,14 @@ class Controller:
 async def controller() -> AsyncIterator[Controller]:
     """A controller as ``shipway up`` starts it, with a new home; it and everything that it runs is ended on the way out."""
     with tempfile.TemporaryDirectory(prefix="shipway-bench-") as name:
-        home = Path(name)
+        starting = asyncio.ensure_future(asyncio.to_thread(shipway, "up", "--detach", "--home", name))
         try:
-            await asyncio.to_thread(starting.start_detached, home, None)
-            with Client(home) as client:
+            await asyncio.shield(starting)
+            with Client(Path(name)) as client:
                 yield Controller(client)
         finally:
-            await asyncio.to_thread(starting.end, home)
+            await asyncio.gather(starting, return_exceptions=True)  # an interrupted start is over before its end begins
+            await asyncio.to_thread(shipway, "down", "--home", name)
 
 
 def application(

@@ -147,7 +147,7 @@ async def deploy(engine: Engine, clock: SimClock, apps: Sequence[AppName], label
     """Ask for a release of every application, evenly over one interval as a fleet would, and wait for the phase."""
     for number, app in enumerate(apps):
         event = ReleaseRequested(at=clock.now(), plan=plan(app), label=label, document="{}", by="bench", logic=LOGIC)
-        engine.submit(app, event)
+        engine.submit((app, event))
         if number % 50 == 49:
             await clock.sleep(INTERVAL * 50 / len(apps))
     async with asyncio.timeout(600):

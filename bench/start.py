@@ -10,7 +10,6 @@ import asyncio
 import http.client
 import json
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -20,6 +19,7 @@ from pathlib import Path
 import msgspec
 
 from bench import live
+from bench.live import shipway
 from shipway.runtimes.local.ports import free_port
 
 HELP_BAR, FIRST_BAR = 0.2, 3.0
@@ -45,18 +45,6 @@ class First(msgspec.Struct, frozen=True):
     """``deploy`` has returned: the release is asked for."""
     served: float
     """The first 200 is there."""
-
-
-def shipway(*arguments: str) -> None:
-    """Run the command line as the installed ``shipway`` does.
-
-    Raises:
-        subprocess.CalledProcessError: it failed; its output is in the error.
-    """
-    command = [sys.executable, "-m", "shipway.cli.main", *arguments]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE, check=False)
-    if done.returncode:
-        raise RuntimeError(f"shipway {' '.join(arguments)} failed: {(done.stderr or done.stdout).decode()}")
 
 
 def timed(action: Callable[[], object]) -> float:
