@@ -75,6 +75,7 @@ def demonstrate(report: Path, *, live: bool, keep: bool, json: bool) -> int:
         with Client(home) as client, records(home) as journal:
             with Stage(journal, live=live, json=json) as stage:
                 _play(client, stage)
+                stage.say(f"\n{stage.traffic}")
             everything = journal.timelines()
     found = [one for one in everything if one.app == "storefront"]
     write_report(report, everything)
