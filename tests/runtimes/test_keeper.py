@@ -147,11 +147,12 @@ def test_without_a_directory_there_is_nothing_to_keep(directory: Path) -> None:
 
 
 def test_a_restart_is_asked_for_once_by_number(directory: Path) -> None:
-    specify(directory, "sleep 60")
+    specify(directory, "exec sleep 60", grace=20)
     process = keep(directory)
     until(lambda: state(directory).get("phase") == "running")
     for _ in range(2):  # the same request twice is one request
-        specify(directory, "sleep 60", restart=1, restart_reason="liveness probe failed")
+        # A long grace: on a busy machine the shell may take longer than 0.3 s to die of SIGTERM.
+        specify(directory, "exec sleep 60", restart=1, restart_reason="liveness probe failed", grace=20)
         process.send_signal(signal.SIGHUP)
         until(lambda: state(directory)["restarts"] == 1 and state(directory)["phase"] == "running")
     assert [end["reason"] for end in state(directory)["exits"]] == ["liveness probe failed; killed by SIGTERM"]

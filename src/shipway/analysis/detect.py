@@ -88,18 +88,21 @@ def sight(policy: JudgePolicy, rps: float, baseline_rate: float, step: Step, *, 
     )
 
 
-def expected_loss(policy: JudgePolicy, rps: float, baseline_rate: float, step: Step, *, phi: float = PHI) -> float:
+def expected_loss(
+    policy: JudgePolicy, rps: float, baseline_rate: float, step: Step, *, phi: float = PHI, worst_rate: float = 1.0
+) -> float:
     """Failed requests that the worst release costs in ``step`` before it is detected, or before the step ends.
 
-    The worst over all error rates: a total failure is seen at once, a slight one costs little; the maximum lies between.
+    The worst over all error rates up to ``worst_rate`` (evidence may have ruled out the rest): a total failure is seen at
+    once, a slight one costs little; the maximum lies between.
     """
     share = step.weight / 100
     most = rps * share * step.at_least
-    rate, worst = max(baseline_rate, 1e-4) * 1.25, 0.0
-    while rate < 1:
+    rate, worst = max(baseline_rate, 1e-4), 0.0
+    while rate < worst_rate:
+        rate = min(rate * 1.25, worst_rate)
         needed = min(most, _until_detected(policy, share, baseline_rate, rate, phi=phi, most=most))
         worst = max(worst, (rate - baseline_rate) * min(most, needed + rps * share * _REACTION))
-        rate *= 1.25
     return worst
 
 
@@ -113,6 +116,7 @@ def next_weight(
     above: float = 0.0,
     phi: float = PHI,
     weights: Sequence[float] = WEIGHTS,
+    worst_rate: float = 1.0,
 ) -> float | None:
     """Largest weight (percent) of which :func:`expected_loss` in a step of ``seconds`` stays within the budget.
 
@@ -121,7 +125,8 @@ def next_weight(
     """
     left = policy.exposure_budget if budget is None else budget
     for weight in sorted((one for one in weights if one > above), reverse=True):
-        if expected_loss(policy, rps, baseline_rate, Step(weight=weight, at_least=seconds), phi=phi) <= left:
+        step = Step(weight=weight, at_least=seconds)
+        if expected_loss(policy, rps, baseline_rate, step, phi=phi, worst_rate=worst_rate) <= left:
             return weight
     return None
 

@@ -11,6 +11,7 @@ Counting and testing live in the tracks; the wording in ``wording``; the step ru
 
 from collections.abc import Sequence
 from itertools import pairwise
+from math import inf
 
 import msgspec
 
@@ -118,8 +119,7 @@ def _since(before: Arm, now: Arm) -> _Delta:
 
 def _observed(policy: JudgePolicy, state: JudgeState, reading: Reading, canary: _Delta, baseline: _Delta) -> JudgeState:
     elapsed = reading.at - state.read_at
-    youngest = min(canary.now.raw.youngest, baseline.now.raw.youngest)
-    warm = youngest - elapsed >= policy.warm_up
+    warm = _youngest(canary.now.raw, baseline.now.raw) - elapsed >= policy.warm_up
     interval = _Interval(reading.at, elapsed, canary, baseline, warm, reading.weight != state.weight)
     split = state.split
     if policy.check_exposure:
@@ -139,6 +139,10 @@ def _observed(policy: JudgePolicy, state: JudgeState, reading: Reading, canary: 
         others=state.others + baseline.requests,
         split=split,
     )
+
+
+def _youngest(canary: ArmReading, baseline: ArmReading) -> float:
+    return min(inf if arm.youngest is None else arm.youngest for arm in (canary, baseline))
 
 
 def _observe_track(policy: JudgePolicy, i: int, track: Track, interval: _Interval) -> Track:

@@ -18,8 +18,9 @@ class ArmReading(msgspec.Struct, frozen=True, array_like=True):
     """Histogram, sparse and ascending: (inclusive lower edge of the bin in ms, requests in the bin). Not cumulative over bins."""
     values: tuple[tuple[str, float], ...] = ()
     """Cumulative continuous measures by name, e.g. ``("cpuSeconds", 12.5)``. Judged per request."""
-    youngest: float = float("inf")
-    """Age in seconds of the youngest instance that serves the arm: latency counts only past the warm-up."""
+    youngest: float | None = None
+    """Age in seconds of the youngest instance that serves the arm: latency counts only past the warm-up. None: nobody knows,
+    and it counts as old. (JSON has no infinity: one that is written is read as None, and means the same.)"""
 
 
 class Reading(msgspec.Struct, frozen=True, array_like=True):

@@ -9,7 +9,9 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from shipway.analysis.policy import Indicator, JudgePolicy, Step
+from shipway.model.errors import Refused
 from shipway.model.ids import AppName, ReleaseId
+from shipway.model.quantities import Money, parse_money
 from shipway.model.workload import Probe, Workload
 from shipway.rollout.plan import DeliveryPlan
 from shipway.spec.application import Application
@@ -22,6 +24,9 @@ LOCAL_WARM_UP = 5.0
 CPU_SECONDS = "cpuSeconds"
 """Measure that the local runtime reports. With one price per core, cost per request rises as CPU per request does."""
 
+MEASURED = frozenset({CPU_SECONDS})
+"""Continuous measures that are read here. A check of another one would never see anything, and pass for that."""
+
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     """What the machine adds to the file."""
@@ -33,10 +38,16 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     secrets: Mapping[str, str]
     """Digest of the value of each logical secret name."""
     local: Local
+    core: Money | None = None
+    """What a core costs."""
 
 
 def plan_of(application: Application, around: Surroundings) -> DeliveryPlan:
-    """The plan of a release; its id is filled in when the release is recorded."""
+    """The plan of a release; its id is filled in when the release is recorded.
+
+    Raises:
+        Refused: a check asks for what is not measured, or has no price, on this machine.
+    """
     delivery = application.spec.delivery
     return DeliveryPlan(
         app=AppName(application.metadata.name),
@@ -54,7 +65,7 @@ def plan_of(application: Application, around: Surroundings) -> DeliveryPlan:
             for step in delivery.steps
         ),
         judge=JudgePolicy(
-            indicators=tuple(indicators(application)),
+            indicators=tuple(indicators(application, around.core)),
             alpha=delivery.alpha,
             warm_up=LOCAL_WARM_UP if delivery.warm_up is None else delivery.warm_up,
             advance=delivery.advance,
@@ -72,14 +83,18 @@ def plan_of(application: Application, around: Surroundings) -> DeliveryPlan:
     )
 
 
-def indicators(application: Application) -> Iterator[Indicator]:
-    """Errors are always judged, then every objective of the SLO, then every check. One that says the same is left out."""
+def indicators(application: Application, core: Money | None = None) -> Iterator[Indicator]:
+    """Errors are always judged, then every objective of the SLO, then every check. One that says the same is left out.
+
+    Raises:
+        Refused: as :func:`plan_of` says.
+    """
     slo, delivery = application.spec.slo, application.spec.delivery
     seen: set[tuple[object, ...]] = set()
     share = 1 - slo.availability if slo.availability is not None else None
     found = [_errors(delivery.tolerance, delivery.floor, share)]
     found += [_latency(1 - o.share, o.threshold, delivery.tolerance, delivery.floor) for o in slo.latency]
-    found += [_checked(check, delivery.floor) for check in delivery.check]
+    found += [_checked(check, delivery.floor, core) for check in delivery.check]
     for indicator in found:
         key = (indicator.kind, indicator.threshold_ms, indicator.measure, indicator.limit)
         if key not in seen:
@@ -106,9 +121,9 @@ def _latency(share: float, seconds: float, tolerance: float, floor: float) -> In
 _PERCENTILES = {"latencyP50": 0.5, "latencyP90": 0.1, "latencyP95": 0.05, "latencyP99": 0.01}
 
 
-def _checked(check: Check, floor: float) -> Indicator:
+def _checked(check: Check, floor: float, core: Money | None) -> Indicator:
     """One ``check`` line; see the grammar in :mod:`shipway.spec.checks`."""
-    return _increase(check, floor) if check.increase else _limit(check)
+    return _increase(check, floor) if check.increase else _limit(check, core)
 
 
 def _increase(check: Check, floor: float) -> Indicator:
@@ -120,7 +135,7 @@ def _increase(check: Check, floor: float) -> Indicator:
     return Indicator(name=check.text, kind="continuous", measure=_measure(check), margin=check.limit)
 
 
-def _limit(check: Check) -> Indicator:
+def _limit(check: Check, core: Money | None) -> Indicator:
     """A limit of its own, whatever the baseline does."""
     limit, milliseconds = check.limit, round(check.limit * 1000, 6)
     if check.indicator in {"errorRate", "availability"}:
@@ -131,11 +146,31 @@ def _limit(check: Check) -> Indicator:
         return Indicator(name=check.text, kind="latency", threshold_ms=milliseconds, relative=False, limit=share)
     if check.indicator == "requestRate":
         return Indicator(name=check.text, kind="requests", relative=False, limit=limit)
+    if check.indicator == "costPerRequest":
+        limit = _core_seconds(check, core)
     return Indicator(name=check.text, kind="continuous", measure=_measure(check), relative=False, limit=limit)
 
 
 def _measure(check: Check) -> str:
-    return CPU_SECONDS if check.indicator == "costPerRequest" else check.indicator
+    measure = CPU_SECONDS if check.indicator == "costPerRequest" else check.indicator
+    if measure not in MEASURED:
+        raise Refused(
+            f"`{check.text}`: nothing on this machine measures {check.indicator}, so the check could never fail",
+            hint="Leave the check out for this machine: give it to the environments that measure it.",
+        )
+    return measure
+
+
+def _core_seconds(check: Check, core: Money | None) -> float:
+    """The core seconds that the money of the check buys."""
+    money = parse_money(check.text.split()[-1])
+    if core is None or core.currency != money.currency or core.per_second() <= 0:
+        priced = f"a price in {core.currency}" if core else "no price"
+        raise Refused(
+            f"`{check.text}` is in {money.currency}, and the platform has {priced} for a core",
+            hint="Set `prices: {cpu: $25/month}` in the Platform, or check the increase: costPerRequest increase < 10%.",
+        )
+    return money.amount / core.per_second()
 
 
 def _workload(application: Application, around: Surroundings) -> Workload:

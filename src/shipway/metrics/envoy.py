@@ -25,8 +25,8 @@ from shipway.engine.ports import Absent, ArmQuery
 from shipway.model.ids import AppName, ReleaseId
 from shipway.render.envoy import abandoned_stat, cluster_name, truncated_stat
 
-Vitals = Callable[[AppName, ReleaseId], tuple[float, tuple[tuple[str, float], ...]]]
-"""(age in seconds of the youngest ready instance, cumulative measures) of a release, from whoever runs it."""
+Vitals = Callable[[AppName, ReleaseId], tuple[float | None, tuple[tuple[str, float], ...]]]
+"""(age in seconds of the youngest ready instance or None, cumulative measures) of a release, from whoever runs it."""
 
 _TIMEOUT = 2.0
 """Seconds; a reading that takes longer than the tick is a reading missed."""

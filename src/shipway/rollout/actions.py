@@ -7,8 +7,10 @@ from msgspec.structs import replace
 
 from shipway.analysis.judge import begin as begin_judging
 from shipway.analysis.judge import begin_step
+from shipway.analysis.verdict import Verdict
 from shipway.model.ids import Generation, ReleaseId, rollout_id
 from shipway.model.weights import FULL, Weights, split, weights
+from shipway.rollout import steps
 from shipway.rollout.events import (
     AbortRequested,
     DeadlineReached,
@@ -19,7 +21,8 @@ from shipway.rollout.events import (
     UndoRequested,
 )
 from shipway.rollout.guards import hold_reason
-from shipway.rollout.states import Delivery, Kind, Pending, Phase, Release, Rollout
+from shipway.rollout.plan import DeliveryPlan
+from shipway.rollout.states import Delivery, Kind, Outcome, Pending, Phase, Release, Rollout
 
 Action = Callable[[Delivery, Event], Delivery]
 
@@ -40,7 +43,7 @@ def begin(state: Delivery, event: Event) -> Delivery:
         reason="waiting for its instances to be ready",
         history=pending.history,
     )
-    past = (*state.past, replace(state.rollout, judge=None)) if state.rollout else state.past
+    past = (*state.past, replace(state.rollout, judge=None, history=())) if state.rollout else state.past
     state = replace(state, rollout=rollout, past=past, pending=None)
     return _run(state, pending.release)
 
@@ -48,18 +51,14 @@ def begin(state: Delivery, event: Event) -> Delivery:
 def promote(state: Delivery, event: Event) -> Delivery:
     """All traffic to the release."""
     rollout = _rollout(state)
-    reason = "moving all traffic to it"
-    if isinstance(event, PromoteRequested):
-        reason = f"promoted by {event.by}"
     state = _route(state, weights({rollout.release: FULL}))
-    return _with(state, weight=FULL, reason=reason)
+    return _with(state, weight=FULL, reason=_why_promoted(rollout, event))
 
 
 def finish_promoted(state: Delivery, event: Event) -> Delivery:
     """The release is live; its predecessor's processes are kept for an undo."""
     rollout = _rollout(state)
-    verdict = rollout.judgement.sentence if rollout.judgement and rollout.kind == "canary" else ""
-    state = _with(state, ended_at=event.at, reason=verdict or _finished_reason(rollout))
+    state = _with(state, ended_at=event.at)
     if rollout.baseline and rollout.baseline != rollout.release:
         keep = state.releases[rollout.release].plan.keep
         state = _release(state, rollout.baseline, stop_at=event.at + keep)
@@ -70,18 +69,17 @@ def finish_promoted(state: Delivery, event: Event) -> Delivery:
 def next_step(state: Delivery, event: Event) -> Delivery:
     """The next weight is asked of the router. The first step also begins the judgement."""
     rollout, plan = _rollout(state), _plan(state)
-    index = rollout.step + 1
-    judge = rollout.judge or begin_judging(plan.judge, event.at, rollout.history)
-    by = f" ({event.by} promoted)" if isinstance(event, PromoteRequested) else ""
-    weight = plan.steps[index].weight
+    person = event.by if isinstance(event, PromoteRequested) else ""
+    index, weight, why = steps.following(plan, rollout, insist=bool(person))
     state = _with(
         state,
         step=index,
         step_at=event.at,
-        judge=judge,
+        judge=rollout.judge or begin_judging(plan.judge, event.at, rollout.history),
         history=(),
         weight=weight,
-        reason=f"moving to {weight:g} %{by}",
+        choice=why,
+        reason=_told(f"moving to {weight:g} %", f"{person} promoted" if person else "", why),
     )
     return _route(state, _split(state, weight))
 
@@ -89,7 +87,8 @@ def next_step(state: Delivery, event: Event) -> Delivery:
 def same_step(state: Delivery, event: Event) -> Delivery:
     """The present step again, from its beginning; the evidence is kept."""
     rollout = _rollout(state)
-    state = _with(state, step_at=event.at, reason=f"resumed at {rollout.weight:g} %")
+    by = getattr(event, "by", "somebody")
+    state = _with(state, step_at=event.at, reason=f"resumed by {by} at {rollout.weight:g} %")
     return _route(state, _split(state, rollout.weight))
 
 
@@ -97,24 +96,26 @@ def observe_step(state: Delivery, event: Event) -> Delivery:
     """Traffic follows: the step's clock starts."""
     rollout = _rollout(state)
     assert rollout.judge is not None
-    judge = begin_step(_plan(state).judge, rollout.judge, _plan(state).steps[rollout.step], event.at)
-    return _with(state, judge=judge, step_at=event.at, missed=0, reason="gathering evidence")
+    plan = _plan(state)
+    judge = begin_step(plan.judge, rollout.judge, steps.present(plan, rollout), event.at)
+    return _with(state, judge=judge, step_at=event.at, missed=0, reason=_gathering(rollout))
 
 
 def observe_on(state: Delivery, _event: Event) -> Delivery:
     """The reason to hold is gone; the step's clock goes on."""
-    return _with(state, reason="gathering evidence")
+    return _with(state, reason=_gathering(_rollout(state)))
 
 
 def await_approval(state: Delivery, _event: Event) -> Delivery:
     """The next step waits for people."""
-    who = _plan(state).steps[_rollout(state).step + 1].approval
+    who = steps.approval(_plan(state), _rollout(state))
     return _with(state, reason=f"waiting for {who} to approve the next step")
 
 
 def hold(state: Delivery, event: Event) -> Delivery:
     """Neither forward nor back."""
-    return _with(state, reason=hold_reason(state, event))
+    tail = event.log_tail if isinstance(event, ReleaseFailed) else _rollout(state).log_tail
+    return _with(state, reason=hold_reason(state, event), log_tail=tail)
 
 
 def pause(state: Delivery, event: Event) -> Delivery:
@@ -141,7 +142,7 @@ def revert(state: Delivery, event: Event) -> Delivery:
 
 
 def finish_reverted(state: Delivery, event: Event) -> Delivery:
-    """The release lost: its processes end. (The target of an undo may be the next to start: `_run` takes that back.)"""
+    """The release lost: its processes end. (It may be the next to start, for an undo: `_run` takes that back.)"""
     rollout = _rollout(state)
     state = _with(state, ended_at=event.at)
     if rollout.baseline is None and state.weights is not None:
@@ -157,8 +158,8 @@ def stop(state: Delivery, release: ReleaseId) -> Delivery:
 
 
 def _run(state: Delivery, release: ReleaseId) -> Delivery:
-    """The processes of ``release`` are to run (again)."""
-    if state.releases[release].run == "running":
+    """The processes of ``release`` are to run (again). Those that do not stay up are started afresh."""
+    if state.releases[release].run == "running" and not state.releases[release].failure:
         return _release(state, release, stop_at=None)
     generation = Generation(state.generation + 1)
     state = _release(state, release, run="running", run_generation=generation, ready=0, stop_at=None, failure="")
@@ -184,22 +185,35 @@ def _kind(state: Delivery, pending: Pending) -> Kind:
     return "canary" if state.releases[pending.release].plan.strategy == "canary" else "direct"
 
 
-def _finished_reason(rollout: Rollout) -> str:
-    if rollout.reason.startswith("promoted by"):
-        return rollout.reason
-    return {"install": "installed", "undo": f"undone by {rollout.by}"}.get(rollout.kind, "all instances ready")
+def _told(what: str, *because: str) -> str:
+    """``moving to 10 % (ann promoted)``; empty reasons are left out."""
+    given = [reason for reason in because if reason]
+    return f"{what} ({'; '.join(given)})" if given else what
 
 
-def _why_back(state: Delivery, event: Event) -> tuple[Any, str, tuple[str, ...]]:
+def _gathering(rollout: Rollout) -> str:
+    return _told(f"gathering evidence at {rollout.weight:g} %", rollout.choice)
+
+
+def _why_promoted(rollout: Rollout, event: Event) -> str:
+    if isinstance(event, PromoteRequested):
+        return f"promoted by {event.by}"
+    if rollout.judgement is None or rollout.kind != "canary":
+        return {"install": "installed", "undo": f"undone by {rollout.by}"}.get(rollout.kind, "all instances are ready")
+    if rollout.judgement.verdict is Verdict.PASS:
+        return rollout.judgement.sentence
+    return f"`onInconclusive: advance`: {rollout.judgement.sentence}"
+
+
+def _why_back(state: Delivery, event: Event) -> tuple[Outcome, str, tuple[str, ...]]:
     rollout = _rollout(state)
     match event:
         case ReleaseFailed():
-            return Phase.ROLLED_BACK, event.reason, event.log_tail
+            return Phase.ROLLED_BACK, state.releases[rollout.release].failure, event.log_tail
         case DeadlineReached():
             seconds = _plan(state).ready_within
-            release = state.releases[rollout.release]
-            ready = f"{release.ready} of {release.plan.workload.replicas} instances were ready"
-            return Phase.ROLLED_BACK, f"not ready within {seconds:g} s: {ready}", ()
+            readiness = state.releases[rollout.release].readiness
+            return Phase.ROLLED_BACK, f"not ready within {seconds:g} s: {readiness}", ()
         case AbortRequested():
             return Phase.ABORTED, event.reason or f"aborted by {event.by}", ()
         case UndoRequested():
@@ -216,7 +230,7 @@ def _rollout(state: Delivery) -> Rollout:
     return state.rollout
 
 
-def _plan(state: Delivery) -> Any:
+def _plan(state: Delivery) -> DeliveryPlan:
     return state.releases[_rollout(state).release].plan
 
 

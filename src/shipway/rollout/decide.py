@@ -9,7 +9,7 @@ import msgspec
 from shipway.model.ids import AppName, CommandId, ReleaseId
 from shipway.model.routing import CanaryMatch, Routes
 from shipway.rollout.commands import Command, SetRoutes, StartRelease, StopRelease
-from shipway.rollout.states import FINAL, JUDGED, Delivery, Phase, Release
+from shipway.rollout.states import FINAL, JUDGED, TRIAL, Delivery, Phase, Release
 
 
 def decide(state: Delivery) -> tuple[Command, ...]:
@@ -55,8 +55,8 @@ def _routes(state: Delivery) -> tuple[SetRoutes, ...]:
 
 
 def _has_canary_side(state: Delivery) -> bool:
-    """Requests may choose the canary by header from the moment it is ready until it loses or wins everything."""
-    return state.rollout is not None and state.rollout.judge is not None and state.phase in JUDGED
+    """Requests may choose the canary by header from its first step until it loses or wins everything."""
+    return state.rollout is not None and state.rollout.judge is not None and state.phase in TRIAL
 
 
 def _serving(state: Delivery) -> ReleaseId:

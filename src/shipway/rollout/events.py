@@ -78,6 +78,9 @@ class RetryRequested(_Event, frozen=True, tag=True):
 
 # --- facts from the world -----------------------------------------------------------------------------------------
 
+ANY = Generation(0)
+"""Of no particular start or stop: believed whenever it arrives."""
+
 
 class InstancesChanged(_Event, frozen=True, tag=True):
     """How many instances of a release are ready now."""
@@ -85,6 +88,8 @@ class InstancesChanged(_Event, frozen=True, tag=True):
     release: ReleaseId
     ready: int
     wanted: int
+    generation: Generation = ANY
+    """Of the start that these instances come from: news of an earlier one is late and changes nothing."""
 
 
 class ReleaseFailed(_Event, frozen=True, tag=True):
@@ -93,12 +98,16 @@ class ReleaseFailed(_Event, frozen=True, tag=True):
     release: ReleaseId
     reason: str
     log_tail: tuple[str, ...] = ()
+    generation: Generation = ANY
+    """Of the start that failed."""
 
 
 class ReleaseStopped(_Event, frozen=True, tag=True):
     """The last process of a release has ended on request."""
 
     release: ReleaseId
+    generation: Generation = ANY
+    """Of the stop that this answers."""
 
 
 class RoutesApplied(_Event, frozen=True, tag=True):
@@ -111,6 +120,8 @@ class Observed(_Event, frozen=True, tag=True):
     """One reading of both arms."""
 
     reading: Reading
+    canary: ReleaseId | None = None
+    """Whose counters the canary's are, when whoever read them says so: those of a trial that has ended count for none."""
 
 
 class ReadingMissed(_Event, frozen=True, tag=True):
@@ -127,7 +138,7 @@ class CommandFailed(_Event, frozen=True, tag=True):
 
 
 class DeadlineReached(_Event, frozen=True, tag=True):
-    """The moment that ``evolve.deadline`` named has come."""
+    """The moment that ``decide.deadline`` named has come."""
 
 
 Event = (

@@ -10,16 +10,20 @@ from typing import Any
 from msgspec.structs import replace
 
 from shipway.analysis.judge import judge, observe
+from shipway.analysis.readings import Reading
 from shipway.analysis.verdict import Verdict
 from shipway.model.ids import AppName, ReleaseId, release_id
 from shipway.rollout import events as e
 from shipway.rollout.actions import stop
 from shipway.rollout.decide import may_stop
-from shipway.rollout.states import FINAL, JUDGED, Delivery, Pending, Phase, Release
+from shipway.rollout.states import JUDGED, TRIAL, Delivery, Pending, Phase, Release
 from shipway.rollout.transitions import INDEX, Row
 
 LOGIC = 1
 """Number of the logic in this file and in ``analysis``. A history is replayed under the number it was recorded with."""
+
+_FACTS = (e.Observed, e.ReadingMissed, e.ReleaseFailed)
+"""What the world says: without news nothing follows. (People may say again what they want.)"""
 
 _MOST_STEPS = 8
 """More state-triggered transitions than this after one event is a cycle in the table."""
@@ -33,6 +37,8 @@ def initial(app: AppName) -> Delivery:
 def evolve(state: Delivery, event: e.Event) -> Delivery:
     """The state after ``event``; the same object when the event changes nothing."""
     noted = _note(state, event)
+    if noted is state and isinstance(event, _FACTS):
+        return state  # late, or seen before: what it would lead to has happened
     row = _match(noted, type(event), event)
     if row is None and noted is state:
         return state
@@ -58,7 +64,8 @@ def _match(state: Delivery, kind: type[e.Event] | None, event: e.Event) -> Row |
 def _take(state: Delivery, row: Row, event: e.Event) -> Delivery:
     moved = row.then(state, event)
     assert moved.rollout is not None
-    return replace(moved, rollout=replace(moved.rollout, phase=row.target, phase_at=event.at))
+    began = moved.rollout.phase_at if row.target is row.source else event.at
+    return replace(moved, rollout=replace(moved.rollout, phase=row.target, phase_at=began))
 
 
 # --- facts --------------------------------------------------------------------------------------------------------
@@ -81,24 +88,21 @@ def _release_requested(state: Delivery, event: e.ReleaseRequested) -> Delivery:
     )
     return replace(
         state,
-        port=event.plan.port,
+        port=state.port or event.plan.port,
         releases={**state.releases, release.id: release},
         pending=Pending(release.id, "canary", event.by, event.history),
     )
 
 
 def _undo_requested(state: Delivery, event: e.UndoRequested) -> Delivery:
-    target = event.to or _undo_target(state)
-    if target is None or target not in state.releases or (target == state.live and state.phase is not Phase.PROMOTING):
+    """A plain undo during a rollout only ends the rollout; afterwards it goes to what was live before."""
+    rollout = state.rollout if state.rollout and state.rollout.is_active else None
+    target = event.to or (None if rollout else state.previous)
+    if target is None or target not in state.releases or target == state.live:
+        return state
+    if rollout and target == rollout.release:
         return state
     return replace(state, pending=Pending(target, "undo", event.by))
-
-
-def _undo_target(state: Delivery) -> ReleaseId | None:
-    """A plain undo in the middle of a trial only ends the trial; afterwards it goes to what was live before."""
-    if state.rollout is None or state.phase in FINAL:
-        return state.previous
-    return state.rollout.baseline if state.phase is Phase.PROMOTING else None
 
 
 def _retry_requested(state: Delivery, event: e.RetryRequested) -> Delivery:
@@ -109,36 +113,45 @@ def _retry_requested(state: Delivery, event: e.RetryRequested) -> Delivery:
 
 
 def _instances_changed(state: Delivery, event: e.InstancesChanged) -> Delivery:
-    release = state.releases.get(event.release)
-    if release is None or release.run != "running" or release.ready == event.ready:
+    release = _of_present_run(state, event, "running")
+    if release is None:
         return state
     failure = "" if event.ready >= release.plan.workload.replicas else release.failure
-    return _changed(state, event.release, ready=event.ready, failure=failure)
+    if (release.ready, release.failure) == (event.ready, failure):
+        return state
+    return _relieved(_changed(state, release.id, ready=event.ready, failure=failure), release.id)
 
 
 def _release_failed(state: Delivery, event: e.ReleaseFailed) -> Delivery:
-    release = state.releases.get(event.release)
-    if release is None or release.run != "running" or release.failure == event.reason:
+    release, reason = _of_present_run(state, event, "running"), event.reason or "its processes do not stay up"
+    if release is None or release.failure == reason:
         return state
-    return _changed(state, event.release, failure=event.reason)
+    state, rollout = _changed(state, release.id, failure=reason), state.rollout
+    if rollout and rollout.release == release.id and rollout.phase in TRIAL:
+        return replace(state, rollout=replace(rollout, failed=True))
+    return state
 
 
 def _release_stopped(state: Delivery, event: e.ReleaseStopped) -> Delivery:
-    release = state.releases.get(event.release)
-    if release is None or release.run != "stopping":
+    release = _of_present_run(state, event, "stopping")
+    if release is None:
         return state
-    return _changed(state, event.release, run="stopped", ready=0)
+    return _relieved(_changed(state, release.id, run="stopped", ready=0), release.id)
 
 
 def _routes_applied(state: Delivery, event: e.RoutesApplied) -> Delivery:
     if not state.routes_applied < event.generation <= state.routes_generation:
         return state
-    return replace(state, routes_applied=event.generation, trouble="")
+    return _relieved(replace(state, routes_applied=event.generation), "routes")
 
 
 def _observed(state: Delivery, event: e.Observed) -> Delivery:
     rollout = state.rollout
-    if rollout is None or rollout.judge is None or rollout.phase not in JUDGED or event.reading.at <= rollout.read_at:
+    if rollout is None or rollout.judge is None or rollout.phase not in JUDGED:
+        return state
+    if event.reading.at <= rollout.read_at or event.reading.at < rollout.judge.begun:
+        return state
+    if event.canary not in {None, rollout.release}:
         return state
     policy = state.releases[rollout.release].plan.judge
     judge_state = observe(policy, rollout.judge, event.reading)
@@ -153,14 +166,20 @@ def _observed(state: Delivery, event: e.Observed) -> Delivery:
     return replace(state, rollout=replace(rollout, **changes))
 
 
-def _reading_missed(state: Delivery, _event: e.ReadingMissed) -> Delivery:
-    if state.rollout is None or state.phase not in JUDGED:
+def _reading_missed(state: Delivery, event: e.ReadingMissed) -> Delivery:
+    rollout = state.rollout
+    if rollout is None or rollout.judge is None or rollout.phase not in JUDGED:
         return state
-    return replace(state, rollout=replace(state.rollout, missed=state.rollout.missed + 1))
+    policy = state.releases[rollout.release].plan.judge
+    judge_state = observe(policy, rollout.judge, Reading(event.at, None, None, rollout.weight / 100))
+    judgement = judge(policy, judge_state, event.at)
+    missed = rollout.missed + 1
+    return replace(state, rollout=replace(rollout, judge=judge_state, judgement=judgement, missed=missed))
 
 
 def _command_failed(state: Delivery, event: e.CommandFailed) -> Delivery:
-    return replace(state, trouble=f"{event.command}: {event.reason}")
+    trouble = f"{event.command}: {event.reason}"
+    return state if state.trouble == trouble else replace(state, trouble=trouble)
 
 
 def _deadline_reached(state: Delivery, event: e.DeadlineReached) -> Delivery:
@@ -168,6 +187,21 @@ def _deadline_reached(state: Delivery, event: e.DeadlineReached) -> Delivery:
         if release.stop_at is not None and release.stop_at <= event.at and may_stop(state, release.id):
             state = stop(state, release.id)
     return state
+
+
+def _of_present_run(
+    state: Delivery, event: e.InstancesChanged | e.ReleaseFailed | e.ReleaseStopped, run: str
+) -> Release | None:
+    """The release, if the news is of its present start or stop."""
+    release = state.releases.get(event.release)
+    if release is None or release.run != run or event.generation not in {e.ANY, release.run_generation}:
+        return None
+    return release
+
+
+def _relieved(state: Delivery, subject: str) -> Delivery:
+    """A command for ``subject`` has worked: trouble with it is over. (Its id begins ``<app>/<subject>/``.)"""
+    return replace(state, trouble="") if state.trouble.startswith(f"{state.app}/{subject}/") else state
 
 
 def _changed(state: Delivery, release: ReleaseId, **changes: Any) -> Delivery:

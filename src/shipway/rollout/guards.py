@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
-from shipway.analysis.verdict import Verdict
-from shipway.rollout.events import Event, PromoteRequested, ReleaseFailed, ReleaseRequested
+from shipway.analysis.verdict import Judgement, Verdict
+from shipway.rollout import steps
+from shipway.rollout.events import Event, PromoteRequested, ReleaseFailed, ReleaseRequested, UndoRequested
 from shipway.rollout.states import Delivery, Phase, Release, Rollout
 
 BLIND_AFTER = 5
@@ -40,8 +41,8 @@ def is_ready(state: Delivery, _event: Event) -> bool:
 
 
 def is_immediate(state: Delivery, _event: Event) -> bool:
-    """Goes live without a trial: a first install, an undo, `strategy: direct`."""
-    return _rollout(state).kind != "canary"
+    """Goes live without a trial: a first install, an undo, `strategy: direct`, a plan without steps."""
+    return _rollout(state).kind != "canary" or not _release(state).plan.steps
 
 
 def is_overdue(state: Delivery, event: Event) -> bool:
@@ -50,13 +51,21 @@ def is_overdue(state: Delivery, event: Event) -> bool:
 
 
 def canary_failed(state: Delivery, event: Event) -> bool:
-    """It is the release on trial whose processes do not stay up."""
-    return isinstance(event, ReleaseFailed) and event.release == _rollout(state).release
+    """It is the release on trial whose processes do not stay up, in their present run."""
+    is_its = isinstance(event, ReleaseFailed) and event.release == _rollout(state).release
+    return is_its and bool(_release(state).failure)
 
 
 def replaces(_state: Delivery, event: Event) -> bool:
-    """The new release does not wait for this rollout."""
+    """The new release does not wait for the end of this rollout."""
     return isinstance(event, ReleaseRequested) and event.plan.supersede == "replace"
+
+
+def there_is_a_way_back(state: Delivery, event: Event) -> bool:
+    """The undo leads away from the release on trial, to one that is known."""
+    rollout = _rollout(state)
+    target = event.to if isinstance(event, UndoRequested) else None
+    return (target or rollout.baseline) in state.releases and target != rollout.release
 
 
 def traffic_follows(state: Delivery, _event: Event) -> bool:
@@ -70,7 +79,7 @@ def evidence_forced_it(state: Delivery, _event: Event) -> bool:
 
 
 def has_failed(state: Delivery, _event: Event) -> bool:
-    """A FAIL was seen."""
+    """A FAIL was seen, or its processes do not stay up."""
     return _rollout(state).failed
 
 
@@ -80,8 +89,9 @@ def has_not_failed(state: Delivery, _event: Event) -> bool:
 
 
 def must_roll_back(state: Delivery, _event: Event) -> bool:
-    """A FAIL was seen and the plan says `rollback: automatic`."""
-    return _rollout(state).failed and _release(state).plan.rollback == "automatic"
+    """A FAIL was seen and the plan says `rollback: automatic`, or no request ever went there."""
+    rollout = _rollout(state)
+    return rollout.failed and (_release(state).plan.rollback == "automatic" or rollout.step < 0)
 
 
 def has_not_begun(state: Delivery, _event: Event) -> bool:
@@ -95,9 +105,9 @@ def may_be_promoted(state: Delivery, _event: Event) -> bool:
 
 
 def may_go_forward(state: Delivery, event: Event) -> bool:
-    """PASS; or nothing shown in the time allowed and the plan says `onInconclusive: advance`."""
+    """Every instance can serve, and PASS; or the time allowed is over and the plan says `onInconclusive: advance`."""
     rollout = _rollout(state)
-    if rollout.failed or rollout.judgement is None:
+    if rollout.failed or rollout.judgement is None or not _release(state).is_ready:
         return False
     if rollout.judgement.verdict is Verdict.PASS:
         return True
@@ -105,13 +115,13 @@ def may_go_forward(state: Delivery, event: Event) -> bool:
 
 
 def must_hold(state: Delivery, event: Event) -> bool:
-    """Both arms are in trouble, the split is broken, or the time allowed is over and the plan says so."""
+    """Both arms are in trouble, nothing can be measured, the time allowed is over, or a person must find the way back."""
     return hold_reason(state, event) != ""
 
 
 def can_go_on(state: Delivery, event: Event) -> bool:
     """What made the rollout hold is over."""
-    return not _rollout(state).failed and hold_reason(state, event) == ""
+    return hold_reason(state, event) == ""
 
 
 def is_blind(state: Delivery, _event: Event) -> bool:
@@ -119,16 +129,14 @@ def is_blind(state: Delivery, _event: Event) -> bool:
     return _rollout(state).missed >= BLIND_AFTER
 
 
-def was_last_step(state: Delivery, _event: Event) -> bool:
-    """No step follows the present one."""
-    return _rollout(state).step + 1 >= len(_release(state).plan.steps)
+def was_last_step(state: Delivery, event: Event) -> bool:
+    """No step follows the present one, or there are none."""
+    return is_immediate(state, event) or steps.is_last(_release(state).plan, _rollout(state))
 
 
 def next_step_needs_approval(state: Delivery, _event: Event) -> bool:
     """The step that follows waits for a person's agreement."""
-    rollout, steps = _rollout(state), _release(state).plan.steps
-    following = rollout.step + 1
-    return following < len(steps) and bool(steps[following].approval)
+    return steps.approval(_release(state).plan, _rollout(state)) != ""
 
 
 def wants_full(_state: Delivery, event: Event) -> bool:
@@ -140,26 +148,36 @@ def hold_reason(state: Delivery, event: Event) -> str:
     """Why the rollout must hold now, in one sentence; empty when it need not."""
     rollout = _rollout(state)
     if rollout.failed:
-        return "worse than the baseline; `rollback: manual` leaves the way back to a person"
+        return f"{_why_failed(state)}; `rollback: manual` leaves the way back to a person"
     if rollout.missed >= BLIND_AFTER:
         return f"{rollout.missed} readings in a row could not be had"
-    if rollout.judgement is None:
-        return ""
-    if rollout.judgement.verdict in {Verdict.HOLD, Verdict.ERROR}:
-        return rollout.judgement.sentence
-    if _is_out_of_time(state, event) and _release(state).plan.inconclusive == "hold":
-        return f"not enough evidence in the time allowed: {rollout.judgement.sentence}"
+    return _doubt(rollout.judgement, state, event) if rollout.judgement else ""
+
+
+def _doubt(judgement: Judgement, state: Delivery, event: Event) -> str:
+    release = _release(state)
+    if judgement.verdict in {Verdict.HOLD, Verdict.ERROR}:
+        return judgement.sentence
+    if _is_out_of_time(state, event) and release.plan.inconclusive == "hold":
+        return f"not enough evidence in the time allowed: {judgement.sentence}"
+    if judgement.verdict is Verdict.PASS and not release.is_ready:
+        return f"nothing speaks against it, but only {release.readiness}"
     return ""
+
+
+def _why_failed(state: Delivery) -> str:
+    judgement = _rollout(state).judgement
+    failed = judgement is not None and judgement.verdict is Verdict.FAIL
+    return judgement.sentence if judgement and failed else _release(state).failure or "its processes did not stay up"
 
 
 def _is_out_of_time(state: Delivery, event: Event) -> bool:
     """INCONCLUSIVE although the step's maximum duration is over."""
-    rollout, steps = _rollout(state), _release(state).plan.steps
+    rollout = _rollout(state)
     if rollout.judgement is None or rollout.judgement.verdict is not Verdict.INCONCLUSIVE:
         return False
-    if not 0 <= rollout.step < len(steps):
-        return False
-    allowed = steps[rollout.step].at_most or 10 * steps[rollout.step].at_least
+    step = _release(state).plan.steps[rollout.step]
+    allowed = step.at_most or 10 * step.at_least
     return allowed > 0 and event.at >= rollout.step_at + allowed
 
 

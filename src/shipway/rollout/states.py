@@ -36,8 +36,11 @@ class Phase(StrEnum):
 FINAL = frozenset({Phase.PROMOTED, Phase.ROLLED_BACK, Phase.ABORTED})
 """A rollout ends in exactly one of these and never leaves it."""
 
-JUDGED = frozenset({Phase.SHIFTING, Phase.OBSERVING, Phase.HOLDING, Phase.PAUSED, Phase.AWAITING})
-"""Phases in which both arms are read: the canary may have traffic."""
+TRIAL = (Phase.SHIFTING, Phase.OBSERVING, Phase.HOLDING, Phase.PAUSED, Phase.AWAITING)
+"""The canary may have its share of the traffic."""
+
+JUDGED = frozenset({*TRIAL, Phase.PROMOTING})
+"""Phases in which both arms are read. Until all traffic is known to follow a promotion, a FAIL still takes it back."""
 
 Kind = Literal["install", "canary", "direct", "undo"]
 Outcome = Literal[Phase.ROLLED_BACK, Phase.ABORTED]
@@ -65,6 +68,11 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
         """Whether every instance can serve."""
         return self.run == "running" and self.ready >= self.plan.workload.replicas
 
+    @property
+    def readiness(self) -> str:
+        """How many instances can serve, in words."""
+        return f"{self.ready} of {self.plan.workload.replicas} instances are ready"
+
 
 class Rollout(msgspec.Struct, frozen=True, kw_only=True):
     """One attempt to make ``release`` live."""
@@ -84,6 +92,8 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True):
     """When the step's clock started."""
     weight: float = 0.0
     """Percent of traffic asked for the canary."""
+    choice: str = ""
+    """Why the ramp chose this weight; empty when it was written."""
     judge: JudgeState | None = None
     judgement: Judgement | None = None
     missed: int = 0
@@ -97,7 +107,7 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome = Phase.ROLLED_BACK
     """Where REVERTING leads."""
     failed: bool = False
-    """A FAIL was seen: the canary's weight never rises again."""
+    """A FAIL was seen, or its processes did not stay up: the canary's weight never rises again."""
     log_tail: tuple[str, ...] = ()
     ended_at: float | None = None
 
@@ -108,7 +118,7 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pending(msgspec.Struct, frozen=True):
-    """A rollout that begins when the present one has ended."""
+    """A rollout that begins when the present one has ended. There is one such place: who comes last has it."""
 
     release: ReleaseId
     kind: Kind
@@ -133,7 +143,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     rollout: Rollout | None = None
     """The one under way, or the last."""
     past: tuple[Rollout, ...] = ()
-    """Ended rollouts, oldest first, without their accumulators."""
+    """Ended rollouts, oldest first, without their accumulators and histories."""
     pending: Pending | None = None
     trouble: str = ""
     """Last command that failed and has not succeeded since."""

@@ -29,7 +29,7 @@ from shipway.rollout.events import (
     UndoRequested,
 )
 from shipway.rollout.guards import Guard
-from shipway.rollout.states import Phase
+from shipway.rollout.states import TRIAL, Phase
 
 
 class Row(NamedTuple):
@@ -45,11 +45,11 @@ class Row(NamedTuple):
 REST = (Phase.IDLE, Phase.PROMOTED, Phase.ROLLED_BACK, Phase.ABORTED)
 """No rollout under way: the next may begin."""
 
-TRIAL = (Phase.SHIFTING, Phase.OBSERVING, Phase.HOLDING, Phase.PAUSED, Phase.AWAITING)
-"""The canary may have traffic."""
+UNDECIDED = (Phase.STARTING, *TRIAL)
+"""The release may still win or lose."""
 
-ACTIVE = (Phase.STARTING, *TRIAL)
-"""Not decided yet."""
+TAKEN_BACK = (*UNDECIDED, Phase.PROMOTING)
+"""The way back is open: all traffic is not yet known to follow the release."""
 
 Choice = tuple[Phase, Guard, Action]
 
@@ -63,10 +63,12 @@ def _if(guard: Guard, *choices: Choice) -> tuple[Choice, ...]:
 
 
 _REVERT: Choice = (Phase.REVERTING, guards.always, actions.revert)
-_FORWARD: tuple[Choice, ...] = (
-    (Phase.PROMOTING, guards.was_last_step, actions.promote),
+_PROMOTION: Choice = (Phase.PROMOTING, guards.was_last_step, actions.promote)
+_PROMOTE_FULLY: Choice = (Phase.PROMOTING, guards.wants_full, actions.promote)
+_STEP: Choice = (Phase.SHIFTING, guards.always, actions.next_step)
+_NEXT: tuple[Choice, ...] = (
     (Phase.AWAITING, guards.next_step_needs_approval, actions.await_approval),
-    (Phase.SHIFTING, guards.always, actions.next_step),
+    _STEP,
 )
 
 TABLE: tuple[Row, ...] = (
@@ -75,7 +77,7 @@ TABLE: tuple[Row, ...] = (
     *_on(
         None,
         (Phase.STARTING,),
-        *_if(guards.is_ready, (Phase.PROMOTING, guards.is_immediate, actions.promote), *_FORWARD),
+        *_if(guards.is_ready, (Phase.PROMOTING, guards.is_immediate, actions.promote), *_NEXT),
     ),
     *_on(None, (Phase.SHIFTING,), (Phase.OBSERVING, guards.traffic_follows, actions.observe_step)),
     *_on(None, (Phase.PROMOTING,), (Phase.PROMOTED, guards.traffic_follows, actions.finish_promoted)),
@@ -89,22 +91,35 @@ TABLE: tuple[Row, ...] = (
         ),
     ),
     # The evidence speaks. A FAIL counts in every phase in which the canary may have traffic.
-    *_on(Observed, TRIAL, (Phase.REVERTING, guards.must_roll_back, actions.revert)),
-    *_on(Observed, (Phase.SHIFTING, Phase.OBSERVING), (Phase.HOLDING, guards.has_failed, actions.hold)),
-    *_on(Observed, (Phase.OBSERVING, Phase.HOLDING), *_if(guards.may_go_forward, *_FORWARD)),
-    *_on(Observed, (Phase.OBSERVING,), (Phase.HOLDING, guards.must_hold, actions.hold)),
+    *_on(Observed, (*TRIAL, Phase.PROMOTING), (Phase.REVERTING, guards.must_roll_back, actions.revert)),
+    *_on(Observed, (Phase.SHIFTING, Phase.PAUSED, Phase.AWAITING), (Phase.HOLDING, guards.has_failed, actions.hold)),
+    *_on(Observed, (Phase.OBSERVING, Phase.HOLDING), *_if(guards.may_go_forward, _PROMOTION, *_NEXT)),
+    *_on(Observed, (Phase.OBSERVING, Phase.HOLDING), (Phase.HOLDING, guards.must_hold, actions.hold)),
     *_on(Observed, (Phase.HOLDING,), (Phase.OBSERVING, guards.can_go_on, actions.observe_on)),
-    *_on(ReadingMissed, (Phase.OBSERVING,), (Phase.HOLDING, guards.is_blind, actions.hold)),
-    # The processes speak.
-    *_on(ReleaseFailed, (*ACTIVE, Phase.PROMOTING), (Phase.REVERTING, guards.canary_failed, actions.revert)),
+    *_on(ReadingMissed, (Phase.OBSERVING, Phase.HOLDING), (Phase.HOLDING, guards.is_blind, actions.hold)),
+    # The processes speak. A crash loop is a FAIL.
+    *_on(
+        ReleaseFailed,
+        TRIAL,
+        *_if(
+            guards.canary_failed,
+            (Phase.REVERTING, guards.must_roll_back, actions.revert),
+            (Phase.HOLDING, guards.always, actions.hold),
+        ),
+    ),
+    *_on(
+        ReleaseFailed,
+        (Phase.STARTING, Phase.PROMOTING),
+        (Phase.REVERTING, guards.canary_failed, actions.revert),
+    ),
     *_on(DeadlineReached, (Phase.STARTING,), (Phase.REVERTING, guards.is_overdue, actions.revert)),
     # People speak. A new release that replaces, or an undo, waits in `pending` until this rollout has ended.
-    *_on(ReleaseRequested, ACTIVE, *_if(guards.replaces, _REVERT)),
-    *_on(UndoRequested, ACTIVE, _REVERT),
-    *_on(AbortRequested, ACTIVE, _REVERT),
+    *_on(ReleaseRequested, UNDECIDED, *_if(guards.replaces, _REVERT)),
+    *_on(UndoRequested, TAKEN_BACK, *_if(guards.there_is_a_way_back, _REVERT)),
+    *_on(AbortRequested, TAKEN_BACK, _REVERT),
     *_on(
         PauseRequested,
-        (Phase.STARTING, Phase.SHIFTING, Phase.OBSERVING, Phase.HOLDING),
+        (Phase.STARTING, Phase.SHIFTING, Phase.OBSERVING, Phase.HOLDING, Phase.AWAITING),
         (Phase.PAUSED, guards.has_not_failed, actions.pause),
     ),
     *_on(
@@ -115,13 +130,13 @@ TABLE: tuple[Row, ...] = (
     ),
     *_on(
         PromoteRequested,
-        TRIAL,
-        *_if(
-            guards.may_be_promoted,
-            (Phase.PROMOTING, guards.wants_full, actions.promote),
-            (Phase.PROMOTING, guards.was_last_step, actions.promote),
-            (Phase.SHIFTING, guards.always, actions.next_step),
-        ),
+        (Phase.AWAITING,),
+        *_if(guards.may_be_promoted, _PROMOTE_FULLY, _STEP),
+    ),
+    *_on(
+        PromoteRequested,
+        tuple(phase for phase in TRIAL if phase is not Phase.AWAITING),
+        *_if(guards.may_be_promoted, _PROMOTE_FULLY, _PROMOTION, _STEP),
     ),
 )
 

@@ -10,14 +10,14 @@
     /exit?CODE   ends the process
     /say?TEXT    writes TEXT to stdout
 
-Environment: EXIT_AFTER and START_DELAY in seconds; ERRORS, the share of requests to / that fail; SLOW, their seconds.
+Environment: EXIT_AFTER and START_DELAY in seconds; ERRORS, the share of requests to / that fail; SLOW, the seconds that
+those which do not fail take, or that SLOW_SHARE of them do.
 """
 
 import asyncio
 import json
 import os
 import random
-import sys
 from pathlib import Path
 
 HELD: list[bytes] = []
@@ -43,7 +43,8 @@ def health(variable: str) -> bytes:
 async def root(_argument: str, _writer: asyncio.StreamWriter) -> bytes:
     if random.random() < float(os.environ.get("ERRORS", "0")):  # noqa: S311  # chance, not secrecy
         return answer("500 Internal Server Error", "no")
-    await asyncio.sleep(float(os.environ.get("SLOW", "0")))
+    if random.random() < float(os.environ.get("SLOW_SHARE", "1")):  # noqa: S311  # as above
+        await asyncio.sleep(float(os.environ.get("SLOW", "0")))
     return answer("200 OK", RELEASE)
 
 
@@ -127,7 +128,7 @@ async def main() -> None:
     if after := os.environ.get("EXIT_AFTER"):
         await asyncio.sleep(float(after))
         print("giving up: no database", flush=True)
-        sys.exit(7)
+        os._exit(7)  # a clean exit would cancel open connections and log a traceback for each, after the last words
     async with server:
         await server.serve_forever()
 

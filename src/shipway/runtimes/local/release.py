@@ -108,6 +108,12 @@ class Release:
         if self._ending is None or self._ending.done():
             self._ending = asyncio.create_task(self._end())
 
+    def stop_again(self, generation: Generation) -> None:
+        """It has ended already; a newer stop is remembered, so that no start that it overtook is obeyed, and answered."""
+        if generation > self.record.generation:
+            self._obey(msgspec.structs.replace(self.record, generation=generation))
+        self.report_stopped()
+
     async def adopt(self) -> None:
         """After a restart of the controller: carry on where the record and the proxy's endpoints say."""
         workload = self.record.workload
@@ -148,12 +154,12 @@ class Release:
         """Every instance's logs, each oldest first."""
         return [path for instance in self.instances for path in instance.kept.log_files()]
 
-    def vitals(self) -> tuple[float, tuple[tuple[str, float], ...]]:
-        """(age of the youngest ready instance in s, infinite without one; cumulative measures of the processes)."""
+    def vitals(self) -> tuple[float | None, tuple[tuple[str, float], ...]]:
+        """(age of the youngest ready instance in s, None without one; cumulative measures of the processes)."""
         children = [(i.ready, child) for i in self.instances if (child := i.kept.child()) is not None]
         ages = [self._around.now() - child.since for ready, child in children if ready]
         cpu = sum(keeper.cpu_seconds(child.pid) for _, child in children)
-        return min(ages, default=float("inf")), (("cpuSeconds", round(cpu, 2)),)
+        return min(ages, default=None), (("cpuSeconds", round(cpu, 2)),)
 
     # -- inside
 
@@ -223,13 +229,16 @@ class Release:
     def fail(self, reason: str) -> None:
         """Say that the release cannot run."""
         workload = self.record.workload
-        self._failure = ReleaseFailed(at=self._around.now(), release=workload.release, reason=reason)
+        self._failure = ReleaseFailed(
+            at=self._around.now(), release=workload.release, reason=reason, generation=self.record.generation
+        )
         self._around.report(workload, self._failure)
 
     def report_stopped(self) -> None:
         """Say that the last process has ended on request."""
         workload = self.record.workload
-        self._around.report(workload, ReleaseStopped(at=self._around.now(), release=workload.release))
+        event = ReleaseStopped(at=self._around.now(), release=workload.release, generation=self.record.generation)
+        self._around.report(workload, event)
 
     @property
     def is_stopped(self) -> bool:
@@ -246,7 +255,11 @@ class Release:
         if self._reported != (len(ready), workload.replicas):
             self._reported = (len(ready), workload.replicas)
             event = InstancesChanged(
-                at=self._around.now(), release=workload.release, ready=len(ready), wanted=workload.replicas
+                at=self._around.now(),
+                release=workload.release,
+                ready=len(ready),
+                wanted=workload.replicas,
+                generation=self.record.generation,
             )
             self._around.report(workload, event)
         self._look_for_failure(workload)
@@ -269,7 +282,11 @@ class Release:
                 continue
             tail = instance.kept.log_tail(_LOG_LINES)
             self._failure = ReleaseFailed(
-                at=self._around.now(), release=workload.release, reason=_sentence(instance, reason), log_tail=tail
+                at=self._around.now(),
+                release=workload.release,
+                reason=_sentence(instance, reason),
+                log_tail=tail,
+                generation=self.record.generation,
             )
             self._around.report(workload, self._failure)
             return

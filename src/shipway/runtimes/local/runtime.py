@@ -96,11 +96,12 @@ class LocalRuntime:
         """Drain and end the release in the background; see the port."""
         release = self._releases.get((command.app, command.release))
         if release is None:
-            self._tell(command.app, ReleaseStopped(at=self._now(), release=command.release))
+            event = ReleaseStopped(at=self._now(), release=command.release, generation=command.generation)
+            self._tell(command.app, event)
             return
         async with release.lock:
             if release.is_stopped:
-                release.report_stopped()
+                release.stop_again(command.generation)
             elif command.generation >= release.record.generation:
                 release.stop(command.generation)
 
@@ -129,10 +130,10 @@ class LocalRuntime:
 
     # -- beyond the ports
 
-    def vitals(self, app: AppName, release: ReleaseId) -> tuple[float, tuple[tuple[str, float], ...]]:
-        """(age in seconds of the youngest ready instance, cumulative measures) for the metric source."""
+    def vitals(self, app: AppName, release: ReleaseId) -> tuple[float | None, tuple[tuple[str, float], ...]]:
+        """(age in seconds of the youngest ready instance or None, cumulative measures) for the metric source."""
         found = self._releases.get((app, release))
-        return found.vitals() if found else (float("inf"), ())
+        return found.vitals() if found else (None, ())
 
     async def shutdown(self) -> None:
         """End everything: no new requests, those in flight finish, instances end, Envoy ends.

@@ -1,7 +1,5 @@
 """The counters of one release, as the proxy would count them: drawn for a whole interval, never request by request."""
 
-from math import inf
-
 import numpy as np
 
 from shipway.analysis.readings import ArmReading
@@ -24,7 +22,7 @@ class Arm:
         self._latency = np.zeros(len(EDGES), np.int64)
         self._values: dict[str, float] = {}
 
-    def reading(self, youngest: float = inf) -> ArmReading:
+    def reading(self, youngest: float | None = None) -> ArmReading:
         """The counters now; ``youngest`` is the age of the youngest instance in seconds."""
         values = tuple(self._values.items())
         return ArmReading(self.requests, self.errors, sparse(self._latency), values, youngest)

@@ -174,7 +174,7 @@ class Cluster:
         self._newest[app, release] = generation
         found = self.find(app, release)
         if found is None:
-            self.report(app, ReleaseStopped(at=now, release=release))
+            self.report(app, ReleaseStopped(at=now, release=release, generation=generation))
         elif found.state != "stopping":
             drain = found.workload.drain_seconds if found.state == "running" else 0.0
             found.state = "stopping"
@@ -210,7 +210,7 @@ class Cluster:
                 yield None
             else:
                 app.look(now)
-                yield release.arm.reading(now - release.ready_at if release.ready else inf)
+                yield release.arm.reading(now - release.ready_at if release.ready else None)
 
     def instances(self, app: AppName, release: ReleaseId) -> list[InstanceStatus]:
         """What runs of the release now."""
@@ -296,15 +296,22 @@ class Cluster:
         self._failed(release, f"never became ready: the startup probe failed {release.workload.startup.failures} times")
 
     def _failed(self, release: Release, reason: str) -> None:
+        if release.state != "running":
+            return  # it is being stopped, and that is what will be reported
         release.state, release.ready, release.life = "failed", 0, release.life + 1
         event = ReleaseFailed(
-            at=self.clock.now(), release=release.id, reason=reason, log_tail=release.behaviour.log_tail
+            at=self.clock.now(),
+            release=release.id,
+            reason=reason,
+            log_tail=release.behaviour.log_tail,
+            generation=self._newest[release.app, release.id],
         )
         self.report(release.app, event)
 
     def _end(self, release: Release, _now: float) -> None:
         release.state, release.ready, release.life = "stopped", 0, release.life + 1
-        self.report(release.app, ReleaseStopped(at=self.clock.now(), release=release.id))
+        generation = self._newest[release.app, release.id]
+        self.report(release.app, ReleaseStopped(at=self.clock.now(), release=release.id, generation=generation))
 
     def _changed(self, release: Release) -> None:
         self.report(release.app, self.status(release))
@@ -312,4 +319,10 @@ class Cluster:
     def status(self, release: Release) -> InstancesChanged:
         """How many instances are ready now."""
         wanted = release.workload.replicas
-        return InstancesChanged(at=self.clock.now(), release=release.id, ready=release.ready, wanted=wanted)
+        return InstancesChanged(
+            at=self.clock.now(),
+            release=release.id,
+            ready=release.ready,
+            wanted=wanted,
+            generation=self._newest[release.app, release.id],
+        )

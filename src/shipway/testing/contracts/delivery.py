@@ -411,6 +411,8 @@ async def the_age_of_the_youngest_instance_is_known(stage: Stage) -> None:
     young = (await shop.counters(V1)).youngest
     await stage.clock.sleep(1.0)
     old = (await shop.counters(V1)).youngest
+    if young is None or old is None:
+        raise ContractBroken(f"a running release has an age: {young} then {old}")
     require(0 <= young < 2 * stage.patience, f"a running release has an age, not {young}")
     require(0.5 < old - young < 1.0 + stage.patience, f"it grows with the clock: {young} then {old}")
     await shop.runtime.close()
