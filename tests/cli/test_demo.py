@@ -32,7 +32,12 @@ def test_four_releases(tmp_path: Path) -> None:
     environment = os.environ | {"TMPDIR": str(tmp_path)}
     report = tmp_path / "report.html"
     done = subprocess.run(
-        [*COMMAND, "--json", "--report", str(report)], env=environment, capture_output=True, text=True, timeout=110, check=False
+        [*COMMAND, "--json", "--report", str(report)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
     releases = json.loads(done.stdout)["releases"]
