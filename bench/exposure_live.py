@@ -154,11 +154,11 @@ class Stand:
         document = live.application(self._port, case.env(case.p1), steps=((WEIGHT, 2 * PATIENCE),), slo=SLO)
         release = await self.controller.deploy(document)
         rollout = await self.controller.ended(PATIENCE)
-        if rollout["active"]:
+        if rollout.active:
             await self.controller.abort()
         await asyncio.sleep(1.0)  # answers that are under way
         shots = [shot for shot in self._load.shots[begin:] if shot.arm == release]
-        return trial(case.fault, shots, known, caught=rollout["phase"] == "rolled back")
+        return trial(case.fault, shots, known, caught=rollout.phase == "rolled back")
 
 
 def trial(fault: Fault, shots: Sequence[Shot], history: float, *, caught: bool) -> Trial:
@@ -187,8 +187,8 @@ async def stand(case: Case) -> AsyncIterator[Stand]:
     async with live.controller() as controller:
         port = free_port(())
         await controller.deploy(live.application(port, case.env(case.p0), slo=SLO))
-        if (found := await controller.ended(30))["phase"] != "promoted":
-            raise RuntimeError(f"the baseline was not installed: {found['reason']}")
+        if (found := await controller.ended(30)).phase != "promoted":
+            raise RuntimeError(f"the baseline was not installed: {found.reason}")
         load = Load(port, rate=case.rps, seconds=MOST_SECONDS)
         running = asyncio.create_task(load.run())
         try:
@@ -268,9 +268,9 @@ async def good(rps: float, minutes: float) -> Good:
         requests=len(shots),
         failed=sum(shot.failed for shot in shots),
         unanswered=sum(shot.status in {0, 502, 503, 504} for shot in shots),
-        phase=rollout["phase"],
-        verdict=rollout["verdict"],
-        reason=rollout["reason"],
+        phase=rollout.phase,
+        verdict=rollout.verdict,
+        reason=rollout.reason,
     )
 
 

@@ -1,4 +1,4 @@
-"""A controller in a process of its own and one service on it, for the benches that measure the real thing.
+"""A controller in a process of its own and one light service on it, for the benches that measure the real thing.
 
 Used by ``bench.exposure_live`` and ``bench.start``. Everything is ended on the way out, also on Ctrl-C.
 """
@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import json
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -14,93 +15,73 @@ from collections.abc import AsyncIterator, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-import httpx
-
-from shipway.cli.wiring import end_orphans
-from shipway.model.errors import ShipwayError
+from shipway.cli.client import Client
+from shipway.engine.views import RolloutView
 from shipway.testing import service
 
 T = TypeVar("T")
 
 NAME = "bench"
 
-_SERVE = "import asyncio, pathlib; from shipway.cli.wiring import serve; asyncio.run(serve(pathlib.Path({home!r}), None, lambda: print('ready', flush=True)))"
+PATIENCE = 150.0
+"""Seconds for one command; `down` waits two minutes at most for what runs to drain."""
+
+
+def shipway(*arguments: str) -> None:
+    """Run the command line as the installed ``shipway`` does.
+
+    Raises:
+        RuntimeError: it failed; its output is in the message.
+    """
+    command = [sys.executable, "-m", "shipway.cli.main", *arguments]
+    done = subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=PATIENCE,
+        check=False,
+        start_new_session=True,  # Ctrl-C is for the bench, which then ends everything in order
+    )
+    if done.returncode:
+        raise RuntimeError(f"shipway {' '.join(arguments)} failed: {(done.stderr or done.stdout).decode()}")
 
 
 class Controller:
-    """The API of a running controller, as a client of its socket sees it."""
+    """What the benches ask of a running controller, through its API. Not from the event loop's thread: the load runs there."""
 
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        address = (home / "controller.address").read_text(encoding="utf-8")
-        transport = httpx.AsyncHTTPTransport(uds=address)
-        self.http = httpx.AsyncClient(transport=transport, base_url="http://controller/v1", timeout=30.0)
+    def __init__(self, client: Client) -> None:
+        self._client = client
 
     async def deploy(self, document: Mapping[str, object]) -> str:
         """Ask for a release of one application; returns its id."""
-        # JSON is YAML.
-        files = [{"file": "application.yaml", "text": json.dumps(document)}]
-        body = {"files": files, "directory": str(self.home), "by": "bench"}
-        return str((await self._answer("POST", "/deployments", body))["applications"][0]["release"])
-
-    async def rollout(self) -> dict[str, Any]:
-        """The rollout under way, or the last."""
-        found: dict[str, Any] = (await self._answer("GET", f"/applications/{NAME}"))["rollout"]
-        return found
+        files = [{"file": "application.yaml", "text": json.dumps(document)}]  # JSON is YAML
+        deployed = await asyncio.to_thread(self._client.deploy, files, directory="/", by=NAME)
+        return deployed.applications[0].release
 
     async def abort(self) -> None:
         """End the rollout under way."""
-        await self._answer("POST", f"/applications/{NAME}/abort", {"by": "bench"})
+        await asyncio.to_thread(self._client.act, NAME, "abort", by=NAME)
 
-    async def ended(self, within: float, poll: float = 0.1) -> dict[str, Any]:
-        """The rollout, once it has ended or ``within`` seconds are over."""
+    async def ended(self, within: float, poll: float = 0.1) -> RolloutView:
+        """The last rollout, once it has ended or ``within`` seconds are over."""
         deadline = time.monotonic() + within
-        while (found := await self.rollout())["active"] and time.monotonic() < deadline:  # another process
+        while (found := await asyncio.to_thread(self._client.rollout, NAME)).active and time.monotonic() < deadline:
             await asyncio.sleep(poll)
         return found
-
-    async def _answer(self, method: str, path: str, body: object = None) -> Any:
-        answer = await self.http.request(method, path, json=body)
-        if answer.is_error:
-            raise RuntimeError(f"{method} {path}: {answer.status_code} {answer.text}")
-        return answer.json() if answer.content else None
 
 
 @contextlib.asynccontextmanager
 async def controller() -> AsyncIterator[Controller]:
-    """A controller with a new home; it and everything that it runs is ended on the way out."""
+    """A controller as ``shipway up`` starts it, with a new home; it and everything that it runs is ended on the way out."""
     with tempfile.TemporaryDirectory(prefix="shipway-bench-") as name:
-        home = Path(name)
-        with (home / "controller.log").open("wb") as log:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-c",
-                _SERVE.format(home=name),
-                stdout=asyncio.subprocess.PIPE,
-                stderr=log,
-                start_new_session=True,  # Ctrl-C is for us: we end it in order
-            )
+        starting = asyncio.ensure_future(asyncio.to_thread(shipway, "up", "--detach", "--home", name))
         try:
-            assert process.stdout is not None
-            if await asyncio.wait_for(process.stdout.readline(), 30) != b"ready\n":
-                raise RuntimeError(f"the controller did not start: {(home / 'controller.log').read_text()[-2000:]}")
-            yield Controller(home)
+            await asyncio.shield(starting)
+            with Client(Path(name)) as client:
+                yield Controller(client)
         finally:
-            await _end(process, home)
-
-
-async def _end(process: asyncio.subprocess.Process, home: Path) -> None:
-    """In order if it answers; otherwise by signal, and what it ran after it."""
-    try:
-        async with asyncio.timeout(30):
-            await Controller(home).http.post("/controller/shutdown")
-            await process.wait()
-    except (OSError, TimeoutError, httpx.HTTPError):
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-        with contextlib.suppress(ShipwayError):
-            await end_orphans(home)
+            await asyncio.gather(starting, return_exceptions=True)  # an interrupted start is over before its end begins
+            await asyncio.to_thread(shipway, "down", "--home", name)
 
 
 def application(

@@ -147,7 +147,7 @@ async def deploy(engine: Engine, clock: SimClock, apps: Sequence[AppName], label
     """Ask for a release of every application, evenly over one interval as a fleet would, and wait for the phase."""
     for number, app in enumerate(apps):
         event = ReleaseRequested(at=clock.now(), plan=plan(app), label=label, document="{}", by="bench", logic=LOGIC)
-        engine.submit(app, event)
+        engine.submit((app, event))
         if number % 50 == 49:
             await clock.sleep(INTERVAL * 50 / len(apps))
     async with asyncio.timeout(600):
@@ -249,7 +249,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _line(row: Figures) -> str:
-    lag = "" if row.lag_p99 is None else f"  lag median {row.lag_median:.3f} s, p99 {row.lag_p99:.3f} s, max {row.lag_max:.3f} s"
+    lag = (
+        ""
+        if row.lag_p99 is None
+        else f"  lag median {row.lag_median:.3f} s, p99 {row.lag_p99:.3f} s, max {row.lag_max:.3f} s"
+    )
     return (
         f"{row.mode}  {row.rollouts:6,} rollouts  {row.seconds:.0f} s  product {row.cpu_share:6.1%} of a core "
         f"(journal {row.journal_share:.1%})  virtual services {row.world_share:.1%}  "

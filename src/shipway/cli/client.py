@@ -15,8 +15,7 @@ import httpx
 import msgspec
 
 from shipway.cli.home import socket_path
-from shipway.engine.service import Deployment, FieldView, LogFile
-from shipway.engine.views import ApplicationView, ControllerView, RolloutView
+from shipway.engine.views import ApplicationView, ControllerView, Deployment, FieldView, LogFile, RolloutView
 from shipway.model.errors import BadInput, ControllerUnreachable, ShipwayError
 from shipway.model.problems import Problem
 

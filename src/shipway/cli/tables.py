@@ -18,8 +18,8 @@ from shipway.engine.views import ApplicationView, ControllerView, ReleaseView, R
 if TYPE_CHECKING:
     from shipway.cli.client import Explanation
     from shipway.engine.replay import Outcome, Replay
-    from shipway.engine.service import Deployment
     from shipway.engine.timeline import Timeline
+    from shipway.engine.views import Deployment
 
 GOOD, BAD, WAITING, FAINT = "green", "red", "yellow", "dim"
 _STYLES = {
