@@ -1,7 +1,6 @@
 """The verbs on the real thing: controller, Envoy and processes. Every test ends what it started."""
 
 import os
-import re
 import signal
 import socket
 import subprocess
