@@ -20,8 +20,8 @@ GENERATED: tuple[tuple[str, Callable[[], str]], ...] = (
     ("schemas/application.schema.json", spec_reference.application_schema),
     ("schemas/platform.schema.json", spec_reference.platform_schema),
     ("docs/spec.md", spec_reference.reference),
-    ("docs/live-rollout.svg", picture.live_rollout),
     ("docs/cli.md", cli_reference.reference),
+    ("docs/live-rollout.svg", picture.live_rollout),
 )
 
 

@@ -12,13 +12,14 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from shipway.cli.live import plain
 from shipway.engine.views import ApplicationView, ControllerView, ReleaseView, RolloutView
 
 if TYPE_CHECKING:
     from shipway.cli.client import Explanation
     from shipway.engine.replay import Outcome, Replay
-    from shipway.engine.service import Deployment
     from shipway.engine.timeline import Timeline
+    from shipway.engine.views import Deployment
 
 GOOD, BAD, WAITING, FAINT = "green", "red", "yellow", "dim"
 _STYLES = {
@@ -103,8 +104,8 @@ def rollout(view: RolloutView) -> RenderableType:
     head.append(view.phase, _STYLES.get(view.phase, ""))
     head.append(f" at {view.weight:g} %" if view.active and view.kind == "canary" else "")
     parts: list[RenderableType] = [head]
-    parts += [Text(f"  {view.reason}")] if view.reason else []
-    parts += [Text(f"  {view.evidence}")] if view.evidence and view.evidence != view.reason else []
+    parts += [Text(f"  {plain(view.reason)}")] if view.reason else []
+    parts += [Text(f"  {plain(view.evidence)}")] if view.evidence and view.evidence != view.reason else []
     if view.indicators:
         table = _table("indicator", "verdict", "canary", "baseline", "evidence")
         for one in view.indicators:
@@ -116,7 +117,7 @@ def rollout(view: RolloutView) -> RenderableType:
                 "-" if one.evidence is None else f"{one.evidence:.1f} of {one.limit:.1f}",
             )
         parts += [Text(), table]
-    parts += [Text(f"  | {line}", FAINT) for line in view.log_tail]
+    parts += [Text(f"  | {plain(line)}", FAINT) for line in view.log_tail]
     return Group(*parts)
 
 
@@ -226,7 +227,7 @@ def _rollout_cell(view: ApplicationView) -> Text:
 
 def _release_state(release: ReleaseView) -> Text:
     if release.failure:
-        return Text(release.failure, BAD)
+        return Text(plain(release.failure), BAD)
     ready = f" {release.ready}/{release.wanted}" if release.run == "running" else ""
     return Text(f"{'live, ' if release.live else ''}{release.run}{ready}", GOOD if release.live else "")
 

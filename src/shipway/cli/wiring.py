@@ -6,6 +6,7 @@
 import asyncio
 import contextlib
 import fcntl
+import gc
 import os
 import signal
 import sys
@@ -151,6 +152,7 @@ async def _serve(
         )
 
     await engine.open()
+    calm_collector()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
@@ -181,6 +183,17 @@ async def _serve(
         await metrics.close()
         await (runtime.shutdown() if wanted_down.is_set() else runtime.close())
         Path(_socket(home)).unlink(missing_ok=True)
+
+
+def calm_collector() -> None:
+    """Have Python look for reference cycles among long-lived objects rarely. For a process that only runs a controller.
+
+    States are immutable trees, freed without the collector, but it walks all of them: with 10,000 rollouts and Python's
+    own thresholds that took a sixth of the time, in pauses of a second. Cycles are still found while they are young.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 100)
 
 
 class _Server(uvicorn.Server):

@@ -16,10 +16,19 @@ from shipway.engine.explaining import in_words, where_it_stands
 from shipway.engine.loop import Engine
 from shipway.engine.planning import Surroundings, plan_of
 from shipway.engine.ports import Clock, Runtime
-from shipway.engine.views import ApplicationView, ReleaseView, RolloutView, application_view, rollout_view
+from shipway.engine.views import (
+    ApplicationView,
+    Deployed,
+    Deployment,
+    FieldView,
+    LogFile,
+    ReleaseView,
+    RolloutView,
+    application_view,
+    rollout_view,
+)
 from shipway.model.errors import BadInput, NotFound, Refused
 from shipway.model.ids import AppName, ReleaseId, rollout_id
-from shipway.model.problems import Problem
 from shipway.model.suggestions import did_you_mean
 from shipway.rollout.events import (
     AbortRequested,
@@ -53,41 +62,6 @@ class DeployRequest(msgspec.Struct, frozen=True, kw_only=True):
     sets: tuple[str, ...] = ()
     environment: str = ""
     by: str = ""
-
-
-class Deployed(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one application."""
-
-    app: str
-    release: str
-    rollout: str
-    changed: bool
-    message: str
-
-
-class Deployment(msgspec.Struct, frozen=True, kw_only=True):
-    """Answer to a deployment."""
-
-    applications: tuple[Deployed, ...]
-    problems: tuple[Problem, ...] = ()
-
-
-class FieldView(msgspec.Struct, frozen=True, kw_only=True):
-    """One value of an application and where it came from."""
-
-    path: str
-    value: object
-    origin: str
-    file: str = ""
-    line: int = 0
-
-
-class LogFile(msgspec.Struct, frozen=True, kw_only=True):
-    """A log file on this machine."""
-
-    release: str
-    instance: str
-    path: str
 
 
 class Secrets(Protocol):

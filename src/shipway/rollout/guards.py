@@ -89,8 +89,9 @@ def has_not_failed(state: Delivery, _event: Event) -> bool:
 
 
 def must_roll_back(state: Delivery, _event: Event) -> bool:
-    """A FAIL was seen and the plan says `rollback: automatic`."""
-    return _rollout(state).failed and _release(state).plan.rollback == "automatic"
+    """A FAIL was seen and the plan says `rollback: automatic`, or no request ever went there."""
+    rollout = _rollout(state)
+    return rollout.failed and (_release(state).plan.rollback == "automatic" or rollout.step < 0)
 
 
 def has_not_begun(state: Delivery, _event: Event) -> bool:
@@ -128,9 +129,9 @@ def is_blind(state: Delivery, _event: Event) -> bool:
     return _rollout(state).missed >= BLIND_AFTER
 
 
-def was_last_step(state: Delivery, _event: Event) -> bool:
-    """No step follows the present one."""
-    return steps.is_last(_release(state).plan, _rollout(state))
+def was_last_step(state: Delivery, event: Event) -> bool:
+    """No step follows the present one, or there are none."""
+    return is_immediate(state, event) or steps.is_last(_release(state).plan, _rollout(state))
 
 
 def next_step_needs_approval(state: Delivery, _event: Event) -> bool:

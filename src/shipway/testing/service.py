@@ -10,7 +10,8 @@
     /exit?CODE   ends the process
     /say?TEXT    writes TEXT to stdout
 
-Environment: EXIT_AFTER and START_DELAY in seconds; ERRORS, the share of requests to / that fail; SLOW, their seconds.
+Environment: EXIT_AFTER and START_DELAY in seconds; ERRORS, the share of requests to / that fail; SLOW, the seconds that
+those which do not fail take, or that SLOW_SHARE of them do.
 """
 
 import asyncio
@@ -42,7 +43,8 @@ def health(variable: str) -> bytes:
 async def root(_argument: str, _writer: asyncio.StreamWriter) -> bytes:
     if random.random() < float(os.environ.get("ERRORS", "0")):  # noqa: S311  # chance, not secrecy
         return answer("500 Internal Server Error", "no")
-    await asyncio.sleep(float(os.environ.get("SLOW", "0")))
+    if random.random() < float(os.environ.get("SLOW_SHARE", "1")):  # noqa: S311  # as above
+        await asyncio.sleep(float(os.environ.get("SLOW", "0")))
     return answer("200 OK", RELEASE)
 
 

@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from shipway.engine.service import DeployRequest, FieldView, LogFile, Service
-from shipway.engine.views import ControllerView, ReleaseView, RolloutView
+from shipway.engine.service import DeployRequest, Service
+from shipway.engine.views import ControllerView, FieldView, LogFile, ReleaseView, RolloutView
 from shipway.model.errors import BadInput, ShipwayError
 from shipway.rollout.events import Event
 from shipway.rollout.states import Delivery
