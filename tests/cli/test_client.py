@@ -88,12 +88,11 @@ def test_a_socket_that_its_controller_left_behind(tmp_path: Path) -> None:
 def test_a_watch_gives_every_view_and_ends_with_the_controller(home: Path, stub: Stub) -> None:
     sent = [application(settled=False), application()]
     stub.answers["GET", "/v1/applications/shop/watch"] = sent
-    seen = []
-    with Client(home) as client, pytest.raises(ControllerUnreachable, match="has gone away"):
-        seen.extend([])
-        for view in client.watch("shop"):
-            seen.append(view)  # noqa: PERF402  # the iteration is to fail with everything seen
-    assert seen == sent
+    with Client(home) as client:
+        views = client.watch("shop")
+        assert [next(views), next(views)] == sent
+        with pytest.raises(ControllerUnreachable, match="has gone away"):
+            next(views)
 
 
 def test_a_watch_of_nothing_is_an_error_not_silence(home: Path, stub: Stub) -> None:

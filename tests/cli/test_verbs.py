@@ -256,7 +256,7 @@ def test_a_controller_that_dies_during_a_watch(shipway: Shell, stub: Stub) -> No
 @pytest.mark.parametrize(
     "words",
     ["status", "status shop", "deploy app.yaml", "undo shop", "logs shop", "explain shop", "rollout list"]
-    + [f"rollout {verb} shop" for verb in "show watch pause resume promote abort retry".split()],
+    + [f"rollout {verb} shop" for verb in ("show", "watch", "pause", "resume", "promote", "abort", "retry")],
 )
 def test_without_a_controller_every_verb_says_how_to_start_one(shipway: Shell, file: Path, words: str) -> None:
     result = shipway(*words.split())

@@ -22,7 +22,9 @@ def steps(*weights: float, approvals: tuple[str, ...] = ()) -> tuple[Step, ...]:
     return tuple(Step(weight=w, at_least=5.0, at_most=30.0, approval=a) for w, a in zip(weights, who, strict=False))
 
 
-def plan(*weights: float, approvals: tuple[str, ...] = (), replicas: int = 1, budget: float = 0.0, **more: Any) -> DeliveryPlan:
+def plan(
+    *weights: float, approvals: tuple[str, ...] = (), replicas: int = 1, budget: float = 0.0, **more: Any
+) -> DeliveryPlan:
     """A plan of the shop: 5 % and 50 % unless told otherwise."""
     fields = {"strategy": "canary", "keep": 60.0, "ready_within": 20.0, **more}
     return DeliveryPlan(
@@ -59,7 +61,10 @@ class Counters:
         """After one more interval in which ``share`` (0..1) of the traffic went to the canary, whatever was told."""
         baseline, canary, weight = told.baseline, told.canary or V2, told.weight
         if mood in {"no-canary", "no-baseline"}:
-            arms = [None if mood == "no-baseline" else self._arm(baseline), None if mood == "no-canary" else self._arm(canary)]
+            arms = [
+                None if mood == "no-baseline" else self._arm(baseline),
+                None if mood == "no-canary" else self._arm(canary),
+            ]
             return Reading(at, arms[0], arms[1], weight)
         requests = {"still": 0, "few": round(1 / share) if share else 1}.get(mood, self.REQUESTS)
         its = 1 if mood in {"few", "broken"} else round(requests * share)

@@ -1,13 +1,13 @@
 """Scenario scripts: events in, a transcript out. One line is one event, or a wait; ``#`` begins a comment.
 
-    deploy [weights=5,50] [rollback=manual] …     ann asks for a release (v1, v2, … in order)
-    undo [vN] | pause | resume | promote [full] | abort | retry
-    ready vN [n] | failed vN [@generation] words | stopped vN [@generation]
-    applied [generation]                          routes; the newest unless said
-    read MOOD [times]                             one reading a second: good, bad, trouble (both arms), few, broken, still,
-                                                  no-canary, no-baseline; old: of the same moment again
-    missed [times] | deadline | refused words     refused: a command could not be carried out
-    wait seconds                                  time passes; deadlines that come are noted
+deploy [weights=5,50] [rollback=manual] …     ann asks for a release (v1, v2, … in order)
+undo [vN] | pause | resume | promote [full] | abort | retry
+ready vN [n] | failed vN [@generation] words | stopped vN [@generation]
+applied [generation]                          routes; the newest unless said
+read MOOD [times]                             one reading a second: good, bad, trouble (both arms), few, broken, still,
+                                              no-canary, no-baseline; old: of the same moment again
+missed [times] | deadline | refused words     refused: a command could not be carried out
+wait seconds                                  time passes; deadlines that come are noted
 """
 
 from collections.abc import Iterator
@@ -152,7 +152,9 @@ class Player:
         new = list(self._new_commands())
         if said == self._shown and not new and self._terse:
             return
-        self.lines.append(f"{self.now:6g}  {label:<29} {said + (rollout.reason if rollout else '') if changed else '-- nothing changes --'}".rstrip())
+        self.lines.append(
+            f"{self.now:6g}  {label:<29} {said + (rollout.reason if rollout else '') if changed else '-- nothing changes --'}".rstrip()
+        )
         self.lines.extend(f"{'':8}> {command}" for command in new)
         self._shown, self._terse = said, False
 

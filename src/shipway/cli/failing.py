@@ -44,7 +44,7 @@ def run(verb: Callable[[], object], arguments: Sequence[str]) -> int:
     except SystemExit as error:  # typer's own answer to a reader that is gone
         return _reader_gone() if isinstance(error.__context__, BrokenPipeError) else int(error.code or 0)
     except (KeyboardInterrupt, typer.Abort):
-        return _interrupted(arguments)
+        return 130
     except Exception as error:  # noqa: BLE001  # the last door before the user, who must never see a traceback
         return _failed(error, arguments)
     return code if isinstance(code, int) else 0
@@ -130,12 +130,6 @@ def _write_down(error: Exception, home: Path, arguments: Sequence[str]) -> Path:
             continue
         return path
     return Path(os.devnull)
-
-
-def _interrupted(arguments: Sequence[str]) -> int:
-    if "--json" not in arguments:
-        sys.stderr.write("interrupted\n")
-    return 130
 
 
 def _reader_gone() -> int:

@@ -20,7 +20,11 @@ class Records:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self.apps = self._apps()
+
+    @property
+    def apps(self) -> list[AppName]:
+        """Every application of which something is recorded by now, in order of their first event."""
+        return [AppName(name.removeprefix(STREAM)) for name in self._journal.streams() if name.startswith(STREAM)]
 
     def events(self, app: str, after: int = 0) -> list[Event]:
         """The events of an application but for the first ``after``, oldest first.
@@ -28,8 +32,6 @@ class Records:
         Raises:
             NotFound: nothing was ever recorded of it.
         """
-        if app not in self.apps:
-            self.apps = self._apps()
         if app not in self.apps:
             hint = "`shipway status` names those there are."
             raise NotFound(f"there is no application {app}{did_you_mean(app, self.apps)}", hint=hint)
@@ -55,9 +57,6 @@ class Records:
             return AppName(app)
         hint = "`shipway rollout list` names those there are."
         raise NotFound(f"there is no rollout and no application {name}{did_you_mean(name, self.apps)}", hint=hint)
-
-    def _apps(self) -> list[AppName]:
-        return [AppName(name.removeprefix(STREAM)) for name in self._journal.streams() if name.startswith(STREAM)]
 
     def _timeline(self, name: str) -> Timeline:
         app = self.owner(name)

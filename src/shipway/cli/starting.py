@@ -53,6 +53,7 @@ def start_detached(home: Path, platform: Path | None) -> ControllerView:
     while time.monotonic() < deadline:
         view = answering(home)
         if view is not None and view.pid == process.pid:
+            process.returncode = 0  # not ours any more: Popen must not mind that it still runs
             return view
         if process.poll() is not None:
             raise _failed(process.returncode, _tail(log, begin))

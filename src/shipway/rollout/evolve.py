@@ -114,12 +114,13 @@ def _retry_requested(state: Delivery, event: e.RetryRequested) -> Delivery:
 
 def _instances_changed(state: Delivery, event: e.InstancesChanged) -> Delivery:
     release = _of_present_run(state, event, "running")
-    if release is None:
+    if release is None or event.at < release.counted_at:
         return state
     failure = "" if event.ready >= release.plan.workload.replicas else release.failure
     if (release.ready, release.failure) == (event.ready, failure):
         return state
-    return _relieved(_changed(state, release.id, ready=event.ready, failure=failure), release.id)
+    changes = {"ready": event.ready, "failure": failure, "counted_at": event.at}
+    return _relieved(_changed(state, release.id, **changes), release.id)
 
 
 def _release_failed(state: Delivery, event: e.ReleaseFailed) -> Delivery:

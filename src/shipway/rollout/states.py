@@ -59,6 +59,8 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     run: Literal["stopped", "running", "stopping"] = "stopped"
     run_generation: Generation = Generation(0)
     ready: int = 0
+    counted_at: float = float("-inf")
+    """When ``ready`` was true: an older count that arrives later, or the same one again, says nothing."""
     stop_at: float | None = None
     """When its processes may end, if it gets no traffic by then; None while it is needed."""
     failure: str = ""
