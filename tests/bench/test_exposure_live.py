@@ -91,6 +91,6 @@ def test_an_interrupted_bench_ends_what_it_started() -> None:
             homes.append(controller._client.home)
             raise asyncio.CancelledError
 
-    with pytest.raises(asyncio.CancelledError):
+    with pytest.raises(SystemExit, match="has been ended"):
         live.run(interrupted())
     assert not homes[0].exists()
