@@ -185,7 +185,7 @@ def test_a_service_that_never_becomes_ready(shipway: Shell, home: Path, file: Pa
     words = ["--set", "spec.health.startup=1s", "--set", "spec.env.START_DELAY=60"]
     result = shipway("deploy", file, "--watch", *words)
     assert result.code == 1
-    assert "not ready within" in result.out
+    assert "never became ready: GET /healthz" in result.out
     assert "shipway logs shop --release v1" in result.err
 
 
