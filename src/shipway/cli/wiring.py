@@ -99,6 +99,7 @@ async def serve(home: Path, platform: Path | None, ready: Callable[[], None], *,
         ControllerConflict, JournalError, RuntimeFault, BadInput: before ``ready`` is called.
     """
     home = home.absolute()
+    structlog.configure(logger_factory=_BestEffortLog)
     with only_controller(home):
         _prefer_our_interpreter()
         declared = read_platform(platform)
@@ -191,6 +192,19 @@ def calm_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 100)
+
+
+class _BestEffortLog:
+    """The log must not end what it tells of: on a full disk, or when nobody reads any more, its lines are lost."""
+
+    def __init__(self, *_: object) -> None: ...
+
+    def msg(self, text: str) -> None:
+        """Write one line."""
+        with contextlib.suppress(OSError):
+            print(text, file=sys.stderr, flush=True)
+
+    log = debug = info = warn = warning = error = critical = fatal = failure = exception = msg
 
 
 class _Server(uvicorn.Server):

@@ -185,12 +185,16 @@ class Proxy:
     async def _watch(self) -> None:
         """Keep a keeper there, and have Envoy try again a port that was taken when it started."""
         for look in itertools.count(1):
-            self.kept.ensure_keeper()
-            if look % _LISTENER_LOOKS == 0 and not self._lock.locked():
-                version = await self.admin.stats([_LISTENER_VERSION])
-                if version and version[_LISTENER_VERSION] != self._versions[self._files.listeners]:
-                    self._touch(self._files.listeners)
+            with contextlib.suppress(OSError, RuntimeFault):  # no memory, no disk: the next look tries again
+                await self._look_after(look)
             await asyncio.sleep(_WATCH)
+
+    async def _look_after(self, look: int) -> None:
+        self.kept.ensure_keeper()
+        if look % _LISTENER_LOOKS == 0 and not self._lock.locked():
+            version = await self.admin.stats([_LISTENER_VERSION])
+            if version and version[_LISTENER_VERSION] != self._versions[self._files.listeners]:
+                self._touch(self._files.listeners)
 
     # -- endpoints
 
