@@ -230,7 +230,7 @@ def test_commands_and_events_may_come_late_twice_and_out_of_order(seed: int) -> 
     @simulated
     async def ends_the_same() -> None:
         faults = Faults(
-            duplicate_event=0.3, delay_event=1.0, duplicate_command=0.3, delay_command=0.3,
+            duplicate_event=0.3, duplicate_command=0.3, delay_command=0.3,
             refuse_command=0.2, lose_answer=0.2, delay_reading=0.4, lose_reading=0.05,
         )  # fmt: skip
         world = World(seed=seed, faults=faults)

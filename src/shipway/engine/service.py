@@ -135,8 +135,9 @@ class Service:
             return rollout_view(state, state.rollout)
         found = next((rollout for rollout in self.rollouts() if rollout.id == name), None)
         if found is None:
-            names = [rollout.id for rollout in self.rollouts()] + [str(s.app) for s in self.engine.states()]
-            raise NotFound(f"there is no rollout {name!r}{did_you_mean(name, names)}", hint="shipway rollout list")
+            near = did_you_mean(name, [rollout.id for rollout in self.rollouts()])
+            near = near or did_you_mean(name, [str(state.app) for state in self.engine.states()])
+            raise NotFound(f"there is no rollout {name!r}{near}", hint="shipway rollout list")
         return found
 
     def history(self, name: str) -> tuple[tuple[RolloutView, ...], tuple[ReleaseView, ...]]:

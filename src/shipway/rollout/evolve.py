@@ -86,9 +86,11 @@ def _release_requested(state: Delivery, event: e.ReleaseRequested) -> Delivery:
         by=event.by,
         logic=event.logic,
     )
+    # Once it is reached on a port it stays there; an install that failed has nobody to cut off, and may have failed of it.
+    reached = state.live is not None or (state.rollout is not None and state.rollout.is_active)
     return replace(
         state,
-        port=state.port or event.plan.port,
+        port=state.port if reached else event.plan.port,
         releases={**state.releases, release.id: release},
         pending=Pending(release.id, "canary", event.by, event.history),
     )

@@ -19,7 +19,7 @@ import httpx
 
 from shipway.engine.ports import InstanceStatus, RuntimeEvent, Sink
 from shipway.model.errors import NotFound
-from shipway.model.ids import AppName, ReleaseId
+from shipway.model.ids import AppName, Generation, ReleaseId
 from shipway.model.workload import Workload
 from shipway.rollout.commands import SetRoutes, StartRelease, StopRelease
 from shipway.rollout.events import ReleaseStopped
@@ -45,6 +45,8 @@ class LocalRuntime:
         self._sink: Sink | None = None
         self._web: httpx.AsyncClient = probes.client()
         self._releases: dict[tuple[AppName, ReleaseId], Release] = {}
+        self._stops: dict[tuple[AppName, ReleaseId], Generation] = {}
+        """Newest stop of what had never been started here: a start that it has overtaken is not obeyed."""
         self._around = Surroundings(self.proxy, self.secrets, self._web, self._report, now, self._ports)
 
     @property
@@ -83,6 +85,8 @@ class LocalRuntime:
         record = Record(command.generation, "running", workload, self._now())
         release = self._releases.get(key)
         if release is None:
+            if command.generation < self._stops.get(key, command.generation):
+                return
             directory = self.state_dir / "releases" / workload.app / workload.release
             release = self._releases[key] = Release(directory, record, self._around)
         async with release.lock:
@@ -93,6 +97,8 @@ class LocalRuntime:
         """Drain and end the release in the background; see the port."""
         release = self._releases.get((command.app, command.release))
         if release is None:
+            key = command.app, command.release
+            self._stops[key] = max(command.generation, self._stops.get(key, command.generation))
             event = ReleaseStopped(at=self._now(), release=command.release, generation=command.generation)
             self._tell(command.app, event)
             return
