@@ -224,8 +224,9 @@ async def test_news_told_while_news_are_recorded_comes_after_it() -> None:
     await world.clock.sleep(2)
     unlisten()
     await world.settled()
-    assert [type(event).__name__ for event in told[:4]] == [
-        "ReleaseRequested", "InstancesChanged", "RoutesApplied", "InstancesChanged",
-    ]  # fmt: skip
+    names = [type(event).__name__ for event in told]
+    applied = names.index("RoutesApplied")
+    assert names[0] == "ReleaseRequested"
+    assert names[applied + 1] == "InstancesChanged"
     assert len(world.of(InstancesChanged)) >= 3
     world.check()

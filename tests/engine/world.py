@@ -5,6 +5,7 @@ what must never happen and :meth:`World.check` says so.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Literal
 
@@ -13,7 +14,7 @@ import structlog
 
 from shipway.analysis.policy import Indicator, JudgePolicy, Step
 from shipway.engine.loop import STREAM, Engine, Settings
-from shipway.engine.ports import Append, Journal, Recorded
+from shipway.engine.ports import Append, Journal, Recorded, RuntimeEvent
 from shipway.model.ids import AppName, Generation, ReleaseId
 from shipway.model.routing import Routes
 from shipway.model.workload import Probe, Workload
@@ -82,6 +83,14 @@ class Mortal(HostileJournal):
             raise
 
 
+class Aloof(SimRuntime):
+    """A cluster goes on when the controller dies of its news."""
+
+    def _tell(self, app: AppName, event: RuntimeEvent) -> None:
+        with contextlib.suppress(Crash):
+            super()._tell(app, event)
+
+
 class World:
     """A cluster, a journal's events, and one controller after another."""
 
@@ -107,7 +116,7 @@ class World:
     async def start(self) -> None:
         """A (new) controller opens the journal and the cluster."""
         self.controllers += 1
-        self._runtime = SimRuntime(self.cluster, self.faults)
+        self._runtime = Aloof(self.cluster, self.faults)
         self.engine = Engine(
             journal=self.journal,
             runtime=self._runtime,
