@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from shipway.rollout import diagram
 from tools import cli_reference, picture, spec_reference
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -20,6 +21,7 @@ GENERATED: tuple[tuple[str, Callable[[], str]], ...] = (
     ("schemas/application.schema.json", spec_reference.application_schema),
     ("schemas/platform.schema.json", spec_reference.platform_schema),
     ("docs/spec.md", spec_reference.reference),
+    ("docs/state-machine.svg", diagram.svg),
     ("docs/cli.md", cli_reference.reference),
     ("docs/live-rollout.svg", picture.live_rollout),
 )

@@ -71,7 +71,7 @@ def test_one_bad_release(capsys: pytest.CaptureFixture[str]) -> None:
     assert set(found) == set(Row.__struct_fields__)
     assert found["rolled_back"] == 1.0
     assert 0 < found["median_seconds"] <= found["median_seconds_from_traffic"]
-    assert 0 < found["mean_failed_canary_requests"] < found["mean_canary_requests"]
+    assert 0 < found["mean_failed_canary_requests"] <= found["mean_canary_requests"]
 
 
 @pytest.mark.e2e
@@ -91,6 +91,6 @@ def test_an_interrupted_bench_ends_what_it_started() -> None:
             homes.append(controller._client.home)
             raise asyncio.CancelledError
 
-    with pytest.raises(asyncio.CancelledError):
+    with pytest.raises(SystemExit, match="has been ended"):
         live.run(interrupted())
     assert not homes[0].exists()

@@ -167,6 +167,20 @@ def test_only_one_controller(shipway: Shell, home: Path) -> None:
         assert "shipway down" in result.err
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_end_of_a_foreground_controller_is_not_the_end_of_what_runs(
+    shipway: Shell, home: Path, file: Path, port: int, number: signal.Signals
+) -> None:
+    command = [sys.executable, "-m", "shipway.cli.main", "up"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as up:
+        assert up.stdout is not None
+        assert up.stdout.readline().startswith(f"Controller {up.pid} is up in {home}")
+        assert shipway("deploy", file, "--watch").code == 0
+        up.send_signal(number)
+        assert up.wait(timeout=20) == 0
+    assert answer(port) == "v1"
+
+
 def test_a_port_that_somebody_else_has(shipway: Shell, home: Path, file: Path, port: int) -> None:
     shipway("up", "--detach")
     with socket.socket() as other:
@@ -185,7 +199,7 @@ def test_a_service_that_never_becomes_ready(shipway: Shell, home: Path, file: Pa
     words = ["--set", "spec.health.startup=1s", "--set", "spec.env.START_DELAY=60"]
     result = shipway("deploy", file, "--watch", *words)
     assert result.code == 1
-    assert "not ready within" in result.out
+    assert "never became ready: GET /healthz" in result.out
     assert "shipway logs shop --release v1" in result.err
 
 

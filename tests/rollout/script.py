@@ -10,7 +10,8 @@ missed [times] | deadline | refused words     refused: a command could not be ca
 wait seconds                                  time passes; deadlines that come are noted
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from shipway.analysis.readings import Reading
 from shipway.model.ids import Generation, ReleaseId
@@ -80,34 +81,24 @@ class Player:
 
     def _event(self, words: list[str]) -> e.Event:
         at, verb, rest = self.now, words[0], words[1:]
-        by = {"at": at, "by": "ann"}
-        match verb:
-            case "deploy":
-                return _deploy(at, rest)
-            case "undo":
-                return e.UndoRequested(**by, to=ReleaseId(rest[0]) if rest else None)
-            case "pause":
-                return e.PauseRequested(**by)
-            case "resume":
-                return e.ResumeRequested(**by)
-            case "promote":
-                return e.PromoteRequested(**by, full=rest == ["full"])
-            case "abort":
-                return e.AbortRequested(**by)
-            case "retry":
-                return e.RetryRequested(**by)
-            case "applied":
-                generation = Generation(int(rest[0])) if rest else self.state.routes_generation
-                return e.RoutesApplied(at=at, generation=generation)
-            case "read":
-                return e.Observed(at=at, reading=self._reading(rest[0]))
-            case "missed":
-                return e.ReadingMissed(at=at, reason="no answer")
-            case "deadline":
-                return e.DeadlineReached(at=at)
-            case "refused":
-                return e.CommandFailed(at=at, command=rest[0], reason=" ".join(rest[1:]))
-        return self._process(verb, rest)
+        by: dict[str, Any] = {"at": at, "by": "ann"}
+        made: dict[str, Callable[[], e.Event]] = {
+            "deploy": lambda: _deploy(at, rest),
+            "undo": lambda: e.UndoRequested(**by, to=ReleaseId(rest[0]) if rest else None),
+            "pause": lambda: e.PauseRequested(**by),
+            "resume": lambda: e.ResumeRequested(**by),
+            "promote": lambda: e.PromoteRequested(**by, full=rest == ["full"]),
+            "abort": lambda: e.AbortRequested(**by),
+            "retry": lambda: e.RetryRequested(**by),
+            "applied": lambda: e.RoutesApplied(
+                at=at, generation=Generation(int(rest[0])) if rest else self.state.routes_generation
+            ),
+            "read": lambda: e.Observed(at=at, reading=self._reading(rest[0])),
+            "missed": lambda: e.ReadingMissed(at=at, reason="no answer"),
+            "deadline": lambda: e.DeadlineReached(at=at),
+            "refused": lambda: e.CommandFailed(at=at, command=rest[0], reason=" ".join(rest[1:])),
+        }
+        return made[verb]() if verb in made else self._process(verb, rest)
 
     def _process(self, verb: str, rest: list[str]) -> e.Event:
         which = ReleaseId(rest.pop(0))

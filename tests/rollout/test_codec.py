@@ -5,7 +5,7 @@ from typing import Any, Literal, NewType, Union, get_args, get_origin, get_type_
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shipway.analysis.readings import ArmReading, Reading
@@ -29,21 +29,26 @@ def anything(kind: Any) -> st.SearchStrategy[Any]:
         return PLAIN[kind]
     if isinstance(kind, NewType):
         return anything(kind.__supertype__)
-    origin, args = get_origin(kind), get_args(kind)
+    if get_origin(kind) is not None:
+        return _any_of(get_origin(kind), get_args(kind))
+    assert issubclass(kind, msgspec.Struct), kind
+    return st.builds(kind, **{name: anything(hint) for name, hint in get_type_hints(kind).items()})
+
+
+def _any_of(origin: Any, args: tuple[Any, ...]) -> st.SearchStrategy[Any]:
     if origin is Literal:
         return st.sampled_from(args)
     if origin in {Union, UnionType}:
         return st.one_of([anything(one) for one in args])
     if origin is tuple and args[1:] == (...,):
         return st.lists(anything(args[0]), max_size=2).map(tuple)
-    if origin is tuple:
-        return st.tuples(*[anything(one) for one in args])
-    assert issubclass(kind, msgspec.Struct), kind
-    return st.builds(kind, **{name: anything(hint) for name, hint in get_type_hints(kind).items()})
+    assert origin is tuple, origin
+    return st.tuples(*[anything(one) for one in args])
 
 
 @pytest.mark.parametrize("kind", get_args(Event), ids=lambda kind: kind.__name__)
 def test_every_event_survives_the_journal(kind: type[Event]) -> None:
+    @settings(max_examples=max(25, settings().max_examples // 10))  # a whole release is large
     @given(anything(kind))
     def survives(event: Event) -> None:
         written = encode(event)

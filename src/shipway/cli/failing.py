@@ -78,7 +78,7 @@ def describe(error: Exception, arguments: Sequence[str] = ()) -> dict[str, objec
 
 def report(shape: dict[str, object], *, json: bool) -> None:
     """Tell the user (standard error) or the program that asked for JSON (standard output)."""
-    from shipway.cli.output import problem_lines, to_json
+    from shipway.cli.output import note, problem_lines, to_json
 
     if json:
         sys.stdout.write(to_json({"error": shape}) + "\n")
@@ -88,7 +88,7 @@ def report(shape: dict[str, object], *, json: bool) -> None:
     assert isinstance(problems, Sequence)  # describe() sees to it
     text = [problem_lines(problems)] if problems else [f"error: {shape['message']}"]
     text += [f"hint: {shape['hint']}"] if shape["hint"] else []
-    sys.stderr.write("\n".join(text) + "\n")
+    note("\n".join(text))
 
 
 def _shape(code: str, message: str, hint: str, exit_code: int, problems: Sequence[object] = ()) -> dict[str, object]:

@@ -51,8 +51,7 @@ def lines(records: Iterable[tuple[object, str]], *, json: bool) -> None:
 def note(text: str, *, json: bool = False) -> None:
     """Something worth saying that is not the answer; silent for programs."""
     if not json:
-        sys.stderr.write(text + "\n")
-        sys.stderr.flush()
+        console(sys.stderr).print(text)
 
 
 def problem_lines(problems: Iterable["Problem"]) -> str:

@@ -49,6 +49,15 @@ def start_detached(home: Path, platform: Path | None) -> ControllerView:
     log = home / LOG
     begin = log.stat().st_size if log.exists() else 0
     process = _spawn(home, platform, log)
+    try:
+        return _answered(home, process, log, begin)
+    except KeyboardInterrupt:  # nobody waits for it any more
+        process.terminate()
+        process.wait(_END)
+        raise
+
+
+def _answered(home: Path, process: subprocess.Popen[bytes], log: Path, begin: int) -> ControllerView:
     deadline = time.monotonic() + _START
     while time.monotonic() < deadline:
         view = answering(home)
@@ -126,6 +135,6 @@ def _failed(code: int, said: list[str]) -> ShipwayError:
     words = said[starts[-1] :] if starts else [f"error: the controller ended with exit code {code}", *said[-_TAIL:]]
     hints = [number for number, line in enumerate(words) if line.startswith("hint: ")]
     message = "\n".join(words[: hints[0]] if hints else words).removeprefix("error: ")
-    hint = "\n".join(words[hints[0] :]).removeprefix("hint: ") if hints else ""
+    hint = words[hints[0]].removeprefix("hint: ") if hints else ""  # the log may be another controller's too
     kind = next((kind for kind in ShipwayError.__subclasses__() if kind.exit_code == code), ShipwayError)
     return kind(message, hint=hint)

@@ -37,6 +37,9 @@ _STYLES = {
 }
 
 
+_NUMBERS = frozenset({"requests", "failed", "after", "weight", "traffic"})
+
+
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """One rollout in one line: the row of ``history``, of the demo's table and of its JSON."""
 
@@ -140,11 +143,11 @@ def deployed(answer: "Deployment") -> str:
 
 def history(rows: Sequence[Summary]) -> RenderableType:
     """Every rollout of an application."""
-    table = _table("rollout", "release", "by", "began", "verdict", "after", "requests", "failed", "evidence")
+    table = _table("rollout", "began", "verdict", "after", "failed", "evidence")
     for one in rows:
-        table.add_row(
-            one.rollout, one.release, one.by, moment(one.started_at), verdict(one.verdict), *_numbers(one), one.evidence
-        )
+        name, failed = f"{one.rollout} {one.release}", f"{one.failed_requests:,} of {one.requests:,}"
+        after = seconds(one.seconds_to_verdict)
+        table.add_row(name, moment(one.started_at), verdict(one.verdict), after, failed, plain(one.evidence))
     return table
 
 
@@ -189,9 +192,9 @@ def moment(at: float) -> str:
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=FAINT)
     for name in columns:
-        table.add_column(
-            name, justify="right" if name in {"requests", "failed", "after", "weight", "traffic"} else "left"
-        )
+        # A cell that may hold a sentence is folded, before a name in another is cut off.
+        folded = name in {columns[-1], "state"}
+        table.add_column(name, justify="right" if name in _NUMBERS else "left", no_wrap=not folded)
     return table
 
 

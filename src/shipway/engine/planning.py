@@ -21,6 +21,9 @@ from shipway.spec.platform import Local
 LOCAL_WARM_UP = 5.0
 """Seconds after the start of a process that do not count for latency, when the file does not say (evidence.md, 5)."""
 
+LAST_WORD = 2.0
+"""Seconds that a runtime is given, beyond the time to become ready, to say itself what went wrong."""
+
 CPU_SECONDS = "cpuSeconds"
 """Measure that the local runtime reports. With one price per core, cost per request rises as CPU per request does."""
 
@@ -86,7 +89,8 @@ def plan_of(application: Application, around: Surroundings) -> DeliveryPlan:
         inconclusive=delivery.on_inconclusive,
         supersede=delivery.supersede,
         keep=delivery.keep,
-        ready_within=application.spec.health.startup,
+        # The runtime knows first, and knows why; this is for a runtime that says nothing.
+        ready_within=application.spec.health.startup + LAST_WORD,
         affinity=delivery.affinity.routing,
         match=delivery.match.routing,
     )

@@ -119,7 +119,7 @@ def _instances_changed(state: Delivery, event: e.InstancesChanged) -> Delivery:
     if release is None or event.at < release.counted_at:
         return state
     failure = "" if event.ready >= release.plan.workload.replicas else release.failure
-    if (release.ready, release.failure, release.counted_at) == (event.ready, failure, event.at):
+    if (release.ready, release.failure) == (event.ready, failure):
         return state
     changes = {"ready": event.ready, "failure": failure, "counted_at": event.at}
     return _relieved(_changed(state, release.id, **changes), release.id)

@@ -2,9 +2,12 @@
 
 With ``exposureBudget`` the ramp chooses its own weights. The written steps then say what holds from their weight on (how long,
 how many requests, who must agree), and the last of them is where the ramp ends. The next weight is the largest of which
-even the worst release that the evidence still allows is expected to be found before it has cost what is left of the
-budget; never less than the present one. Where no more is allowed, another step at the same weight adds evidence, which
-rules out the worst and so allows more.
+even the worst release that the evidence still allows is expected to be found before it has cost the budget; never less
+than the present one. Where no more is allowed, another step at the same weight adds evidence, which rules out the worst
+and so allows more.
+
+Earlier steps are not charged against the budget: the judge remembers their evidence, so that what a bad release costs
+until it is found is one sum, however it is spread over steps; and errors that both arms shared are nobody's loss.
 """
 
 from typing import NamedTuple
@@ -86,11 +89,9 @@ def _choose(plan: DeliveryPlan, rollout: Rollout) -> tuple[float, str]:
         weight = max(plan.steps[0].weight, rollout.weight)
         return weight, "the traffic is not known yet"
     seconds = max(step.at_least for step in plan.steps) or SECONDS
-    rate, phi, left = _baseline_rate(rollout, evidence), PHI, plan.judge.exposure_budget
-    worst = 1.0
+    rate, phi, worst = _baseline_rate(rollout, evidence), PHI, 1.0
     if evidence is not None:
         phi = evidence.phi
-        left -= max(0.0, evidence.canary_bad - rate * evidence.canary_total)
         worst = upper(evidence.canary_bad / phi, evidence.canary_total / phi, evidence.level)
     candidates = _candidates(plan)
     chosen = next_weight(
@@ -98,7 +99,6 @@ def _choose(plan: DeliveryPlan, rollout: Rollout) -> tuple[float, str]:
         rps,
         rate,
         seconds=seconds,
-        budget=left,
         above=rollout.weight,
         phi=phi,
         weights=candidates,
@@ -107,8 +107,12 @@ def _choose(plan: DeliveryPlan, rollout: Rollout) -> tuple[float, str]:
     weight = chosen or max(rollout.weight, candidates[0])
     loss = expected_loss(plan.judge, rps, rate, Step(weight=weight, at_least=seconds), phi=phi, worst_rate=worst)
     most = "the most that is allowed" if chosen else "no more is allowed yet"
-    of = f"{max(left, 0.0):.3g} of {plan.judge.exposure_budget:g} failed requests left"
-    return weight, f"{most}: at {rps:.3g} requests/s a bad release would cost up to {loss:.3g} here, with {of}"
+    budget = f"of {plan.judge.exposure_budget:g} failed requests"
+    return weight, f"{most}: at {_round(rps)} requests/s a bad release would cost up to {_round(loss)} {budget}"
+
+
+def _round(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _evidence(rollout: Rollout) -> IndicatorEvidence | None:

@@ -64,10 +64,7 @@ class LocalRuntime:
         """
         self._sink = sink
         await self.proxy.open()
-        for directory in sorted((self.state_dir / "releases").glob("*/*")):
-            release = Release.load(directory, self._around)
-            if release is not None:
-                self._releases[AppName(directory.parent.name), ReleaseId(directory.name)] = release
+        self._recall()
         for (app, release_id), release in list(self._releases.items()):
             if release_id in known.get(app, ()):
                 await self._adopt(release)
@@ -155,7 +152,22 @@ class LocalRuntime:
         await self.proxy.end()
         await self.close()
 
+    async def end_left_over(self) -> int:
+        """End what still runs after a controller died, instead of :meth:`open`: nothing is started to be ended, and no
+        journal is needed. Returns the number of applications.
+        """
+        self.proxy.recall()
+        self._recall()
+        await self.shutdown()
+        return len({app for app, _ in self._releases})
+
     # -- inside
+
+    def _recall(self) -> None:
+        for directory in sorted((self.state_dir / "releases").glob("*/*")):
+            release = Release.load(directory, self._around)
+            if release is not None:
+                self._releases[AppName(directory.parent.name), ReleaseId(directory.name)] = release
 
     async def _adopt(self, release: Release) -> None:
         try:

@@ -7,12 +7,12 @@ that one picture serves light and dark.
 import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from html import escape
 from io import StringIO
 from math import inf
 from typing import Any
 
 import matplotlib as mpl
-from markupsafe import escape
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
