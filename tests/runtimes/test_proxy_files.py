@@ -48,7 +48,7 @@ class AgreeingAdmin:
 def proxy_over(directory: Path) -> Proxy:
     found = Proxy(directory)
     found.admin = AgreeingAdmin()  # type: ignore[assignment]  # answers like one
-    found._recall()
+    found.recall()
     found._write_everything()
     return found
 
