@@ -98,6 +98,8 @@ class _Interval(msgspec.Struct, frozen=True):
     """Every instance was warm from its beginning: latency counts."""
     moved: bool
     """The weight is not the one of the interval before."""
+    weight: float
+    """Canary share in force at its end, 0..1."""
 
 
 _ZERO = ArmReading(requests=0, errors=0)
@@ -120,7 +122,7 @@ def _since(before: Arm, now: Arm) -> _Delta:
 def _observed(policy: JudgePolicy, state: JudgeState, reading: Reading, canary: _Delta, baseline: _Delta) -> JudgeState:
     elapsed = reading.at - state.read_at
     warm = _youngest(canary.now.raw, baseline.now.raw) - elapsed >= policy.warm_up
-    interval = _Interval(reading.at, elapsed, canary, baseline, warm, reading.weight != state.weight)
+    interval = _Interval(reading.at, elapsed, canary, baseline, warm, reading.weight != state.weight, reading.weight)
     split = state.split
     if policy.check_exposure:
         split = split.observe(state.read_at, reading.weight, canary.requests, baseline.requests)
@@ -173,6 +175,8 @@ def _bins(delta: _Delta) -> dict[float, int]:
 def _observe_continuous(
     track: ContinuousTrack, indicator: Indicator, level: float, interval: _Interval
 ) -> ContinuousTrack:
+    if indicator.least_weight and (interval.moved or interval.weight < indicator.least_weight):
+        return msgspec.structs.replace(track, opened=interval.at)
     canary, baseline = _measure(indicator, interval.canary), _measure(indicator, interval.baseline)
     absolute = indicator.limit is not None
     if canary is None or (baseline is None and not absolute):

@@ -25,6 +25,7 @@ from shipway.engine.loop import Engine, Settings
 from shipway.engine.service import Service
 from shipway.engine.views import ControllerView
 from shipway.journal.repair import RepairReport, repair
+from shipway.journal.snapshots import FileSnapshots
 from shipway.journal.sqlite import SqliteJournal
 from shipway.metrics.envoy import EnvoyMetrics
 from shipway.model.errors import BadInput, ControllerConflict
@@ -128,6 +129,7 @@ async def _serve(
         router=runtime,
         metrics=metrics,
         clock=clock,
+        snapshots=FileSnapshots(home / "snapshots"),
         settings=Settings(interval=interval),
     )
     secrets = SecretsFile(home / "secrets.yaml", runtime.secrets)

@@ -17,6 +17,7 @@ import msgspec
 import structlog
 
 from shipway.analysis.readings import ArmReading, Reading
+from shipway.engine import snapshot
 from shipway.engine.executing import Executor
 from shipway.engine.past import Past
 from shipway.engine.ports import (
@@ -29,11 +30,12 @@ from shipway.engine.ports import (
     Router,
     Runtime,
     RuntimeEvent,
+    Snapshots,
 )
 from shipway.model.errors import JournalError, ShipwayError, VersionConflict
 from shipway.model.ids import AppName
 from shipway.rollout.codec import decode, encode
-from shipway.rollout.decide import Watch, deadline, watch
+from shipway.rollout.decide import Watch, deadline, is_settled, watch
 from shipway.rollout.events import DeadlineReached, Event, Observed, ReadingMissed
 from shipway.rollout.evolve import evolve, initial
 from shipway.rollout.states import Delivery, Phase
@@ -68,6 +70,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """After opening, before deadlines count: what happened while nobody listened is heard first."""
     forget: float = 30.0
     """After a refusal of the journal, when nothing waits to be recorded, before it is no trouble any more."""
+    snapshot: int = 500
+    """Events after which a state at rest is saved: judging them again takes about 0.15 s."""
+    snapshot_interval: float = 300.0
+    """After so long it is saved too, for the readings of the live release that no journal has."""
     batch: int = 500
     """Events recorded and trials read in one go; more that fall due at once spread themselves over the interval."""
 
@@ -84,6 +90,11 @@ class _App:
         """Next reading."""
         self.timer: float | None = None
         """Deadline that is in the heap."""
+        self.last = b""
+        """The event that ``version`` counts last."""
+        self.saved = 0
+        self.saved_at = 0.0
+        """Version and time of the last snapshot."""
 
 
 class Engine:
@@ -97,10 +108,12 @@ class Engine:
         router: Router,
         metrics: MetricSource,
         clock: Clock,
+        snapshots: Snapshots | None = None,
         settings: Settings | None = None,
     ) -> None:
         self.settings = settings or Settings()
         self._journal, self._runtime, self._metrics, self._clock = journal, runtime, metrics, clock
+        self._snapshots = snapshots
         self._executor = Executor(
             runtime, router, clock, self._fact, retry=self.settings.retry, retry_most=self.settings.retry_most
         )
@@ -167,7 +180,7 @@ class Engine:
         for stream in self._journal.streams():
             if stream.startswith(STREAM):
                 name = AppName(stream.removeprefix(STREAM))
-                self._apps[name] = self._read_on(_App(name, self.settings))
+                self._apps[name] = self._read_on(self._saved(name))
         known = {
             name: [release.id for release in app.state.releases.values() if release.run != "stopped"]
             for name, app in self._apps.items()
@@ -204,15 +217,36 @@ class Engine:
 
     # -- inside: the one way in
 
+    def _saved(self, name: AppName) -> _App:
+        """The application as a snapshot has it, if there is one of this very journal; else from its beginning."""
+        app = _App(name, self.settings)
+        data = self._snapshots.load(name) if self._snapshots else None
+        found = snapshot.read(data) if data else None
+        last = next(iter(self._journal.read(STREAM + name, after=found.version - 1)), None) if found else None
+        if found and last and found.is_of(last):
+            app.state, app.version, app.saved = found.state, found.version, found.version
+            app.last, app.saved_at = last.data, self._clock.now()
+            app.past.restore(found.past_of, found.past)
+        return app
+
+    def _save(self, app: _App) -> None:
+        """A snapshot, if it is time for one and nothing is under way."""
+        now = self._clock.now()
+        due = app.version >= app.saved + self.settings.snapshot or now >= app.saved_at + self.settings.snapshot_interval
+        if self._snapshots and due and is_settled(app.state):
+            app.saved, app.saved_at = app.version, now
+            self._snapshots.save(app.state.app, snapshot.write(app.state, app.version, app.last, app.past))
+
     def _read_on(self, app: _App) -> _App:
         """A copy of ``app`` with the events that the journal has beyond it."""
         name = app.state.app
         found = _App(name, self.settings)
-        found.state, found.version, found.past = app.state, app.version, app.past
+        found.state, found.version, found.past, found.last = app.state, app.version, app.past, app.last
+        found.saved, found.saved_at = app.saved, app.saved_at
         for recorded in self._journal.read(STREAM + name, after=app.version):
             event = decode(recorded.data, where=f"event {recorded.sequence} ({name})")
             found.past.recall(found.state, event)
-            found.state, found.version = evolve(found.state, event), recorded.version
+            found.state, found.version, found.last = evolve(found.state, event), recorded.version, recorded.data
         return found
 
     def _fact(self, app: AppName, event: Event) -> None:
@@ -249,10 +283,11 @@ class Engine:
         self._recording = True  # listeners and adapters may have news while they are told some
         try:
             self._append(appends)
-            for name, event, following in effects:
+            for (name, event, following), append in zip(effects, appends, strict=True):
                 app = self._apps.setdefault(name, _App(name, self.settings))
-                app.state, app.version = following, app.version + 1
+                app.state, app.version, app.last = following, app.version + 1, append.data
                 self._follow(app, event)
+                self._save(app)
         finally:
             self._recording = False
         return len(effects)
@@ -274,7 +309,7 @@ class Engine:
         app = self._apps.setdefault(name, _App(name, self.settings))
         found = self._read_on(app)
         if found.version != app.version:
-            app.state, app.version = found.state, found.version
+            app.state, app.version, app.last = found.state, found.version, found.last
             self._follow(app, None)
 
     def _follow(self, app: _App, event: Event | None) -> None:
@@ -356,6 +391,7 @@ class Engine:
             baseline = answers[ArmQuery(found.app, found.baseline)]
             if not isinstance(baseline, Absent):
                 app.past.add(at, found.baseline, baseline)
+                self._save(app)
             if found.canary:
                 canary = answers[ArmQuery(found.app, found.canary)]
                 events.append((found.app, _observation(found, baseline, canary, at)))

@@ -6,7 +6,6 @@ what the journal holds, which is the past of the last rollout and the readings o
 """
 
 from collections import deque
-from collections.abc import Sequence
 
 from shipway.analysis.readings import ArmReading
 from shipway.model.ids import ReleaseId
@@ -34,6 +33,17 @@ class Past:
         """All of them."""
         return tuple(self._readings)
 
+    @property
+    def release(self) -> ReleaseId | None:
+        """Whose the last one is."""
+        return self._release
+
+    def restore(self, release: ReleaseId | None, readings: Readings) -> None:
+        """As it was."""
+        self._readings.clear()
+        self._readings.extend(readings)
+        self._release = release
+
     def add(self, at: float, release: ReleaseId, reading: ArmReading) -> None:
         """One more reading of the live release, unless the last is too recent."""
         last = self._readings[-1][0] if self._readings else None
@@ -47,11 +57,6 @@ class Past:
     def recall(self, state: Delivery, event: Event) -> None:
         """From the journal: what ``event``, which came to ``state``, tells about the past."""
         if isinstance(event, ReleaseRequested | RetryRequested) and event.history:
-            self._begin(state.live, event.history)
+            self.restore(state.live, event.history)
         elif isinstance(event, Observed) and event.reading.baseline and state.rollout and state.rollout.baseline:
             self.add(event.at, state.rollout.baseline, event.reading.baseline)
-
-    def _begin(self, live: ReleaseId | None, readings: Sequence[tuple[float, ArmReading]]) -> None:
-        self._readings.clear()
-        self._readings.extend(readings)
-        self._release = live

@@ -31,6 +31,15 @@ MEASURED = frozenset({CPU_SECONDS})
 """Continuous measures that are read here. A check of another one would never see anything, and pass for that."""
 
 
+FAIR_WEIGHT = 40.0
+"""Percent for the canary from which costs are compared. An instance costs something without any request: one of the test
+service used 1.3 ms of CPU a second for its probes, as much as 6 requests, so that at 5 % of 100 requests a second the same
+release seemed to cost 2.1 times as much as itself. At 50 % both sides were equal within 0.1 %."""
+
+FAIR_TIME = 130.0
+"""Seconds for which a step of such a weight must last: the burn-in of the test (12 blocks of 10 s) and one block."""
+
+
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     """What the machine adds to the file."""
 
@@ -68,7 +77,7 @@ def plan_of(application: Application, around: Surroundings) -> DeliveryPlan:
             for step in delivery.steps
         ),
         judge=JudgePolicy(
-            indicators=tuple(indicators(application, around.core)),
+            indicators=_judged(application, around.core),
             alpha=delivery.alpha,
             warm_up=LOCAL_WARM_UP if delivery.warm_up is None else delivery.warm_up,
             advance=delivery.advance,
@@ -87,8 +96,23 @@ def plan_of(application: Application, around: Surroundings) -> DeliveryPlan:
     )
 
 
+def _judged(application: Application, core: Money | None) -> tuple[Indicator, ...]:
+    delivery = application.spec.delivery
+    found = tuple(indicators(application, core))
+    unseen = [one for one in found if one.measure == CPU_SECONDS]
+    fair = any(step.weight >= FAIR_WEIGHT and step.at_least >= FAIR_TIME for step in delivery.steps)
+    if unseen and delivery.strategy == "canary" and not fair:
+        raise Refused(
+            f"`{unseen[0].name}` could never fail: no step compares costs long enough at {FAIR_WEIGHT:g} % or more",
+            hint="What a process costs without requests weighs too much below. Add a step such as {weight: 50%, for: 3m}.",
+        )
+    return found
+
+
 def indicators(application: Application, core: Money | None = None) -> Iterator[Indicator]:
     """Errors are always judged, then every objective of the SLO, then every check. One that says the same is left out.
+
+    ``errorRate increase < 50%`` says how much more than the baseline is still fine, so it takes the place of the tolerance.
 
     Raises:
         Refused: as :func:`plan_of` says.
@@ -96,11 +120,13 @@ def indicators(application: Application, core: Money | None = None) -> Iterator[
     slo, delivery = application.spec.slo, application.spec.delivery
     seen: set[tuple[object, ...]] = set()
     share = 1 - slo.availability if slo.availability is not None else None
-    found = [_errors(delivery.tolerance, delivery.floor, share)]
+    allowed = [check.limit for check in delivery.check if check.increase and check.indicator == "errorRate"]
+    tolerance = 1 + min(allowed) if allowed else delivery.tolerance
+    found = [_errors(tolerance, delivery.floor, share)]
     found += [_latency(1 - o.share, o.threshold, delivery.tolerance, delivery.floor) for o in slo.latency]
     found += [_checked(check, delivery.floor, core) for check in delivery.check]
     for indicator in found:
-        key = (indicator.kind, indicator.threshold_ms, indicator.measure, indicator.limit)
+        key = (indicator.kind, indicator.threshold_ms, indicator.measure, indicator.limit, indicator.margin)
         if key not in seen:
             seen.add(key)
             yield indicator
@@ -136,7 +162,8 @@ def _increase(check: Check, floor: float) -> Indicator:
         return Indicator(name=check.text, kind="errors", tolerance=1 + check.limit, floor=floor)
     if check.indicator in _PERCENTILES:
         return Indicator(name=check.text, kind="distribution", margin=check.limit, floor=floor)
-    return Indicator(name=check.text, kind="continuous", measure=_measure(check), margin=check.limit)
+    fair = FAIR_WEIGHT / 100
+    return Indicator(name=check.text, kind="continuous", measure=_measure(check), margin=check.limit, least_weight=fair)
 
 
 def _limit(check: Check, core: Money | None) -> Indicator:
@@ -152,7 +179,14 @@ def _limit(check: Check, core: Money | None) -> Indicator:
         return Indicator(name=check.text, kind="requests", relative=False, limit=limit)
     if check.indicator == "costPerRequest":
         limit = _core_seconds(check, core)
-    return Indicator(name=check.text, kind="continuous", measure=_measure(check), relative=False, limit=limit)
+    return Indicator(
+        name=check.text,
+        kind="continuous",
+        measure=_measure(check),
+        relative=False,
+        limit=limit,
+        least_weight=FAIR_WEIGHT / 100,
+    )
 
 
 def _measure(check: Check) -> str:
@@ -168,7 +202,7 @@ def _measure(check: Check) -> str:
 def _core_seconds(check: Check, core: Money | None) -> float:
     """The core seconds that the money of the check buys."""
     money = parse_money(check.text.split()[-1])
-    if core is None or core.currency != money.currency or core.per_second() <= 0:
+    if core is None or core.currency != money.currency or not core.per or not core.amount:
         priced = f"a price in {core.currency}" if core else "no price"
         raise Refused(
             f"`{check.text}` is in {money.currency}, and the platform has {priced} for a core",

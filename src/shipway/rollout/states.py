@@ -43,7 +43,8 @@ JUDGED = frozenset({*TRIAL, Phase.PROMOTING})
 """Phases in which both arms are read. Until all traffic is known to follow a promotion, a FAIL still takes it back."""
 
 Kind = Literal["install", "canary", "direct", "undo"]
-Outcome = Literal[Phase.ROLLED_BACK, Phase.ABORTED]
+Outcome = Phase
+"""ROLLED_BACK or ABORTED. (A Literal of the two could not be read back from a snapshot.)"""
 
 
 class Release(msgspec.Struct, frozen=True, kw_only=True):
