@@ -205,7 +205,9 @@ def test_a_service_that_never_becomes_ready(shipway: Shell, home: Path, file: Pa
 
 def test_a_service_that_crashes_shows_its_last_words(shipway: Shell, home: Path, file: Path) -> None:
     shipway("up", "--detach")
-    assert shipway("deploy", file, "--set", "spec.env.EXIT_AFTER=0.01", "--watch").code == 1
+    deployed = shipway("deploy", file, "--set", "spec.env.EXIT_AFTER=0.01", "--watch")
+    assert deployed.code == 1
+    assert "  | giving up: no database\n" in deployed.err
     shown = shipway("rollout", "show", "shop").out
     assert "exit code 7" in shown
     assert "| giving up: no database" in shown
@@ -253,6 +255,32 @@ def test_a_platform_with_mistakes(shipway: Shell, home: Path, tmp_path: Path) ->
     result = shipway("up", "--detach", "--platform", platform)
     assert result.code == 2
     assert "did you mean `local`?" in result.err
+    (problem,) = shipway("up", "--detach", "--platform", platform, "--json").error["problems"]
+    assert problem["file"] == str(platform)
+
+
+def test_an_interrupted_start_leaves_no_controller(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_home: Path) -> None:
+        if _processes_of(home):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(starting, "answering", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        starting.start_detached(home, None)
+    monkeypatch.undo()
+    assert starting.answering(home) is None
+    starting.end(home)
+    assert _processes_of(home) == []
+
+
+def test_what_runs_can_be_ended_although_the_journal_is_damaged(shipway: Shell, home: Path, file: Path) -> None:
+    pid = shipway("up", "--detach", "--json").data["pid"]
+    shipway("deploy", file, "--watch")
+    kill(pid)
+    (home / JOURNAL).write_bytes(b"SQLite format 3\0 but no more")
+    assert shipway("down").code == 0
+    assert _processes_of(home) == []
+    assert "journal repair" in shipway("up", "--detach").err
 
 
 def test_a_damaged_journal(shipway: Shell, home: Path, file: Path) -> None:

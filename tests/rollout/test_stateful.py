@@ -64,7 +64,7 @@ class Rollouts(RuleBasedStateMachine):
         self.state: Delivery = initial(SHOP)
         self.journal: list[bytes] = []
         self.world = World()
-        self.now = 0.0
+        self.now = self.last_rise = 0.0
         self.answers: list[e.Event] = []
         """On their way."""
         self.sent: list[Command] = []
@@ -82,6 +82,8 @@ class Rollouts(RuleBasedStateMachine):
             return
         self.journal.append(encode(event))
         self.state = after
+        if before.weights != after.weights:
+            self.last_rise = self.now
         for command in decide(after):
             assert self.meaning.setdefault(command.id, command) == command, "an id names one command for ever"
 
@@ -252,6 +254,8 @@ class Rollouts(RuleBasedStateMachine):
             self.record(e.PromoteRequested(at=self.now, by="bob"))
         elif self.state.phase is Phase.HOLDING and rollout.failed:
             self.record(e.AbortRequested(at=self.now, by="bob"))
+        elif rollout.choice and self.now - self.last_rise > 90:  # the budget allows no more, so a person decides
+            self.record(e.PromoteRequested(at=self.now, by="bob"))
 
     def _compare(self) -> None:
         for name, its in self.world.processes.items():

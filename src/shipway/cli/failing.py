@@ -34,6 +34,10 @@ _USAGE = typer.BadParameter.__mro__[1]
 """typer's base of everything wrong with a command line, which it does not export by name."""
 
 
+_HELP = "Usage: "
+"""How help begins, which is an answer even where a verb was expected."""
+
+
 def run(verb: Callable[[], object], arguments: Sequence[str]) -> int:
     """Call ``verb`` and return the exit code; nothing is raised."""
     try:
@@ -68,6 +72,8 @@ def describe(error: Exception, arguments: Sequence[str] = ()) -> dict[str, objec
     if isinstance(error, ShipwayError):
         problems = error.problems if isinstance(error, BadInput) else ()
         return _shape(error.code, error.message, error.hint, error.exit_code, problems)
+    if type(error).__name__ == "NoArgsIsHelpError":  # typer's; its message is the whole help
+        return _shape("bad-usage", str(error), "", 2)
     if isinstance(error, _USAGE):
         return _shape("bad-usage", _usage_message(error), _usage_hint(error), 2)
     if isinstance(error, OSError) and error.filename:
@@ -86,7 +92,8 @@ def report(shape: dict[str, object], *, json: bool) -> None:
         return
     problems = shape["problems"]
     assert isinstance(problems, Sequence)  # describe() sees to it
-    text = [problem_lines(problems)] if problems else [f"error: {shape['message']}"]
+    message = str(shape["message"])
+    text = [problem_lines(problems)] if problems else [message if message.startswith(_HELP) else f"error: {message}"]
     text += [f"hint: {shape['hint']}"] if shape["hint"] else []
     note("\n".join(text))
 

@@ -135,6 +135,7 @@ def _failed(code: int, said: list[str]) -> ShipwayError:
     words = said[starts[-1] :] if starts else [f"error: the controller ended with exit code {code}", *said[-_TAIL:]]
     hints = [number for number, line in enumerate(words) if line.startswith("hint: ")]
     message = "\n".join(words[: hints[0]] if hints else words).removeprefix("error: ")
-    hint = words[hints[0]].removeprefix("hint: ") if hints else ""  # the log may be another controller's too
+    # The log may be another controller's too, and on a full disk it is empty.
+    hint = words[hints[0]].removeprefix("hint: ") if hints else "`shipway up` without --detach shows what is wrong."
     kind = next((kind for kind in ShipwayError.__subclasses__() if kind.exit_code == code), ShipwayError)
     return kind(message, hint=hint)

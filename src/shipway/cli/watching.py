@@ -29,9 +29,10 @@ def succeeded(rollout: RolloutView) -> bool:
 
 
 def hint(rollout: RolloutView) -> str:
-    """What to look at when it did not end well."""
+    """When it did not end well: the last words of its processes, if they were why, and what to look at."""
+    said = "".join(f"  | {line}\n" for line in rollout.log_tail)
     logs = f"`shipway logs {rollout.app} --release {rollout.release}` shows what it wrote"
-    return f"hint: {logs}, `shipway rollout show {rollout.id}` the evidence, `shipway rollout retry {rollout.id}` tries again."
+    return f"{said}hint: {logs}, `shipway rollout show {rollout.id}` the evidence, `shipway rollout retry {rollout.id}` tries again."
 
 
 def until_ended(client: Client, app: str, rollout: str, *, json: bool = False, silent: bool = False) -> RolloutView:

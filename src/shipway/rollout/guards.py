@@ -106,12 +106,12 @@ def may_be_promoted(state: Delivery, _event: Event) -> bool:
 
 def may_go_forward(state: Delivery, event: Event) -> bool:
     """Every instance can serve, and PASS; or the time allowed is over and the plan says `onInconclusive: advance`."""
-    rollout = _rollout(state)
-    if rollout.failed or rollout.judgement is None or not _release(state).is_ready:
+    rollout, release = _rollout(state), _release(state)
+    if rollout.failed or rollout.judgement is None:
         return False
     if rollout.judgement.verdict is Verdict.PASS:
-        return True
-    return _is_out_of_time(state, event) and _release(state).plan.inconclusive == "advance"
+        return release.is_ready
+    return release.plan.inconclusive == "advance" and _is_out_of_time(state, event) and release.is_ready
 
 
 def must_hold(state: Delivery, event: Event) -> bool:
@@ -158,7 +158,7 @@ def _doubt(judgement: Judgement, state: Delivery, event: Event) -> str:
     release = _release(state)
     if judgement.verdict in {Verdict.HOLD, Verdict.ERROR}:
         return judgement.sentence
-    if _is_out_of_time(state, event) and release.plan.inconclusive == "hold":
+    if release.plan.inconclusive == "hold" and _is_out_of_time(state, event):
         return f"not enough evidence in the time allowed: {judgement.sentence}"
     if judgement.verdict is Verdict.PASS and not release.is_ready:
         return f"nothing speaks against it, but only {release.readiness}"

@@ -4,13 +4,13 @@ With ``exposureBudget`` the ramp chooses its own weights. The written steps then
 how many requests, who must agree), and the last of them is where the ramp ends. The next weight is the largest of which
 even the worst release that the evidence still allows is expected to be found before it has cost the budget; never less
 than the present one. Where no more is allowed, another step at the same weight adds evidence, which rules out the worst
-and so allows more.
+and so allows more; a person may promote without waiting for it.
 
 Earlier steps are not charged against the budget: the judge remembers their evidence, so that what a bad release costs
 until it is found is one sum, however it is spread over steps; and errors that both arms shared are nobody's loss.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
@@ -93,22 +93,14 @@ def _choose(plan: DeliveryPlan, rollout: Rollout) -> tuple[float, str]:
     if evidence is not None:
         phi = evidence.phi
         worst = upper(evidence.canary_bad / phi, evidence.canary_total / phi, evidence.level)
-    candidates = _candidates(plan)
-    chosen = next_weight(
-        plan.judge,
-        rps,
-        rate,
-        seconds=seconds,
-        above=rollout.weight,
-        phi=phi,
-        weights=candidates,
-        worst_rate=worst,
-    )
-    weight = chosen or max(rollout.weight, candidates[0])
-    loss = expected_loss(plan.judge, rps, rate, Step(weight=weight, at_least=seconds), phi=phi, worst_rate=worst)
-    most = "the most that is allowed" if chosen else "no more is allowed yet"
-    budget = f"of {plan.judge.exposure_budget:g} failed requests"
-    return weight, f"{most}: at {_round(rps)} requests/s a bad release would cost up to {_round(loss)} {budget}"
+    smallest, *_ = candidates = _candidates(plan)
+    judged: dict[str, Any] = {"phi": phi, "worst_rate": worst}
+    chosen = next_weight(plan.judge, rps, rate, seconds=seconds, above=rollout.weight, weights=candidates, **judged)
+    told = chosen or next((one for one in candidates if one > rollout.weight), smallest)
+    loss = expected_loss(plan.judge, rps, rate, Step(weight=told, at_least=seconds), **judged)
+    cost = f"{told:g} % of {_round(rps)} requests/s could cost {_round(loss)} failed requests"
+    allowed = f"{plan.judge.exposure_budget:g} are allowed"
+    return chosen or max(rollout.weight, smallest), f"{cost}, {allowed}"
 
 
 def _round(value: float) -> str:

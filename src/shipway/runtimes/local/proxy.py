@@ -51,8 +51,9 @@ _LISTENER_LOOKS = 8
 
 _LISTENER_VERSION = "listener_manager.lds.version_text"
 
-_BACKOFF = (0.05, 5.0)
-"""First and longest delay in seconds before Envoy is started again."""
+_BACKOFF = (0.05, 1.0)
+"""First and longest delay in seconds before Envoy is started again. Without it nobody is served, so that even one that is
+killed again and again comes back within 2 s."""
 
 _DRAIN_SECONDS = 60
 """How long Envoy lets connections of a removed listener live; each answer on them says ``connection: close``."""
