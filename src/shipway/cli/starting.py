@@ -1,19 +1,21 @@
-"""Starting and ending the controller's process, in the foreground or detached. Used by ``up``, ``down`` and ``demo``."""
+"""Starting and ending the controller's process, in the foreground or detached. Used by ``up``, ``down`` and ``demo``.
 
-import asyncio
+What takes long to import is imported late: a detached controller starts meanwhile, on another core.
+"""
+
 import contextlib
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import psutil
-
-from shipway.cli.client import Client
-from shipway.cli.home import LOG
-from shipway.engine.views import ControllerView
+from shipway.cli.home import LOG, socket_path
 from shipway.model.errors import ControllerConflict, ControllerUnreachable, ShipwayError
+
+if TYPE_CHECKING:
+    from shipway.engine.views import ControllerView
 
 _START = 60.0
 """Seconds for a detached controller to answer. Adopting thousands of releases takes a while; nothing takes this long."""
@@ -28,13 +30,15 @@ _TAIL = 15
 
 def run(home: Path, platform: Path | None, ready: Callable[[], None]) -> None:
     """Be the controller until told to end."""
+    import asyncio
+
     from shipway.cli import wiring
 
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(wiring.serve(home, platform, ready))
 
 
-def start_detached(home: Path, platform: Path | None) -> ControllerView:
+def start_detached(home: Path, platform: Path | None) -> "ControllerView":
     """Start the controller in a session of its own and wait until it answers.
 
     Raises:
@@ -57,7 +61,9 @@ def start_detached(home: Path, platform: Path | None) -> ControllerView:
         raise
 
 
-def _answered(home: Path, process: subprocess.Popen[bytes], log: Path, begin: int) -> ControllerView:
+def _answered(home: Path, process: subprocess.Popen[bytes], log: Path, begin: int) -> "ControllerView":
+    import shipway.cli.client  # noqa: F401  # so that the first answer is read at once
+
     deadline = time.monotonic() + _START
     while time.monotonic() < deadline:
         view = answering(home)
@@ -71,8 +77,12 @@ def _answered(home: Path, process: subprocess.Popen[bytes], log: Path, begin: in
     raise ShipwayError(f"the controller did not answer within {_START:g} s", hint=f"Its log is {log}.")
 
 
-def answering(home: Path) -> ControllerView | None:
+def answering(home: Path) -> "ControllerView | None":
     """The controller of ``home``, if one answers."""
+    if not socket_path(home).exists():
+        return None
+    from shipway.cli.client import Client
+
     with Client(home) as client, contextlib.suppress(ControllerUnreachable):
         return client.controller()
     return None
@@ -86,10 +96,14 @@ def end(home: Path) -> int | None:
     """
     running = answering(home)
     if running is None:
+        import asyncio
+
         from shipway.cli import wiring
 
         asyncio.run(wiring.end_orphans(home))
         return None
+    from shipway.cli.client import Client
+
     with Client(home) as client:
         client.shut_down()
     deadline = time.monotonic() + _END
@@ -103,6 +117,8 @@ def end(home: Path) -> int | None:
 
 
 def _alive(pid: int) -> bool:
+    import psutil
+
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
