@@ -15,6 +15,7 @@ from shipway.runtimes.local.runtime import LocalRuntime
 from shipway.testing import service
 from shipway.testing.contracts import delivery
 from shipway.testing.load import Load
+from tests.listening import app_port
 
 pytestmark = [pytest.mark.e2e]
 

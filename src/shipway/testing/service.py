@@ -124,7 +124,8 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 async def main() -> None:
     if os.environ.get("EXIT_AFTER") == "0":
-        sys.exit("giving up: no database")
+        print("giving up: no database", flush=True)
+        sys.exit(7)
     await asyncio.sleep(float(os.environ.get("START_DELAY", "0")))
     server = await asyncio.start_server(serve, "127.0.0.1", int(os.environ["PORT"]))
     print(f"{RELEASE} listens on {os.environ['PORT']}", flush=True)
