@@ -53,7 +53,11 @@ def test_four_releases(tmp_path: Path) -> None:
     page = report.read_text()
     assert all(f"storefront-{number}" in page for number in range(1, 5))
     assert list(tmp_path.glob("shipway-demo-*")) == []
-    assert everything(str(tmp_path)) == []
+    # A keeper that was starting at that moment finds its directory gone, and ends by itself.
+    deadline = time.monotonic() + 10
+    while left := everything(str(tmp_path)):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -81,7 +85,11 @@ def test_an_interruption_leaves_nothing_behind(tmp_path: Path, number: signal.Si
         assert demo.wait(timeout=40) == 130, log.read_text()
     assert "Traceback" not in log.read_text()
     assert list(tmp_path.glob("shipway-demo-*")) == []
-    assert everything(str(tmp_path)) == []
+    # A keeper that was starting at that moment finds its directory gone, and ends by itself.
+    deadline = time.monotonic() + 10
+    while left := everything(str(tmp_path)):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)
 
 
 def test_ports_are_free_and_different() -> None:

@@ -205,7 +205,7 @@ def test_a_service_that_never_becomes_ready(shipway: Shell, home: Path, file: Pa
 
 def test_a_service_that_crashes_shows_its_last_words(shipway: Shell, home: Path, file: Path) -> None:
     shipway("up", "--detach")
-    deployed = shipway("deploy", file, "--set", "spec.env.EXIT_AFTER=0.01", "--watch")
+    deployed = shipway("deploy", file, "--set", "spec.env.EXIT_AFTER=0", "--watch")
     assert deployed.code == 1
     assert "  | giving up: no database\n" in deployed.err
     shown = shipway("rollout", "show", "shop").out

@@ -11,11 +11,11 @@ from shipway.engine.ports import MetricSource, Router, Runtime
 from shipway.metrics.envoy import EnvoyMetrics
 from shipway.model.ids import AppName, ReleaseId
 from shipway.model.workload import Probe, Workload
-from shipway.runtimes.local.ports import free_port
 from shipway.runtimes.local.runtime import LocalRuntime
 from shipway.testing import service
 from shipway.testing.contracts import delivery
 from shipway.testing.load import Load
+from tests.listening import app_port
 
 pytestmark = [pytest.mark.e2e]
 
@@ -92,7 +92,7 @@ class LocalStage:
         )
 
     def port(self, app: AppName) -> int:
-        return self._ports.setdefault(app, free_port(set(self._ports.values())))
+        return self._ports.setdefault(app, app_port())
 
     async def traffic(self, app: AppName, requests: int) -> None:
         await Load(self.port(app), rate=200, seconds=requests / 200).run()

@@ -105,7 +105,7 @@ def test_delivery_is_carried_over() -> None:
     declared = parse_documents([Source("shop.yaml", application().text)]).declared[0].application
     plan = plan_of(declared, around())
     assert [(step.weight, step.at_least, step.min_requests) for step in plan.steps] == [(5.0, 2.0, 20), (50.0, 2.0, 20)]
-    assert (plan.strategy, plan.keep, plan.ready_within, plan.judge.warm_up) == ("canary", 5.0, 20.0, 0.0)
+    assert (plan.strategy, plan.keep, plan.ready_within, plan.judge.warm_up) == ("canary", 5.0, 22.0, 0.0)
 
 
 def test_costs_are_not_compared_while_the_canary_has_little_to_do() -> None:

@@ -17,9 +17,9 @@ import pytest
 
 from shipway.model.errors import ShipwayError
 from shipway.runtimes.local.kept import Kept
-from shipway.runtimes.local.ports import free_port
 from shipway.testing import service
 from shipway.testing.load import Load, Shot, failures, shares
+from tests.listening import app_port
 
 pytestmark = pytest.mark.e2e
 
@@ -46,7 +46,7 @@ class Site:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self.port = free_port(())
+        self.port = app_port()
         self.controller: asyncio.subprocess.Process | None = None
 
     async def up(self) -> float:

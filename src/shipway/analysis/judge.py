@@ -54,7 +54,9 @@ def begin_step(policy: JudgePolicy, state: JudgeState, step: Step, at: float) ->
     del policy  # part of the contract: a later logic may treat steps by policy
     number = state.step_number + 1
     moved = tuple(_next_step(one, number) for one in state.tracks)
-    return msgspec.structs.replace(state, step=step, step_at=at, step_number=number, tracks=moved, sample=0, others=0)
+    return msgspec.structs.replace(
+        state, step=step, step_at=at, step_number=number, tracks=moved, sample=0, others=0, looks=0
+    )
 
 
 def observe(policy: JudgePolicy, state: JudgeState, reading: Reading) -> JudgeState:
@@ -138,6 +140,7 @@ def _observed(policy: JudgePolicy, state: JudgeState, reading: Reading, canary: 
         baseline=baseline.now,
         canary=canary.now,
         sample=state.sample + canary.requests,
+        looks=state.looks + 1,
         others=state.others + baseline.requests,
         split=split,
     )

@@ -10,7 +10,7 @@
     /exit?CODE   ends the process
     /say?TEXT    writes TEXT to stdout
 
-Environment: EXIT_AFTER and START_DELAY in seconds; ERRORS, the share of requests to / that fail; SLOW, the seconds that
+Environment: EXIT_AFTER (0: before it listens) and START_DELAY in seconds; ERRORS, the share of requests to / that fail; SLOW, the seconds that
 those which do not fail take, or that SLOW_SHARE of them do.
 """
 
@@ -18,6 +18,7 @@ import asyncio
 import json
 import os
 import random
+import sys
 from pathlib import Path
 
 HELD: list[bytes] = []
@@ -122,6 +123,9 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 async def main() -> None:
+    if os.environ.get("EXIT_AFTER") == "0":
+        print("giving up: no database", flush=True)
+        sys.exit(7)
     await asyncio.sleep(float(os.environ.get("START_DELAY", "0")))
     server = await asyncio.start_server(serve, "127.0.0.1", int(os.environ["PORT"]))
     print(f"{RELEASE} listens on {os.environ['PORT']}", flush=True)
