@@ -97,11 +97,11 @@ CASES = (
 )
 
 
-def shipway(world: World, history: float = HISTORY) -> rivals.Outcome:
-    """Shipway's judge: one indicator, default policy, ``history`` seconds of the baseline before the rollout."""
+def shipway(world: World, history: float = HISTORY, policy: JudgePolicy | None = None) -> rivals.Outcome:
+    """Shipway's judge: one indicator, ``history`` seconds of the baseline before the rollout; a default policy if None."""
     kind = world.scenario.indicator
     name = "errorRate" if kind == "errors" else "latency > 200ms"
-    policy = JudgePolicy(
+    policy = policy or JudgePolicy(
         indicators=(Indicator(name=name, kind=kind, threshold_ms=200.0),), warm_up=world.scenario.warm_up
     )
     fleet = Fleet(policy, world.repetitions, at=-history)

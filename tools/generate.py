@@ -22,8 +22,8 @@ GENERATED: tuple[tuple[str, Callable[[], str]], ...] = (
     ("schemas/platform.schema.json", spec_reference.platform_schema),
     ("docs/spec.md", spec_reference.reference),
     ("docs/state-machine.svg", diagram.svg),
-    ("docs/live-rollout.svg", picture.live_rollout),
     ("docs/cli.md", cli_reference.reference),
+    ("docs/live-rollout.svg", picture.live_rollout),
 )
 
 

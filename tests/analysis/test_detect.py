@@ -93,7 +93,7 @@ def test_the_worst_loss_grows_with_the_weight_and_the_budget_picks_the_largest()
 
 def test_evidence_that_rules_out_the_worst_allows_more() -> None:
     how = policy(exposure_budget=50.0)
-    known = [next_weight(how, 200, 0.005, seconds=300.0, worst_rate=worst) for worst in (1.0, 0.03, 0.007)]
+    known = [next_weight(how, 200, 0.005, seconds=300.0, worst_rate=worst) for worst in (1.0, 0.03, 0.0065)]
     assert known == sorted(known, key=lambda one: one or 0), "the less a release can still be, the more it may be given"
     assert known[0] != known[-1] == 50
     step = Step(weight=50, at_least=300.0)

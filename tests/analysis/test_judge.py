@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from shipway.analysis.judge import LOGIC, begin, begin_step, judge, observe
 from shipway.analysis.policy import Indicator, JudgePolicy, Step
 from shipway.analysis.readings import ArmReading, Reading
-from shipway.analysis.verdict import Verdict
+from shipway.analysis.verdict import Judgement, Verdict
 from tests.analysis.streams import ERRORS, SLOW, STEP, fold, history, policy, readings, traffic
 
 
@@ -267,3 +267,21 @@ def test_without_a_step_nothing_moves() -> None:
 def test_a_policy_without_indicators_passes_on_time_alone() -> None:
     how = JudgePolicy(indicators=())
     assert judge(how, fold(how, list(readings([(9, 10, 0, 190)] * 300))), 300.0).verdict is Verdict.PASS
+
+
+def test_a_short_step_does_not_pass_what_looks_bad() -> None:
+    """All that fails between two readings is one cause for all the judge can know; it is nothing to go forward on."""
+    step = Step(weight=30.0, at_least=1.0, min_requests=10)
+
+    def after(*ticks: tuple[int, int, int, int]) -> Judgement:
+        return judge(policy(), fold(policy(), list(readings(ticks, weight=0.3)), step), float(len(ticks)))
+
+    once = after((90, 126, 0, 290))
+    assert once.verdict is Verdict.INCONCLUSIVE
+    assert "more readings to tell a bad release from one bad moment" in once.sentence
+    good, bad = (0, 40, 0, 100), (30, 40, 0, 100)
+    thrice = after(good, bad, bad, bad)
+    assert thrice.verdict is Verdict.INCONCLUSIVE
+    assert thrice.sentence.endswith("too suspicious to go on with, not enough to take it back")
+    assert after(bad, bad, bad, bad).verdict is Verdict.FAIL
+    assert after(good, good, good, good).verdict is Verdict.PASS

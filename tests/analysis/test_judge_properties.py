@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from shipway.analysis.judge import begin, begin_step, judge, observe
 from shipway.analysis.policy import Indicator, Step
 from shipway.analysis.readings import ArmReading, Reading
+from shipway.analysis.ruling import LEAST_LOOKS
 from shipway.analysis.track import CountTrack
 from shipway.analysis.verdict import Verdict
 from tests.analysis.streams import ERRORS, SLOW, STEP, fold, policy, readings
@@ -154,5 +155,5 @@ def test_a_step_passes_only_with_its_time_and_its_sample(at_least: int, wanted: 
     for reading in readings([(0, 2, 0, 38)] * 150):
         state = observe(how, state or begin_step(how, begin(how, 0.0), step, 0.0), reading)
         verdict = judge(how, state, reading.at)
-        ready = reading.at >= at_least and 2 * reading.at >= wanted
+        ready = reading.at >= max(at_least, LEAST_LOOKS) and 2 * reading.at >= wanted
         assert verdict.verdict is (Verdict.PASS if ready else Verdict.INCONCLUSIVE)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from shipway.cli.home import ADDRESS
 from tests.cli.shell import Shell
 from tests.cli.stub import Stub
 
@@ -21,7 +22,16 @@ def shipway(home: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
     return Shell(capsys)
 
 
-@pytest.fixture
-def stub(home: Path) -> Iterator[Stub]:
-    with Stub(home) as running:
+@pytest.fixture(scope="session")
+def server() -> Iterator[Stub]:
+    """One server for all tests: starting and ending one takes longer than any of them."""
+    with tempfile.TemporaryDirectory(prefix="shipway-stub-") as directory, Stub(Path(directory)) as running:
         yield running
+
+
+@pytest.fixture
+def stub(home: Path, server: Stub) -> Stub:
+    """A controller of ``home`` that says what it is told to."""
+    server.forget()
+    (home / ADDRESS).write_text(str(server.socket))
+    return server

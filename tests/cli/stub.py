@@ -114,7 +114,16 @@ def controller(**changes: Any) -> ControllerView:
 class Stub:
     """Answers by (method, path): a view, a dict, bytes as they are, an error to report, or a list to be streamed."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, directory: Path) -> None:
+        self.socket = directory / SOCKET
+        self.forget()
+        methods = ["GET", "POST"]
+        app = Starlette(routes=[Route("/{path:path}", self._answer, methods=methods)])
+        self._server = uvicorn.Server(uvicorn.Config(app, uds=str(self.socket), log_config=None, lifespan="off"))
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._server.serve()))
+
+    def forget(self) -> None:
+        """Begin anew, for the next test."""
         self.answers: dict[tuple[str, str], Any] = {
             ("GET", "/v1/controller"): controller(),
             ("GET", "/v1/applications/shop"): application(),
@@ -124,10 +133,6 @@ class Stub:
         }
         self.asked: list[tuple[str, str, Any]] = []
         """(method, path with query, body)."""
-        methods = ["GET", "POST"]
-        app = Starlette(routes=[Route("/{path:path}", self._answer, methods=methods)])
-        self._server = uvicorn.Server(uvicorn.Config(app, uds=str(home / SOCKET), log_config=None, lifespan="off"))
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._server.serve()))
 
     def __enter__(self) -> Self:
         self._thread.start()

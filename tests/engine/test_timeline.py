@@ -7,14 +7,16 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from shipway.analysis.policy import Indicator, JudgePolicy, Step
-from shipway.analysis.readings import ArmReading
+from shipway.analysis.readings import ArmReading, Reading
 from shipway.engine import timeline as module
+from shipway.engine.replay import rejudge
 from shipway.engine.sentences import increase
 from shipway.engine.timeline import Timeline, timeline, timelines
 from shipway.model.errors import NotFound
-from shipway.model.ids import RolloutId
+from shipway.model.ids import ReleaseId, RolloutId
 from shipway.rollout.events import (
     AbortRequested,
     CommandFailed,
@@ -27,6 +29,7 @@ from shipway.rollout.events import (
     ReleaseRequested,
     ResumeRequested,
     RetryRequested,
+    RoutesApplied,
     UndoRequested,
 )
 from shipway.rollout.evolve import evolve, initial
@@ -189,6 +192,56 @@ def test_people_speak():
     assert paused_at.reason == "paused by bob"
 
 
+def promoting(events: list[Event]) -> int:
+    """Where the routes of the second release's promotion are applied: before it, the promotion waits for them."""
+    ended = timelines(events, APP)[1].ended_at
+    return next(i for i, event in enumerate(events) if isinstance(event, RoutesApplied) and event.at == ended)
+
+
+def test_a_promotion_that_is_taken_back_was_decided_when_it_was_taken_back(events: list[Event]):
+    i = promoting(events)
+    last = events[i - 1]
+    assert isinstance(last, Observed)
+    assert last.reading.canary is not None
+    assert timelines(events[:i], APP)[-1].phase is Phase.PROMOTING
+    taken_back, counters, others = list(events[:i]), last.reading.canary, last.reading.baseline
+    assert others is not None
+    for at in (last.at + 0.1 * n for n in range(1, 40)):
+        counters = replace(counters, requests=counters.requests + 20, errors=counters.errors + 6)
+        others = replace(others, requests=others.requests + 20)
+        taken_back.append(Observed(at=at, reading=Reading(at, others, counters, 0.5)))
+        if timelines(taken_back, APP)[-1].phase is Phase.REVERTING:
+            break
+    one = timelines(taken_back, APP)[-1]
+    assert (one.phase, one.failed_requests) == (Phase.REVERTING, counters.errors)
+    shifted = next(span.at for span in one.phases if span.phase is Phase.SHIFTING)
+    assert one.seconds_to_verdict == taken_back[-1].at - shifted
+    again = rejudge(taken_back, one.rollout)
+    assert again.identical
+    assert (again.original.verdict, again.original.seconds) == ("rolled_back", one.seconds_to_verdict)
+
+
+def test_readings_while_a_promotion_waits_for_its_routes_do_not_move_the_verdict(events: list[Event]):
+    i = promoting(events)
+    last = events[i - 1]
+    assert isinstance(last, Observed)
+    late = Observed(at=last.at + 0.1, reading=replace(last.reading, at=last.at + 0.1))
+    longer = [*events[:i], late, *events[i:]]
+    one, again = timelines(longer, APP)[1], rejudge(longer, RolloutId("storefront-2"))
+    assert again.identical
+    assert (one.verdict, again.replayed.verdict) == ("promoted", "promoted")
+    assert again.replayed.seconds == one.seconds_to_verdict == timelines(events, APP)[1].seconds_to_verdict
+
+
+def test_a_reading_of_another_rollouts_canary_costs_nothing(events: list[Event]):
+    i = next(i for i, event in enumerate(events) if isinstance(event, Observed)) + 2
+    found = events[i]
+    assert isinstance(found, Observed)
+    other = replace(found, at=found.at + 0.1, reading=replace(found.reading, at=found.at + 0.1), canary=ReleaseId("v9"))
+    before, after = timelines(events, APP)[1], timelines([*events[: i + 1], other, *events[i + 1 :]], APP)[1]
+    assert (after.requests, after.points) == (before.requests, before.points)
+
+
 def test_undo_and_retry_are_told_too():
     events = record([Version("a"), Version("b", FAILING)])
     state = initial(APP)
@@ -246,6 +299,12 @@ def test_indicators_that_are_no_shares_have_no_band():
     assert isclose(cost.canary.rate, 0.002, rel_tol=0.5)
     assert (cost.canary.low, shift.canary.low, rate.canary.rate) == (None, None, None)
     assert one.indicators[2].allowed == 1000.0
+
+
+def test_without_a_label_a_release_goes_by_its_id():
+    nameless = timelines(record([Version(""), Version("")]), APP)
+    assert [(one.name, one.against) for one in nameless] == [("v1", ""), ("v2", "v1")]
+    assert nameless[0].events[0].sentence == "ada released a new version"
 
 
 def test_it_survives_json(demo: tuple[Timeline, ...]):

@@ -99,13 +99,14 @@ def test_the_files_say_what_the_demo_needs():
 
 @pytest.mark.e2e
 def test_the_page_names_its_release_and_shows_the_inventorys_goods(inventory: Service, free_ports: Iterator[int]):
-    with running("storefront", next(free_ports), INVENTORY_URL=inventory.url) as shop, httpx.Client() as client:
+    env = {"INVENTORY_URL": inventory.url, "VERSION": "1.0 <b>"}
+    with running("storefront", next(free_ports), **env) as shop, httpx.Client() as client:
         answers = [client.get(shop.url) for _ in range(3)]
         goods = client.get(f"{inventory.url}/items").json()
         missing = client.get(f"{shop.url}/nowhere")
         health = client.get(f"{shop.url}/healthz")
     assert all(answer.status_code == 200 and answer.headers["x-release"] == "v7" for answer in answers)
-    assert "<code>v7</code>" in answers[0].text
+    assert "<code>1.0 &lt;b&gt; (v7)</code>" in answers[0].text
     assert len(goods) >= 3
     assert all(item["name"] in answers[0].text for item in goods)
     assert missing.status_code == 404

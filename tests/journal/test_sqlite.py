@@ -234,6 +234,21 @@ def test_a_database_of_something_else_is_left_alone(path: Path) -> None:
     assert path.read_bytes() == before
 
 
+def test_a_small_file_that_is_no_database_is_not_taken_for_a_cut_off_journal(path: Path) -> None:
+    path.write_text("just text")
+    for touch in (SqliteJournal.open, repair):
+        with pytest.raises(JournalError, match="is not a journal of Shipway"):
+            touch(path)
+    assert path.read_text() == "just text"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_directory_is_named_as_one(tmp_path: Path) -> None:
+    for read_only in (False, True):
+        with pytest.raises(JournalError, match="is a directory"):
+            SqliteJournal.open(tmp_path, read_only=read_only)
+
+
 def test_a_newer_format_is_refused(path: Path) -> None:
     write(path, 1)
     with closing(sqlite3.connect(path)) as other:

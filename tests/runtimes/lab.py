@@ -22,9 +22,9 @@ from shipway.model.routing import Affinity, CanaryMatch, Routes
 from shipway.model.weights import weights
 from shipway.model.workload import Probe, Workload
 from shipway.rollout.commands import SetRoutes, StartRelease, StopRelease
-from shipway.runtimes.local.ports import free_port
 from shipway.runtimes.local.runtime import LocalRuntime
 from shipway.testing import service
+from tests.listening import app_port
 
 SERVICE = Path(service.__file__)
 T = TypeVar("T")
@@ -146,7 +146,7 @@ class Lab:
 @contextlib.asynccontextmanager
 async def lab(directory: Path, *known: str) -> AsyncIterator[Lab]:
     """An open lab; shut down afterwards, and nothing may be left."""
-    found = Lab(directory / "state", free_port(()))
+    found = Lab(directory / "state", app_port())
     try:
         await found.open(*known)
         yield found

@@ -16,8 +16,8 @@ from shipway.model.ids import AppName, Generation, ReleaseId
 from shipway.model.routing import Routes
 from shipway.model.weights import split, weights
 from shipway.runtimes.local import proxy as proxy_module
-from shipway.runtimes.local.ports import free_port
 from shipway.runtimes.local.proxy import Proxy
+from tests.listening import app_port
 
 SHOP = AppName("shop")
 V1, V2, V3 = ReleaseId("v1"), ReleaseId("v2"), ReleaseId("v3")
@@ -48,7 +48,7 @@ class AgreeingAdmin:
 def proxy_over(directory: Path) -> Proxy:
     found = Proxy(directory)
     found.admin = AgreeingAdmin()  # type: ignore[assignment]  # answers like one
-    found._recall()
+    found.recall()
     found._write_everything()
     return found
 
@@ -99,7 +99,7 @@ AFTER = split(V1, V2, 25.0)
 def test_death_between_any_two_writes_leaves_a_whole_configuration(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    port = free_port(())
+    port = app_port()
 
     async def scenario() -> None:
         proxy = proxy_over(tmp_path)
@@ -126,7 +126,7 @@ def test_a_change_that_was_remembered_is_never_taken_back_by_the_next_controller
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A canary at weight 0 must not return because the controller died before it could confirm."""
-    port = free_port(())
+    port = app_port()
 
     async def scenario() -> None:
         proxy = proxy_over(tmp_path)
@@ -144,7 +144,7 @@ def test_a_change_that_was_remembered_is_never_taken_back_by_the_next_controller
 
 
 def test_a_refused_change_is_taken_back_and_one_without_answer_is_not(tmp_path: Path) -> None:
-    port = free_port(())
+    port = app_port()
 
     async def scenario() -> None:
         proxy = proxy_over(tmp_path)
@@ -178,7 +178,7 @@ def test_whatever_is_done_in_whatever_order_the_configuration_is_whole(
     tmp_path_factory: pytest.TempPathFactory, script: list[tuple[str, Any]]
 ) -> None:
     directory = tmp_path_factory.mktemp("proxy")
-    port = free_port(())
+    port = app_port()
 
     async def play() -> None:
         proxy, running, routed = proxy_over(directory), set(), set()

@@ -223,11 +223,15 @@ async def test_an_envoy_that_does_not_start_shows_its_last_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = tmp_path / "envoy"
-    broken.write_text("#!/bin/sh\necho cannot find libm.so.6\nexit 1\n")
+    broken.write_text("#!/bin/sh\necho cannot find libm.so.6\nexit 3\n")
     broken.chmod(0o755)
     monkeypatch.setenv("SHIPWAY_ENVOY", str(broken))
     runtime = LocalRuntime(tmp_path / "state")
-    with pytest.raises(RuntimeFault, match=r"Envoy does not start; its last words:\n  cannot find libm.so.6"):
+    said = r"Envoy does not start: exit code 3. Its last words:\n  cannot find libm.so.6"
+    with pytest.raises(RuntimeFault, match=said):
+        await runtime.open(lambda _app, _event: None, {})
+    broken.write_text("#!/bin/sh\nexit 1\n")
+    with pytest.raises(RuntimeFault, match=r"Envoy does not start: exit code 1. Its last words: none$"):
         await runtime.open(lambda _app, _event: None, {})
     monkeypatch.setenv("SHIPWAY_ENVOY", str(tmp_path / "nothing"))
     with pytest.raises(RuntimeFault, match="does not exist or cannot be executed") as caught:

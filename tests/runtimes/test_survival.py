@@ -12,6 +12,7 @@ import pytest
 from shipway.model.ids import AppName
 from shipway.rollout.events import InstancesChanged, ReleaseStopped
 from shipway.runtimes.local.kept import Kept
+from shipway.runtimes.local.runtime import LocalRuntime
 from shipway.testing.load import Load, failures, shares
 from tests.runtimes.lab import SHOP, Lab, lab, real, workload
 
@@ -160,6 +161,27 @@ async def test_shutdown_ends_everything_and_the_next_open_brings_it_back(tmp_pat
         await it.runtime.shutdown()
         assert (await busy).status_code == 200
         assert it.processes() == []
+        await it.reopen("v1")
+        await it.until(lambda: it.states("v1") == ["ready"])
+        assert (await it.get()).text == "v1"
+
+
+@real
+async def test_what_a_dead_controller_has_left_is_ended_without_starting_anything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with lab(tmp_path) as it:
+        await it.start(workload("v1"))
+        await it.route(v1=100)
+        busy = asyncio.create_task(it.get("/slow?0.5"))
+        await asyncio.sleep(0.2)
+        await it.runtime.close()
+        monkeypatch.setenv("SHIPWAY_ENVOY", "/nonexistent")  # whatever is missing, what runs can be ended
+        assert await LocalRuntime(it.directory).end_left_over() == 1
+        assert (await busy).status_code == 200
+        assert it.processes() == []
+        assert await LocalRuntime(it.directory).end_left_over() == 1  # and once more, with nothing there
+        monkeypatch.delenv("SHIPWAY_ENVOY")
         await it.reopen("v1")
         await it.until(lambda: it.states("v1") == ["ready"])
         assert (await it.get()).text == "v1"

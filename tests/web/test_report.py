@@ -158,3 +158,10 @@ def test_indicators_without_rates_are_judged_in_the_picture_all_the_same():
 def test_a_release_that_did_not_start_shows_its_log(demo: tuple[Timeline, ...]):
     html = render_report([replace(demo[0], log_tail=("Traceback:", "boom"))], "Log", 0.0)
     assert "<pre>Traceback:\nboom</pre>" in html
+
+
+def test_without_a_label_the_release_goes_by_its_id(demo: tuple[Timeline, ...]):
+    page = Page(render_report([replace(demo[2], label="", baseline_label="")], "Ids", 0.0))
+    assert page.rows[1][0] == "v3 storefront v3"
+    assert "canary v3" in picture(replace(demo[2], label=""))
+    assert "baseline v2" in picture(replace(demo[2], baseline_label=""))

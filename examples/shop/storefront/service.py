@@ -5,6 +5,7 @@
 
 Environment:
     PORT, INVENTORY_URL   where to listen and whom to ask
+    VERSION               what people call this release; shown on the page
     BASE_MS               median of its own part of the response time, milliseconds (default 10)
     FAIL_SHARE            a bug to be released on purpose: this share (0..1) of the pages is answered 500
     SLOW_MS               another one: every page takes so many milliseconds longer (median; spread like the rest)
@@ -25,6 +26,7 @@ import web
 
 INVENTORY = urlsplit(os.environ.get("INVENTORY_URL", "http://127.0.0.1:8081"))
 BASE_MS, SLOW_MS, FAIL_SHARE = web.number("BASE_MS", 10), web.number("SLOW_MS", 0), web.number("FAIL_SHARE", 0)
+VERSION = os.environ.get("VERSION", "")
 PAGE = Template(Path(__file__).with_name("page.html").read_text(encoding="utf-8"))
 ROW = Template("<li><b>$name</b><span>$stock in stock</span><i>$price</i></li>")
 
@@ -54,7 +56,8 @@ class Storefront(web.Handler):
         if random.random() < FAIL_SHARE:
             return 500, "text/plain", "The page could not be made: FAIL_SHARE says that some are not.\n"
         rows = "".join(ROW.substitute({k: html.escape(str(v)) for k, v in item.items()}) for item in items)
-        return 200, "text/html", PAGE.substitute(release=html.escape(web.RELEASE), rows=rows)
+        release = html.escape(f"{VERSION} ({web.RELEASE})" if VERSION else web.RELEASE)
+        return 200, "text/html", PAGE.substitute(release=release, rows=rows)
 
     def items(self) -> list[dict[str, object]]:
         """The goods. A kept connection that was closed in the meantime is opened anew, once."""

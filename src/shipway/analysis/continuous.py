@@ -29,7 +29,7 @@ class Harm(msgspec.Struct, frozen=True):
     """Evidence that makes a FAIL: ln(K/alpha)."""
 
 
-class ContinuousTrack(msgspec.Struct, frozen=True):
+class ContinuousTrack(msgspec.Struct, frozen=True, tag=True):
     """Block under way, and mean and squared deviations (Welford) of the blocks before it."""
 
     opened: float

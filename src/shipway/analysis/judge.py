@@ -54,7 +54,9 @@ def begin_step(policy: JudgePolicy, state: JudgeState, step: Step, at: float) ->
     del policy  # part of the contract: a later logic may treat steps by policy
     number = state.step_number + 1
     moved = tuple(_next_step(one, number) for one in state.tracks)
-    return msgspec.structs.replace(state, step=step, step_at=at, step_number=number, tracks=moved, sample=0, others=0)
+    return msgspec.structs.replace(
+        state, step=step, step_at=at, step_number=number, tracks=moved, sample=0, others=0, looks=0
+    )
 
 
 def observe(policy: JudgePolicy, state: JudgeState, reading: Reading) -> JudgeState:
@@ -98,6 +100,8 @@ class _Interval(msgspec.Struct, frozen=True):
     """Every instance was warm from its beginning: latency counts."""
     moved: bool
     """The weight is not the one of the interval before."""
+    weight: float
+    """Canary share in force at its end, 0..1."""
 
 
 _ZERO = ArmReading(requests=0, errors=0)
@@ -120,7 +124,7 @@ def _since(before: Arm, now: Arm) -> _Delta:
 def _observed(policy: JudgePolicy, state: JudgeState, reading: Reading, canary: _Delta, baseline: _Delta) -> JudgeState:
     elapsed = reading.at - state.read_at
     warm = _youngest(canary.now.raw, baseline.now.raw) - elapsed >= policy.warm_up
-    interval = _Interval(reading.at, elapsed, canary, baseline, warm, reading.weight != state.weight)
+    interval = _Interval(reading.at, elapsed, canary, baseline, warm, reading.weight != state.weight, reading.weight)
     split = state.split
     if policy.check_exposure:
         split = split.observe(state.read_at, reading.weight, canary.requests, baseline.requests)
@@ -136,6 +140,7 @@ def _observed(policy: JudgePolicy, state: JudgeState, reading: Reading, canary: 
         baseline=baseline.now,
         canary=canary.now,
         sample=state.sample + canary.requests,
+        looks=state.looks + 1,
         others=state.others + baseline.requests,
         split=split,
     )
@@ -173,6 +178,8 @@ def _bins(delta: _Delta) -> dict[float, int]:
 def _observe_continuous(
     track: ContinuousTrack, indicator: Indicator, level: float, interval: _Interval
 ) -> ContinuousTrack:
+    if indicator.least_weight and (interval.moved or interval.weight < indicator.least_weight):
+        return msgspec.structs.replace(track, opened=interval.at)
     canary, baseline = _measure(indicator, interval.canary), _measure(indicator, interval.baseline)
     absolute = indicator.limit is not None
     if canary is None or (baseline is None and not absolute):

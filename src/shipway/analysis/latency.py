@@ -65,7 +65,7 @@ MINIMUM = 100
 """Requests per arm from which the bands hold (m in the formula)."""
 
 
-class DistributionTrack(msgspec.Struct, frozen=True):
+class DistributionTrack(msgspec.Struct, frozen=True, tag=True):
     """Latency histograms of both arms in the step under way.
 
     Every step starts anew: over several steps the arms would be mixed from different times in different shares, and a

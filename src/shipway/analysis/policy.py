@@ -26,6 +26,9 @@ class Indicator(msgspec.Struct, frozen=True, kw_only=True):
     floor: float = 0.0005
     margin: float = 0.0
     """Relative increase that is still fine for a continuous indicator (``increase < 10%`` is 0.1)."""
+    least_weight: float = 0.0
+    """Continuous: canary share (0..1) below which nothing is judged. A process costs something without any request, and a
+    canary with few requests looks dear for that alone."""
 
 
 class JudgePolicy(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,7 +17,7 @@ _ALTERNATIVES = counts.spaced(1.1, 30.0)
 """Multiples of the limit."""
 
 
-class RateTrack(msgspec.Struct, frozen=True):
+class RateTrack(msgspec.Struct, frozen=True, tag=True):
     """Requests of both arms together and the seconds they took."""
 
     requests: int = 0

@@ -4,7 +4,7 @@ Order matters: evidence against the release comes before doubts about the measur
 arms share, and only then the question whether the step has seen enough.
 """
 
-from math import sqrt
+from math import log, sqrt
 
 from shipway.analysis import bands, wording
 from shipway.analysis.policy import Indicator, JudgePolicy, Step
@@ -17,6 +17,14 @@ MISSED = 5
 
 SILENCE = 30.0
 """Seconds, and :data:`MISSED` intervals, without any reading that make an ERROR."""
+
+SUSPICION = 0.1
+"""No step forward on evidence that a release that is no worse would show, at any time, in at most this share of rollouts:
+short steps would otherwise be over before an obviously bad release has failed often enough to be blamed."""
+
+LEAST_LOOKS = 4
+"""Readings of both arms in a step before it may pass. While the dispersion is unknown, all that fails between two readings
+counts as one cause, so a single reading can show nothing, however bad it is."""
 
 
 def judge(policy: JudgePolicy, state: JudgeState, at: float) -> Judgement:
@@ -77,7 +85,13 @@ def _progress(policy: JudgePolicy, state: JudgeState, step: Step, at: float) -> 
         more = _until_no_worse(policy, state)
         if more != 0:
             return _judgement(policy, state, Verdict.INCONCLUSIVE, wording.not_shown(state.sample, more), more=more)
-    return _judgement(policy, state, Verdict.PASS, "")
+    if state.looks < LEAST_LOOKS:
+        return _judgement(policy, state, Verdict.INCONCLUSIVE, wording.unseen(state.sample, LEAST_LOOKS - state.looks))
+    passed = _judgement(policy, state, Verdict.PASS, "")
+    suspect = max(passed.indicators, key=lambda one: one.e, default=None)
+    if suspect is not None and suspect.e > log(len(policy.indicators) / SUSPICION):
+        return _judgement(policy, state, Verdict.INCONCLUSIVE, wording.suspicious(suspect))
+    return passed
 
 
 def _until_no_worse(policy: JudgePolicy, state: JudgeState) -> int | None:

@@ -44,6 +44,8 @@ class JudgeState(msgspec.Struct, frozen=True, kw_only=True):
     """Canary share in force at the last reading, 0..1."""
     baseline: Arm | None = None
     canary: Arm | None = None
+    looks: int = 0
+    """Readings of both arms in this step."""
     sample: int = 0
     """Canary requests in this step."""
     others: int = 0

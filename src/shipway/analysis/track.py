@@ -44,7 +44,7 @@ class Tick(msgspec.Struct, frozen=True):
 NOTHING = Tick(0, 0, 0, 0)
 
 
-class CountTrack(msgspec.Struct, frozen=True):
+class CountTrack(msgspec.Struct, frozen=True, tag=True):
     """Accumulators of one count indicator."""
 
     logs: tuple[float, ...]

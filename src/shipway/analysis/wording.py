@@ -140,6 +140,14 @@ def early(sample: int, left: float) -> str:
     return f"{sample:,} canary requests and nothing against it; {left:.0f} s of the step are left"
 
 
+def unseen(sample: int, looks: int) -> str:
+    return f"{sample:,} canary requests; {looks} more reading{'s' * (looks != 1)} to tell a bad release from one bad moment"
+
+
+def suspicious(found: IndicatorEvidence) -> str:
+    return f"{found.sentence}: too suspicious to go on with, not enough to take it back"
+
+
 def not_shown(sample: int, more: int | None) -> str:
     seen = f"{sample:,} canary requests do not show yet that it is no worse"
     return (

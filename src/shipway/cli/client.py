@@ -4,6 +4,7 @@ Everything that can go wrong on the way becomes an error of :mod:`shipway.model.
 reports arrives as the same class that was raised there.
 """
 
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,8 +15,7 @@ import httpx
 import msgspec
 
 from shipway.cli.home import socket_path
-from shipway.engine.service import Deployment, FieldView, LogFile
-from shipway.engine.views import ApplicationView, ControllerView, RolloutView
+from shipway.engine.views import ApplicationView, ControllerView, Deployment, FieldView, LogFile, RolloutView
 from shipway.model.errors import BadInput, ControllerUnreachable, ShipwayError
 from shipway.model.problems import Problem
 
@@ -58,8 +58,9 @@ class Client:
 
     def __init__(self, home: Path) -> None:
         self.home = home
+        self._socket = socket_path(home)
         self._http = httpx.Client(
-            transport=httpx.HTTPTransport(uds=str(socket_path(home))),
+            transport=httpx.HTTPTransport(uds=str(self._socket)),
             base_url="http://controller/v1",
             timeout=httpx.Timeout(_PATIENCE, connect=5.0),
             trust_env=False,
@@ -148,11 +149,18 @@ class Client:
             raise _reported(answer)
         return _decoded(answer.content, kind)
 
+    def _knock(self) -> None:
+        """Fail at once if nobody listens: httpcore would leave a socket open behind every refused connection."""
+        with socket.socket(socket.AF_UNIX) as door:
+            door.settimeout(5.0)
+            door.connect(str(self._socket))
+
     @contextmanager
     def _translated(self) -> Iterator[None]:
         try:
+            self._knock()
             yield
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol) as error:
+        except (OSError, httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise ControllerUnreachable(
                 f"no controller answers for {self.home}",
                 hint="Start it with `shipway up --detach`; if it runs elsewhere, name its directory with --home.",

@@ -33,6 +33,10 @@ def up(
 
     directory = home_directory(home)
     if detach:
+        if platform is not None:
+            from shipway.cli import wiring
+
+            wiring.read_platform(platform)  # here, so that its problems arrive as such and not as a log
         view = starting.start_detached(directory, platform)
         show(view, _described(view), json=json)
     else:

@@ -8,7 +8,7 @@ from shipway.cli import tables, watching
 from shipway.cli.client import Client
 from shipway.cli.documents import read
 from shipway.cli.output import lines, note, show
-from shipway.engine.service import Deployment
+from shipway.engine.views import Deployment
 from shipway.model.errors import BadInput
 from shipway.spec import Source, parse_documents
 

@@ -34,6 +34,10 @@ _USAGE = typer.BadParameter.__mro__[1]
 """typer's base of everything wrong with a command line, which it does not export by name."""
 
 
+_HELP = "Usage: "
+"""How help begins, which is an answer even where a verb was expected."""
+
+
 def run(verb: Callable[[], object], arguments: Sequence[str]) -> int:
     """Call ``verb`` and return the exit code; nothing is raised."""
     try:
@@ -44,7 +48,7 @@ def run(verb: Callable[[], object], arguments: Sequence[str]) -> int:
     except SystemExit as error:  # typer's own answer to a reader that is gone
         return _reader_gone() if isinstance(error.__context__, BrokenPipeError) else int(error.code or 0)
     except (KeyboardInterrupt, typer.Abort):
-        return _interrupted(arguments)
+        return 130
     except Exception as error:  # noqa: BLE001  # the last door before the user, who must never see a traceback
         return _failed(error, arguments)
     return code if isinstance(code, int) else 0
@@ -68,6 +72,8 @@ def describe(error: Exception, arguments: Sequence[str] = ()) -> dict[str, objec
     if isinstance(error, ShipwayError):
         problems = error.problems if isinstance(error, BadInput) else ()
         return _shape(error.code, error.message, error.hint, error.exit_code, problems)
+    if type(error).__name__ == "NoArgsIsHelpError":  # typer's; its message is the whole help
+        return _shape("bad-usage", str(error), "", 2)
     if isinstance(error, _USAGE):
         return _shape("bad-usage", _usage_message(error), _usage_hint(error), 2)
     if isinstance(error, OSError) and error.filename:
@@ -78,7 +84,7 @@ def describe(error: Exception, arguments: Sequence[str] = ()) -> dict[str, objec
 
 def report(shape: dict[str, object], *, json: bool) -> None:
     """Tell the user (standard error) or the program that asked for JSON (standard output)."""
-    from shipway.cli.output import problem_lines, to_json
+    from shipway.cli.output import note, problem_lines, to_json
 
     if json:
         sys.stdout.write(to_json({"error": shape}) + "\n")
@@ -86,9 +92,10 @@ def report(shape: dict[str, object], *, json: bool) -> None:
         return
     problems = shape["problems"]
     assert isinstance(problems, Sequence)  # describe() sees to it
-    text = [problem_lines(problems)] if problems else [f"error: {shape['message']}"]
+    message = str(shape["message"])
+    text = [problem_lines(problems)] if problems else [message if message.startswith(_HELP) else f"error: {message}"]
     text += [f"hint: {shape['hint']}"] if shape["hint"] else []
-    sys.stderr.write("\n".join(text) + "\n")
+    note("\n".join(text))
 
 
 def _shape(code: str, message: str, hint: str, exit_code: int, problems: Sequence[object] = ()) -> dict[str, object]:
@@ -130,12 +137,6 @@ def _write_down(error: Exception, home: Path, arguments: Sequence[str]) -> Path:
             continue
         return path
     return Path(os.devnull)
-
-
-def _interrupted(arguments: Sequence[str]) -> int:
-    if "--json" not in arguments:
-        sys.stderr.write("interrupted\n")
-    return 130
 
 
 def _reader_gone() -> int:

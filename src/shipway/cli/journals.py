@@ -40,8 +40,13 @@ def repair(path: JournalPath = None, home: Home = None, json: Json = False) -> N
     if found.damaged is None:
         words = [f"{found.journal}: all {found.events:,} events are intact; nothing was changed."]
     else:
+        upto = (
+            f"everything up to event {found.last_sequence}"
+            if found.last_sequence
+            else "as the damage begins with the first"
+        )
         words = [
-            f"{found.journal}: {found.events:,} events were kept, everything up to event {found.last_sequence}.",
+            f"{found.journal}: {found.events:,} events were kept, {upto}.",
             f"The damaged file is {found.damaged}.",
             *(f"  {stream} is cut after its event {version}." for stream, version in found.cut),
         ]

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from shipway.engine.sentences import duration, share
 from shipway.engine.timeline import ArmPoint, IndicatorPoint, IndicatorSeries, Line, Timeline, Verdict
-from shipway.rollout.states import JUDGED, Phase
+from shipway.rollout.states import TRIAL, Phase
 
 CANARY, BASELINE, EMPTY = "bright_blue", "grey50", "grey27"
 GOOD, BAD, WAIT, SOFT = "green", "red", "yellow", "grey62"
@@ -55,7 +55,7 @@ def live(timeline: Timeline, now: float, recent: int = 6) -> RenderableType:
     if recent and timeline.events:
         parts += [Text(), _events(timeline, recent)]
     ended = timeline.ended_at if timeline.ended_at is not None else now
-    title = Text.assemble((f" {plain(timeline.app)} {plain(timeline.label)} ", "bold"), (_kind(timeline), SOFT))
+    title = Text.assemble((f" {plain(timeline.app)} {plain(timeline.name)} ", "bold"), (_kind(timeline), SOFT))
     clock = Text(f" {duration(max(0.0, ended - timeline.started_at))} ", style=SOFT)
     return Panel(
         Group(*parts),
@@ -80,7 +80,7 @@ def final_table(timelines: Sequence[Timeline]) -> Table:
     for one in timelines:
         words, colour = VERDICTS[one.verdict]
         table.add_row(
-            Text(plain(one.label), style="bold", overflow="ellipsis"),
+            Text(plain(one.name), style="bold", overflow="ellipsis"),
             Text(words, style=colour),
             duration(one.seconds_to_verdict),
             f"{one.requests:,}",
@@ -100,7 +100,7 @@ def plain(text: str) -> str:
 def _kind(timeline: Timeline) -> str:
     release = f"{timeline.release} "
     if timeline.kind == "canary":
-        return f"{release}against {plain(timeline.baseline_label)} "
+        return f"{release}against {plain(timeline.against)} "
     return f"{release}{timeline.kind} "
 
 
@@ -142,7 +142,7 @@ def _come(timeline: Timeline, index: int, now: float) -> float:
     if index != timeline.step or timeline.phase in {Phase.PROMOTING, Phase.PROMOTED}:
         return 1.0 if index <= timeline.step else 0.0
     step = timeline.steps[index]
-    until = now if timeline.phase in JUDGED else timeline.phase_at
+    until = now if timeline.phase in TRIAL else timeline.phase_at
     time = (until - timeline.step_at) / step.at_least if step.at_least else 1.0
     seen = timeline.sample / step.min_requests if step.min_requests else 1.0
     return max(0.0, min(1.0, time, seen)) if timeline.phase is not Phase.SHIFTING else 0.0
@@ -153,7 +153,7 @@ def _traffic(timeline: Timeline) -> Table:
     weight = timeline.weights[-1][1] if timeline.weights else 0.0
     words = f"{weight:g} % canary"
     exposure = timeline.points[-1].exposure if timeline.points else None
-    if exposure is not None and timeline.phase in JUDGED and timeline.phase is not Phase.SHIFTING:
+    if exposure is not None and timeline.phase in TRIAL and timeline.phase is not Phase.SHIFTING:
         words += f", {share(exposure)} measured"
     bar = _gauge(weight / 100, _TRACK // 2, CANARY, BASELINE)
     return _row("traffic", bar.append(f"  {words}", style=SOFT))

@@ -21,7 +21,8 @@ def console(file: IO[str] | None = None) -> "Console":
     from rich.console import Console
 
     file = file or sys.stdout
-    return Console(file=file, highlight=False, width=None if file.isatty() else _NO_WRAP)
+    # What people and services wrote must reach the reader as it is: "[a-z]" is no markup, ":x:" no emoji.
+    return Console(file=file, highlight=False, markup=False, emoji=False, width=None if file.isatty() else _NO_WRAP)
 
 
 def to_json(data: object, *, indent: int = 2) -> str:
@@ -50,8 +51,7 @@ def lines(records: Iterable[tuple[object, str]], *, json: bool) -> None:
 def note(text: str, *, json: bool = False) -> None:
     """Something worth saying that is not the answer; silent for programs."""
     if not json:
-        sys.stderr.write(text + "\n")
-        sys.stderr.flush()
+        console(sys.stderr).print(text)
 
 
 def problem_lines(problems: Iterable["Problem"]) -> str:

@@ -20,10 +20,14 @@ class Records:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self.apps = [AppName(name.removeprefix(STREAM)) for name in journal.streams() if name.startswith(STREAM)]
 
-    def events(self, app: str) -> list[Event]:
-        """All events of an application, oldest first.
+    @property
+    def apps(self) -> list[AppName]:
+        """Every application of which something is recorded by now, in order of their first event."""
+        return [AppName(name.removeprefix(STREAM)) for name in self._journal.streams() if name.startswith(STREAM)]
+
+    def events(self, app: str, after: int = 0) -> list[Event]:
+        """The events of an application but for the first ``after``, oldest first.
 
         Raises:
             NotFound: nothing was ever recorded of it.
@@ -32,7 +36,9 @@ class Records:
             hint = "`shipway status` names those there are."
             raise NotFound(f"there is no application {app}{did_you_mean(app, self.apps)}", hint=hint)
         stream = f"{STREAM}{app}"
-        return [decode(one.data, where=f"event {one.sequence} of {stream}") for one in self._journal.read(stream)]
+        return [
+            decode(one.data, where=f"event {one.sequence} of {stream}") for one in self._journal.read(stream, after)
+        ]
 
     def timelines(self, names: Sequence[str] = ()) -> list[Timeline]:
         """Of every rollout, or of those named (an id, or an application: its last), oldest first."""

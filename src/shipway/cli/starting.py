@@ -1,19 +1,21 @@
-"""Starting and ending the controller's process, in the foreground or detached. Used by ``up``, ``down`` and ``demo``."""
+"""Starting and ending the controller's process, in the foreground or detached. Used by ``up``, ``down`` and ``demo``.
 
-import asyncio
+What takes long to import is imported late: a detached controller starts meanwhile, on another core.
+"""
+
 import contextlib
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import psutil
-
-from shipway.cli.client import Client
-from shipway.cli.home import LOG
-from shipway.engine.views import ControllerView
+from shipway.cli.home import LOG, socket_path
 from shipway.model.errors import ControllerConflict, ControllerUnreachable, ShipwayError
+
+if TYPE_CHECKING:
+    from shipway.engine.views import ControllerView
 
 _START = 60.0
 """Seconds for a detached controller to answer. Adopting thousands of releases takes a while; nothing takes this long."""
@@ -28,13 +30,15 @@ _TAIL = 15
 
 def run(home: Path, platform: Path | None, ready: Callable[[], None]) -> None:
     """Be the controller until told to end."""
+    import asyncio
+
     from shipway.cli import wiring
 
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(wiring.serve(home, platform, ready))
 
 
-def start_detached(home: Path, platform: Path | None) -> ControllerView:
+def start_detached(home: Path, platform: Path | None) -> "ControllerView":
     """Start the controller in a session of its own and wait until it answers.
 
     Raises:
@@ -49,10 +53,22 @@ def start_detached(home: Path, platform: Path | None) -> ControllerView:
     log = home / LOG
     begin = log.stat().st_size if log.exists() else 0
     process = _spawn(home, platform, log)
+    try:
+        return _answered(home, process, log, begin)
+    except KeyboardInterrupt:  # nobody waits for it any more
+        process.terminate()
+        process.wait(_END)
+        raise
+
+
+def _answered(home: Path, process: subprocess.Popen[bytes], log: Path, begin: int) -> "ControllerView":
+    import shipway.cli.client  # noqa: F401  # so that the first answer is read at once
+
     deadline = time.monotonic() + _START
     while time.monotonic() < deadline:
         view = answering(home)
         if view is not None and view.pid == process.pid:
+            process.returncode = 0  # not ours any more: Popen must not mind that it still runs
             return view
         if process.poll() is not None:
             raise _failed(process.returncode, _tail(log, begin))
@@ -61,8 +77,12 @@ def start_detached(home: Path, platform: Path | None) -> ControllerView:
     raise ShipwayError(f"the controller did not answer within {_START:g} s", hint=f"Its log is {log}.")
 
 
-def answering(home: Path) -> ControllerView | None:
+def answering(home: Path) -> "ControllerView | None":
     """The controller of ``home``, if one answers."""
+    if not socket_path(home).exists():
+        return None
+    from shipway.cli.client import Client
+
     with Client(home) as client, contextlib.suppress(ControllerUnreachable):
         return client.controller()
     return None
@@ -76,10 +96,14 @@ def end(home: Path) -> int | None:
     """
     running = answering(home)
     if running is None:
+        import asyncio
+
         from shipway.cli import wiring
 
         asyncio.run(wiring.end_orphans(home))
         return None
+    from shipway.cli.client import Client
+
     with Client(home) as client:
         client.shut_down()
     deadline = time.monotonic() + _END
@@ -93,6 +117,8 @@ def end(home: Path) -> int | None:
 
 
 def _alive(pid: int) -> bool:
+    import psutil
+
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -125,6 +151,7 @@ def _failed(code: int, said: list[str]) -> ShipwayError:
     words = said[starts[-1] :] if starts else [f"error: the controller ended with exit code {code}", *said[-_TAIL:]]
     hints = [number for number, line in enumerate(words) if line.startswith("hint: ")]
     message = "\n".join(words[: hints[0]] if hints else words).removeprefix("error: ")
-    hint = "\n".join(words[hints[0] :]).removeprefix("hint: ") if hints else ""
+    # The log may be another controller's too, and on a full disk it is empty.
+    hint = words[hints[0]].removeprefix("hint: ") if hints else "`shipway up` without --detach shows what is wrong."
     kind = next((kind for kind in ShipwayError.__subclasses__() if kind.exit_code == code), ShipwayError)
     return kind(message, hint=hint)

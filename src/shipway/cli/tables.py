@@ -12,13 +12,14 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from shipway.cli.live import plain
 from shipway.engine.views import ApplicationView, ControllerView, ReleaseView, RolloutView
 
 if TYPE_CHECKING:
     from shipway.cli.client import Explanation
     from shipway.engine.replay import Outcome, Replay
-    from shipway.engine.service import Deployment
     from shipway.engine.timeline import Timeline
+    from shipway.engine.views import Deployment
 
 GOOD, BAD, WAITING, FAINT = "green", "red", "yellow", "dim"
 _STYLES = {
@@ -34,6 +35,9 @@ _STYLES = {
     "hold": WAITING,
     "error": WAITING,
 }
+
+
+_NUMBERS = frozenset({"requests", "failed", "after", "weight", "traffic"})
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,8 +107,8 @@ def rollout(view: RolloutView) -> RenderableType:
     head.append(view.phase, _STYLES.get(view.phase, ""))
     head.append(f" at {view.weight:g} %" if view.active and view.kind == "canary" else "")
     parts: list[RenderableType] = [head]
-    parts += [Text(f"  {view.reason}")] if view.reason else []
-    parts += [Text(f"  {view.evidence}")] if view.evidence and view.evidence != view.reason else []
+    parts += [Text(f"  {plain(view.reason)}")] if view.reason else []
+    parts += [Text(f"  {plain(view.evidence)}")] if view.evidence and view.evidence != view.reason else []
     if view.indicators:
         table = _table("indicator", "verdict", "canary", "baseline", "evidence")
         for one in view.indicators:
@@ -116,7 +120,7 @@ def rollout(view: RolloutView) -> RenderableType:
                 "-" if one.evidence is None else f"{one.evidence:.1f} of {one.limit:.1f}",
             )
         parts += [Text(), table]
-    parts += [Text(f"  | {line}", FAINT) for line in view.log_tail]
+    parts += [Text(f"  | {plain(line)}", FAINT) for line in view.log_tail]
     return Group(*parts)
 
 
@@ -139,11 +143,11 @@ def deployed(answer: "Deployment") -> str:
 
 def history(rows: Sequence[Summary]) -> RenderableType:
     """Every rollout of an application."""
-    table = _table("rollout", "release", "by", "began", "verdict", "after", "requests", "failed", "evidence")
+    table = _table("rollout", "began", "verdict", "after", "failed", "evidence")
     for one in rows:
-        table.add_row(
-            one.rollout, one.release, one.by, moment(one.started_at), verdict(one.verdict), *_numbers(one), one.evidence
-        )
+        name, failed = f"{one.rollout} {one.release}", f"{one.failed_requests:,} of {one.requests:,}"
+        after = seconds(one.seconds_to_verdict)
+        table.add_row(name, moment(one.started_at), verdict(one.verdict), after, failed, plain(one.evidence))
     return table
 
 
@@ -188,9 +192,9 @@ def moment(at: float) -> str:
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=FAINT)
     for name in columns:
-        table.add_column(
-            name, justify="right" if name in {"requests", "failed", "after", "weight", "traffic"} else "left"
-        )
+        # A cell that may hold a sentence is folded, before a name in another is cut off.
+        folded = name in {columns[-1], "state"}
+        table.add_column(name, justify="right" if name in _NUMBERS else "left", no_wrap=not folded)
     return table
 
 
@@ -226,7 +230,7 @@ def _rollout_cell(view: ApplicationView) -> Text:
 
 def _release_state(release: ReleaseView) -> Text:
     if release.failure:
-        return Text(release.failure, BAD)
+        return Text(plain(release.failure), BAD)
     ready = f" {release.ready}/{release.wanted}" if release.run == "running" else ""
     return Text(f"{'live, ' if release.live else ''}{release.run}{ready}", GOOD if release.live else "")
 

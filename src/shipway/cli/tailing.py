@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from shipway.engine.service import LogFile
+from shipway.engine.views import LogFile
 
 _POLL = 0.2
 """Seconds between two looks at the files."""

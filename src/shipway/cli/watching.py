@@ -5,6 +5,7 @@ import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from pathlib import Path
 
 from shipway.cli.client import Client
 from shipway.cli.output import console, lines
@@ -28,9 +29,10 @@ def succeeded(rollout: RolloutView) -> bool:
 
 
 def hint(rollout: RolloutView) -> str:
-    """What to look at when it did not end well."""
+    """When it did not end well: the last words of its processes, if they were why, and what to look at."""
+    said = "".join(f"  | {line}\n" for line in rollout.log_tail)
     logs = f"`shipway logs {rollout.app} --release {rollout.release}` shows what it wrote"
-    return f"hint: {logs}, `shipway rollout show {rollout.id}` the evidence, `shipway rollout retry {rollout.id}` tries again."
+    return f"{said}hint: {logs}, `shipway rollout show {rollout.id}` the evidence, `shipway rollout retry {rollout.id}` tries again."
 
 
 def until_ended(client: Client, app: str, rollout: str, *, json: bool = False, silent: bool = False) -> RolloutView:
@@ -44,7 +46,7 @@ def until_ended(client: Client, app: str, rollout: str, *, json: bool = False, s
     elif json:
         lines(((view, "") for view in views), json=True)
     elif sys.stdout.isatty():
-        _live(views)
+        _live(views, client.home, app)
     else:
         lines(changes(views), json=False)
     return client.rollout(rollout)
@@ -82,11 +84,15 @@ def changes(views: Iterable[ApplicationView]) -> Iterator[tuple[object, str]]:
             yield view, f"{datetime.now().astimezone():%H:%M:%S} {now}"
 
 
-def _live(views: Iterator[ApplicationView]) -> None:
+def _live(views: Iterator[ApplicationView], home: Path, app: str) -> None:
     from rich.live import Live
 
-    from shipway.cli import live
+    from shipway.cli.following import Follower
+    from shipway.cli.records import records
 
-    with Live(console=console(), auto_refresh=False) as screen:
-        for view in views:
-            screen.update(live.application(view), refresh=True)
+    with records(home) as journal:
+        follower = Follower(journal, app)
+        follower.update()
+        with Live(console=console(), get_renderable=follower.picture, refresh_per_second=5):
+            for _ in views:
+                follower.update()

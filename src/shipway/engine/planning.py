@@ -9,7 +9,9 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from shipway.analysis.policy import Indicator, JudgePolicy, Step
+from shipway.model.errors import Refused
 from shipway.model.ids import AppName, ReleaseId
+from shipway.model.quantities import Money, parse_money
 from shipway.model.workload import Probe, Workload
 from shipway.rollout.plan import DeliveryPlan
 from shipway.spec.application import Application
@@ -19,8 +21,23 @@ from shipway.spec.platform import Local
 LOCAL_WARM_UP = 5.0
 """Seconds after the start of a process that do not count for latency, when the file does not say (evidence.md, 5)."""
 
+LAST_WORD = 2.0
+"""Seconds that a runtime is given, beyond the time to become ready, to say itself what went wrong."""
+
 CPU_SECONDS = "cpuSeconds"
 """Measure that the local runtime reports. With one price per core, cost per request rises as CPU per request does."""
+
+MEASURED = frozenset({CPU_SECONDS})
+"""Continuous measures that are read here. A check of another one would never see anything, and pass for that."""
+
+
+FAIR_WEIGHT = 40.0
+"""Percent for the canary from which costs are compared. An instance costs something without any request: one of the test
+service used 1.3 ms of CPU a second for its probes, as much as 6 requests, so that at 5 % of 100 requests a second the same
+release seemed to cost 2.1 times as much as itself. At 50 % both sides were equal within 0.1 %."""
+
+FAIR_TIME = 130.0
+"""Seconds for which a step of such a weight must last: the burn-in of the test (12 blocks of 10 s) and one block."""
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,10 +50,16 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     secrets: Mapping[str, str]
     """Digest of the value of each logical secret name."""
     local: Local
+    core: Money | None = None
+    """What a core costs."""
 
 
 def plan_of(application: Application, around: Surroundings) -> DeliveryPlan:
-    """The plan of a release; its id is filled in when the release is recorded."""
+    """The plan of a release; its id is filled in when the release is recorded.
+
+    Raises:
+        Refused: a check asks for what is not measured, or has no price, on this machine.
+    """
     delivery = application.spec.delivery
     return DeliveryPlan(
         app=AppName(application.metadata.name),
@@ -54,7 +77,7 @@ def plan_of(application: Application, around: Surroundings) -> DeliveryPlan:
             for step in delivery.steps
         ),
         judge=JudgePolicy(
-            indicators=tuple(indicators(application)),
+            indicators=_judged(application, around.core),
             alpha=delivery.alpha,
             warm_up=LOCAL_WARM_UP if delivery.warm_up is None else delivery.warm_up,
             advance=delivery.advance,
@@ -66,22 +89,44 @@ def plan_of(application: Application, around: Surroundings) -> DeliveryPlan:
         inconclusive=delivery.on_inconclusive,
         supersede=delivery.supersede,
         keep=delivery.keep,
-        ready_within=application.spec.health.startup,
+        # The runtime knows first, and knows why; this is for a runtime that says nothing.
+        ready_within=application.spec.health.startup + LAST_WORD,
         affinity=delivery.affinity.routing,
         match=delivery.match.routing,
     )
 
 
-def indicators(application: Application) -> Iterator[Indicator]:
-    """Errors are always judged, then every objective of the SLO, then every check. One that says the same is left out."""
+def _judged(application: Application, core: Money | None) -> tuple[Indicator, ...]:
+    delivery = application.spec.delivery
+    found = tuple(indicators(application, core))
+    unseen = [one for one in found if one.measure == CPU_SECONDS]
+    fair = any(step.weight >= FAIR_WEIGHT and step.at_least >= FAIR_TIME for step in delivery.steps)
+    if unseen and delivery.strategy == "canary" and not fair:
+        raise Refused(
+            f"`{unseen[0].name}` could never fail: no step compares costs long enough at {FAIR_WEIGHT:g} % or more",
+            hint="What a process costs without requests weighs too much below. Add a step such as {weight: 50%, for: 3m}.",
+        )
+    return found
+
+
+def indicators(application: Application, core: Money | None = None) -> Iterator[Indicator]:
+    """Errors are always judged, then every objective of the SLO, then every check. One that says the same is left out.
+
+    ``errorRate increase < 50%`` says how much more than the baseline is still fine, so it takes the place of the tolerance.
+
+    Raises:
+        Refused: as :func:`plan_of` says.
+    """
     slo, delivery = application.spec.slo, application.spec.delivery
     seen: set[tuple[object, ...]] = set()
     share = 1 - slo.availability if slo.availability is not None else None
-    found = [_errors(delivery.tolerance, delivery.floor, share)]
+    allowed = [check.limit for check in delivery.check if check.increase and check.indicator == "errorRate"]
+    tolerance = 1 + min(allowed) if allowed else delivery.tolerance
+    found = [_errors(tolerance, delivery.floor, share)]
     found += [_latency(1 - o.share, o.threshold, delivery.tolerance, delivery.floor) for o in slo.latency]
-    found += [_checked(check, delivery.floor) for check in delivery.check]
+    found += [_checked(check, delivery.floor, core) for check in delivery.check]
     for indicator in found:
-        key = (indicator.kind, indicator.threshold_ms, indicator.measure, indicator.limit)
+        key = (indicator.kind, indicator.threshold_ms, indicator.measure, indicator.limit, indicator.margin)
         if key not in seen:
             seen.add(key)
             yield indicator
@@ -106,9 +151,9 @@ def _latency(share: float, seconds: float, tolerance: float, floor: float) -> In
 _PERCENTILES = {"latencyP50": 0.5, "latencyP90": 0.1, "latencyP95": 0.05, "latencyP99": 0.01}
 
 
-def _checked(check: Check, floor: float) -> Indicator:
+def _checked(check: Check, floor: float, core: Money | None) -> Indicator:
     """One ``check`` line; see the grammar in :mod:`shipway.spec.checks`."""
-    return _increase(check, floor) if check.increase else _limit(check)
+    return _increase(check, floor) if check.increase else _limit(check, core)
 
 
 def _increase(check: Check, floor: float) -> Indicator:
@@ -117,10 +162,11 @@ def _increase(check: Check, floor: float) -> Indicator:
         return Indicator(name=check.text, kind="errors", tolerance=1 + check.limit, floor=floor)
     if check.indicator in _PERCENTILES:
         return Indicator(name=check.text, kind="distribution", margin=check.limit, floor=floor)
-    return Indicator(name=check.text, kind="continuous", measure=_measure(check), margin=check.limit)
+    fair = FAIR_WEIGHT / 100
+    return Indicator(name=check.text, kind="continuous", measure=_measure(check), margin=check.limit, least_weight=fair)
 
 
-def _limit(check: Check) -> Indicator:
+def _limit(check: Check, core: Money | None) -> Indicator:
     """A limit of its own, whatever the baseline does."""
     limit, milliseconds = check.limit, round(check.limit * 1000, 6)
     if check.indicator in {"errorRate", "availability"}:
@@ -131,11 +177,38 @@ def _limit(check: Check) -> Indicator:
         return Indicator(name=check.text, kind="latency", threshold_ms=milliseconds, relative=False, limit=share)
     if check.indicator == "requestRate":
         return Indicator(name=check.text, kind="requests", relative=False, limit=limit)
-    return Indicator(name=check.text, kind="continuous", measure=_measure(check), relative=False, limit=limit)
+    if check.indicator == "costPerRequest":
+        limit = _core_seconds(check, core)
+    return Indicator(
+        name=check.text,
+        kind="continuous",
+        measure=_measure(check),
+        relative=False,
+        limit=limit,
+        least_weight=FAIR_WEIGHT / 100,
+    )
 
 
 def _measure(check: Check) -> str:
-    return CPU_SECONDS if check.indicator == "costPerRequest" else check.indicator
+    measure = CPU_SECONDS if check.indicator == "costPerRequest" else check.indicator
+    if measure not in MEASURED:
+        raise Refused(
+            f"`{check.text}`: nothing on this machine measures {check.indicator}, so the check could never fail",
+            hint="Leave the check out for this machine: give it to the environments that measure it.",
+        )
+    return measure
+
+
+def _core_seconds(check: Check, core: Money | None) -> float:
+    """The core seconds that the money of the check buys."""
+    money = parse_money(check.text.split()[-1])
+    if core is None or core.currency != money.currency or not core.per or not core.amount:
+        priced = f"a price in {core.currency}" if core else "no price"
+        raise Refused(
+            f"`{check.text}` is in {money.currency}, and the platform has {priced} for a core",
+            hint="Set `prices: {cpu: $25/month}` in the Platform, or check the increase: costPerRequest increase < 10%.",
+        )
+    return money.amount / core.per_second()
 
 
 def _workload(application: Application, around: Surroundings) -> Workload:

@@ -157,3 +157,15 @@ class MetricSource(Protocol):
         A release that exists but has served nothing yet has zero counters, not an absence.
         """
         ...
+
+
+class Snapshots(Protocol):
+    """A place for what is quicker to read than to work out again. Losing it costs time and nothing else."""
+
+    def load(self, name: str) -> bytes | None:
+        """What was saved under the name; None when there is nothing, or nothing that can be read."""
+        ...
+
+    def save(self, name: str, data: bytes) -> None:
+        """Replace it. Never raises: a full disk leaves the old one, or none."""
+        ...

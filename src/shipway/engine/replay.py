@@ -12,7 +12,7 @@ from shipway.analysis.judge import begin, begin_step, judge, observe
 from shipway.analysis.policy import JudgePolicy, Step
 from shipway.analysis.readings import ArmReading, Reading
 from shipway.analysis.verdict import Judgement, Verdict
-from shipway.engine.timeline import VERDICTS, Served, fold, touched
+from shipway.engine.timeline import DECIDING, VERDICTS, Served, fold, touched
 from shipway.model.errors import BadInput, NotFound, Refused
 from shipway.model.ids import RolloutId
 from shipway.rollout.events import Event, Observed, ReleaseRequested, RetryRequested
@@ -63,6 +63,8 @@ class _Script:
     def __init__(self, policy: JudgePolicy, begun: float, history: tuple[tuple[float, ArmReading], ...]) -> None:
         self.policy, self.begun, self.history = policy, begun, history
         self.looks: list[_Look] = []
+        self.decided: int | None = None
+        """How many looks there were at the decision, if there was one."""
         self.rollout: Rollout
         self._requests = self._failed = 0
 
@@ -74,6 +76,8 @@ class _Script:
         before = old.judge if old else None
         if isinstance(event, Observed) and before and before is not new.judge:
             self._look(event.at, event.reading)
+        if new.phase in DECIDING and (old is None or old.phase is not new.phase):
+            self.decided = len(self.looks)
         if new.judge.step and new.judge.step_number > (before.step_number if before else 0):
             self._look(event.at, new.judge.step)
 
@@ -103,7 +107,7 @@ def rejudge(
         rollout,
         _outcome(script, script.policy, original),
         _outcome(script, policy, replayed),
-        identical=replayed[-1][1] == script.rollout.judgement,
+        identical=_last(replayed)[1] == script.rollout.judgement,
     )
 
 
@@ -155,19 +159,26 @@ def _history(event: Event, before: Delivery, rollout: Rollout | None) -> tuple[t
     return before.pending.history if before.pending else ()
 
 
-def _judgements(script: _Script, policy: JudgePolicy) -> list[tuple[_Look, Judgement]]:
-    state, found = begin(policy, script.begun, script.history), []
+def _judgements(script: _Script, policy: JudgePolicy) -> list[tuple[_Look, Judgement | None]]:
+    """Every look with what the judge said to it; None where a step began."""
+    state, found = begin(policy, script.begun, script.history), list[tuple[_Look, Judgement | None]]()
     for look in script.looks:
         if isinstance(look.what, Step):
             state = begin_step(policy, state, look.what, look.at)
+            found.append((look, None))
         else:
             state = observe(policy, state, look.what)
             found.append((look, judge(policy, state, look.at)))
     return found
 
 
-def _outcome(script: _Script, policy: JudgePolicy, found: list[tuple[_Look, Judgement]]) -> Outcome:
-    look, judgement = next((one for one in found if one[1].verdict is Verdict.FAIL), found[-1])
+def _last(found: Sequence[tuple[_Look, Judgement | None]]) -> tuple[_Look, Judgement]:
+    return next((look, judgement) for look, judgement in reversed(found) if judgement is not None)
+
+
+def _outcome(script: _Script, policy: JudgePolicy, found: list[tuple[_Look, Judgement | None]]) -> Outcome:
+    failed = ((look, one) for look, one in found if one is not None and one.verdict is Verdict.FAIL)
+    look, judgement = next(failed, None) or _last(found[: script.decided])
     verdict: str = VERDICTS.get(script.rollout.phase, "under_way")
     sentence = judgement.sentence
     if judgement.verdict is Verdict.FAIL:

@@ -60,7 +60,7 @@ def increase(before: ArmReading | None, now: ArmReading) -> tuple[int, int]:
 
 
 _SENTENCES: dict[type[e.Event], Callable[[Any, Delivery, Delivery], str]] = {
-    e.ReleaseRequested: _plain(lambda event: f"{event.by} released {event.label}"),
+    e.ReleaseRequested: _plain(lambda event: f"{event.by} released {event.label or 'a new version'}"),
     e.UndoRequested: _plain(_undo),
     e.PauseRequested: _plain(lambda event: f"{event.by} paused it"),
     e.ResumeRequested: _plain(lambda event: f"{event.by} resumed it"),

@@ -4,6 +4,7 @@ Checks what was asked, turns it into an event for the engine, and answers with v
 spec and of the rollout machine, and nothing of HTTP or terminals.
 """
 
+import contextlib
 import getpass
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,13 +12,23 @@ from typing import Protocol
 
 import msgspec
 
+from shipway.engine.explaining import in_words, where_it_stands
 from shipway.engine.loop import Engine
 from shipway.engine.planning import Surroundings, plan_of
 from shipway.engine.ports import Clock, Runtime
-from shipway.engine.views import ApplicationView, ReleaseView, RolloutView, application_view, rollout_view
+from shipway.engine.views import (
+    ApplicationView,
+    Deployed,
+    Deployment,
+    FieldView,
+    LogFile,
+    ReleaseView,
+    RolloutView,
+    application_view,
+    rollout_view,
+)
 from shipway.model.errors import BadInput, NotFound, Refused
 from shipway.model.ids import AppName, ReleaseId, rollout_id
-from shipway.model.problems import Problem
 from shipway.model.suggestions import did_you_mean
 from shipway.rollout.events import (
     AbortRequested,
@@ -30,7 +41,7 @@ from shipway.rollout.events import (
     UndoRequested,
 )
 from shipway.rollout.evolve import LOGIC
-from shipway.rollout.states import Delivery, Rollout
+from shipway.rollout.states import Delivery, Phase, Rollout
 from shipway.spec import Application, DeclaredApplication, DeclaredPlatform, Source, parse_documents, resolve
 from shipway.spec.platform import Local
 
@@ -51,41 +62,6 @@ class DeployRequest(msgspec.Struct, frozen=True, kw_only=True):
     sets: tuple[str, ...] = ()
     environment: str = ""
     by: str = ""
-
-
-class Deployed(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one application."""
-
-    app: str
-    release: str
-    rollout: str
-    changed: bool
-    message: str
-
-
-class Deployment(msgspec.Struct, frozen=True, kw_only=True):
-    """Answer to a deployment."""
-
-    applications: tuple[Deployed, ...]
-    problems: tuple[Problem, ...] = ()
-
-
-class FieldView(msgspec.Struct, frozen=True, kw_only=True):
-    """One value of an application and where it came from."""
-
-    path: str
-    value: object
-    origin: str
-    file: str = ""
-    line: int = 0
-
-
-class LogFile(msgspec.Struct, frozen=True, kw_only=True):
-    """A log file on this machine."""
-
-    release: str
-    instance: str
-    path: str
 
 
 class Secrets(Protocol):
@@ -159,8 +135,9 @@ class Service:
             return rollout_view(state, state.rollout)
         found = next((rollout for rollout in self.rollouts() if rollout.id == name), None)
         if found is None:
-            names = [rollout.id for rollout in self.rollouts()] + [str(s.app) for s in self.engine.states()]
-            raise NotFound(f"there is no rollout {name!r}{did_you_mean(name, names)}", hint="shipway rollout list")
+            near = did_you_mean(name, [rollout.id for rollout in self.rollouts()])
+            near = near or did_you_mean(name, [str(state.app) for state in self.engine.states()])
+            raise NotFound(f"there is no rollout {name!r}{near}", hint="shipway rollout list")
         return found
 
     def history(self, name: str) -> tuple[tuple[RolloutView, ...], tuple[ReleaseView, ...]]:
@@ -197,7 +174,7 @@ class Service:
             raise NotFound(
                 f"{name} has no value {field!r}{did_you_mean(wanted, document.origins)}", hint=f"shipway explain {name}"
             )
-        return _in_words(state), fields, view
+        return in_words(state, self._clock.now(), self.engine.trouble), fields, view
 
     # -- asking
 
@@ -209,6 +186,8 @@ class Service:
             Refused: a port, a dependency or a secret is not there.
             JournalError: it could not be recorded.
         """
+        if not Path(request.directory).is_absolute() or "\0" in request.directory:
+            raise BadInput(f"directory: expected an absolute path, got {request.directory[:200]!r}")
         parsed = parse_documents([Source(f.file, f.text, request.sets) for f in request.files], self._platform)
         errors = [problem for problem in parsed.problems if problem.severity == "error"]
         if errors:
@@ -216,11 +195,13 @@ class Service:
         if not parsed.declared:
             raise BadInput("no Application in these files", hint="shipway init writes one to start from.")
         platform = parsed.declared_platform or self._platform
-        addresses = {str(state.app): state.port for state in self.engine.states()}
-        ordered = _ordered(parsed.declared)
-        events = [self._requested(declared, platform, request, addresses) for declared in ordered]
+        places = _Places(self.engine.states(), self._port_trouble)
+        events = [self._requested(one, platform, request, places) for one in _ordered(parsed.declared)]
+        new = [event for event in events if not self._same(event)]
+        self.engine.submit(*((event.plan.app, event) for event in new))
         return Deployment(
-            applications=tuple(self._submit_release(event) for event in events), problems=tuple(parsed.problems)
+            applications=tuple(self._deployed(event, changed=event in new) for event in events),
+            problems=tuple(parsed.problems),
         )
 
     def undo(self, name: str, to: str | None, by: str) -> ApplicationView:
@@ -229,7 +210,7 @@ class Service:
         Raises:
             NotFound, Refused: no such release, or none to go back to.
         """
-        state = self._state(name)
+        state = self._current(name)
         if to:
             self._release(state, to)
         event = UndoRequested(at=self._clock.now(), by=_by(by), to=ReleaseId(to) if to else None)
@@ -242,7 +223,7 @@ class Service:
         Raises:
             NotFound, Refused: nothing of that name, or not possible as it stands.
         """
-        state = self._state(name)
+        state = self._current(name)
         at, who = self._clock.now(), _by(by)
         events: dict[str, Event] = {
             "pause": PauseRequested(at=at, by=who),
@@ -252,13 +233,15 @@ class Service:
             "retry": RetryRequested(at=at, by=who, history=self.engine.history(state.app)),
         }
         if verb not in events:
-            raise NotFound(f"there is no verb {verb!r}{did_you_mean(verb, events)}")
-        return self._ask(state, events[verb], f"cannot {verb}: {_in_words(state)}")
+            raise NotFound(
+                f"there is no verb {verb!r}{did_you_mean(verb, events)}", hint=f"One of {', '.join(events)}."
+            )
+        return self._ask(state, events[verb], f"cannot {verb}: {where_it_stands(state, at)}")
 
     # -- inside
 
     def _ask(self, state: Delivery, event: Event, otherwise: str) -> ApplicationView:
-        if not self.engine.submit(state.app, event):
+        if not self.engine.submit((state.app, event)):
             raise Refused(otherwise, hint=f"shipway status {state.app}")
         return self.application(state.app)
 
@@ -267,8 +250,8 @@ class Service:
         declared: DeclaredApplication,
         platform: DeclaredPlatform | None,
         request: DeployRequest,
-        addresses: dict[str, int],
-    ) -> tuple[ReleaseRequested, Application]:
+        places: "_Places",
+    ) -> ReleaseRequested:
         resolved = resolve(declared, platform, request.environment)
         application = resolved.application
         name = AppName(application.metadata.name)
@@ -277,54 +260,28 @@ class Service:
                 f"{name} has an image but no command, and on one machine releases run as processes",
                 hint="Add `command: [python, -m, your.service]` beside the image.",
             )
-        self._check_dependencies(application, addresses)
+        places.require(application)
         base = Path(request.directory) / Path(declared.file).parent
         around = Surroundings(
-            port=self._port(name, application.spec.port, addresses),
+            port=places.give(name, application.spec.port),
             directory=str((base / (application.spec.directory or ".")).resolve()),
-            addresses=addresses,
+            addresses=places.ports,
             secrets=self._digests(application),
             local=platform.platform.spec.local if platform else Local(),
+            core=platform.platform.spec.prices.cpu if platform else None,
         )
-        plan = plan_of(application, around)
         origins: dict[str, tuple[str, str, int]] = {
             path: (o.kind, o.file, o.line) for path, o in resolved.provenance.items()
         }
-        document = msgspec.json.encode(_Document(application.document(), origins)).decode()
-        event = ReleaseRequested(
+        return ReleaseRequested(
             at=self._clock.now(),
-            plan=plan,
-            label=_label(application),
-            document=document,
+            plan=plan_of(application, around),
+            label=label_of(application),
+            document=msgspec.json.encode(_Document(application.document(), origins)).decode(),
             by=_by(request.by),
             logic=LOGIC,
             history=self.engine.history(name),
         )
-        return event, application
-
-    def _check_dependencies(self, application: Application, addresses: Mapping[str, int]) -> None:
-        names = [one.application for one in application.spec.depends_on if one.application]
-        missing = [name for name in names if name not in addresses]
-        if missing:
-            raise Refused(
-                f"{application.metadata.name} depends on {', '.join(missing)}, not deployed here",
-                hint="Deploy it first, or in the same command.",
-            )
-
-    def _port(self, name: str, port: int, addresses: dict[str, int]) -> int:
-        if name in addresses:
-            if addresses[name] != port:
-                raise Refused(
-                    f"{name} is reached on port {addresses[name]}; moving it to {port} would cut off its callers",
-                    hint=f"Keep `port: {addresses[name]}`.",
-                )
-            return port
-        taken = next((other for other, its in addresses.items() if its == port), None)
-        trouble = f"port {port} belongs to {taken}" if taken else self._port_trouble(port)
-        if trouble:
-            raise Refused(f"{name}: {trouble}", hint="Give it another `port`, or --set port=…")
-        addresses[name] = port
-        return port
 
     def _digests(self, application: Application) -> Mapping[str, str]:
         names = sorted(set(application.spec.secrets.values()))
@@ -337,20 +294,37 @@ class Service:
             )
         return found
 
-    def _submit_release(self, asked: tuple[ReleaseRequested, Application]) -> Deployed:
-        event, application = asked
-        name = AppName(application.metadata.name)
-        before = self.engine.state(name)
-        if before and _is_unchanged(before, event):
-            live = before.live or ""
-            return Deployed(app=name, release=live, rollout="", changed=False, message=f"{live} is live and the same")
-        self.engine.submit(name, event)
-        state = self._state(name)
-        release = next(reversed(state.releases))
+    def _same(self, event: ReleaseRequested) -> ReleaseId | None:
+        """The release that is live or becoming so, when what is asked for is the same."""
+        state = self.engine.state(event.plan.app)
+        newest = _wanted(state) if state else None
+        if state is None or newest is None:
+            return None
+        release = state.releases[newest]
+        workload = msgspec.structs.replace(event.plan.workload, release=newest)
+        plan = msgspec.structs.replace(event.plan, workload=workload)
+        return newest if release.plan == plan and release.label == event.label else None
+
+    def _deployed(self, event: ReleaseRequested, *, changed: bool) -> Deployed:
+        state = self._state(event.plan.app)
+        release = _wanted(state) or next(reversed(state.releases))
         waiting = state.pending is not None and state.pending.release == release
-        number = len(_rollouts(state)) + waiting
+        active = bool(state.rollout and state.rollout.is_active)
+        rollout = rollout_id(state.app, len(_rollouts(state)) + waiting) if waiting or active else ""
         message = "begins when the rollout under way has ended" if waiting else "rollout begun"
-        return Deployed(app=name, release=release, rollout=rollout_id(name, number), changed=True, message=message)
+        if not changed:
+            message = f"{release} is the same and {'already being rolled out' if rollout else 'live'}"
+        return Deployed(app=state.app, release=release, rollout=rollout, changed=changed, message=message)
+
+    def _current(self, name: str) -> Delivery:
+        """As :meth:`_state`, for what can only be asked of the last rollout."""
+        state = self._state(name)
+        last = state.rollout
+        if name != state.app and last is not None and name != last.id:
+            raise Refused(
+                f"{name} has ended; the last rollout of {state.app} is {last.id}", hint="shipway rollout list"
+            )
+        return state
 
     def _state(self, name: str) -> Delivery:
         """By the application's name, or by the id of one of its rollouts."""
@@ -388,35 +362,72 @@ def _ordered(declared: Sequence[DeclaredApplication]) -> list[DeclaredApplicatio
     return list(ordered.values())
 
 
-def _is_unchanged(state: Delivery, event: ReleaseRequested) -> bool:
-    """What is asked for is live already, and nothing else is under way."""
-    if state.live is None or state.pending or (state.rollout and state.rollout.is_active):
-        return False
-    live = state.releases[state.live]
-    same_plan = msgspec.structs.replace(
-        event.plan, workload=msgspec.structs.replace(event.plan.workload, release=live.id)
-    )
-    return live.plan == same_plan and live.label == event.label
+def _wanted(state: Delivery) -> ReleaseId | None:
+    """The release that is to be live when everything under way has gone well."""
+    if state.pending:
+        return state.pending.release
+    if state.rollout and state.rollout.is_active and state.phase is not Phase.REVERTING:
+        return state.rollout.release
+    return state.live
 
 
-def _label(application: Application) -> str:
-    """What people call the release: the VERSION it sets, or the tag of its image."""
-    version = application.spec.env.get("VERSION", "")
-    image = application.spec.image or ""
+class _Places:
+    """Where applications are reached, those of the same command included."""
+
+    def __init__(self, states: Sequence[Delivery], trouble: Callable[[int], str]) -> None:
+        self._states = {str(state.app): state for state in states}
+        self._trouble = trouble
+        self.ports = {name: state.port for name, state in self._states.items()}
+
+    def require(self, application: Application) -> None:
+        """Raises Refused when an application that this one depends on is not here."""
+        names = [one.application for one in application.spec.depends_on if one.application]
+        missing = [name for name in names if name not in self.ports]
+        if missing:
+            raise Refused(
+                f"{application.metadata.name} depends on {', '.join(missing)}, not deployed here",
+                hint="Deploy it first, or in the same command.",
+            )
+
+    def give(self, name: str, port: int) -> int:
+        """``port`` for the application. Raises Refused when it cannot have that one."""
+        if self._is_reached(name) and self.ports[name] != port:
+            raise Refused(
+                f"{name} is reached on port {self.ports[name]}; moving it to {port} would cut off its callers",
+                hint=f"Keep `port: {self.ports[name]}`.",
+            )
+        taken = next((other for other, its in self.ports.items() if its == port and other != name), None)
+        trouble = f"port {port} belongs to {taken}" if taken else ""
+        if not trouble and not self._listens(name, port):
+            trouble = self._trouble(port)
+        if trouble:
+            raise Refused(f"{name}: {trouble}", hint="Give it another `port`, or --set port=…")
+        self.ports[name] = port
+        return port
+
+    def _is_reached(self, name: str) -> bool:
+        state = self._states.get(name)
+        return state is not None and (state.live is not None or _wanted(state) is not None)
+
+    def _listens(self, name: str, port: int) -> bool:
+        """Whether it is our own proxy that has the port: routes were set once, even if the install then failed."""
+        state = self._states.get(name)
+        return state is not None and state.port == port and state.routes_generation > 0
+
+
+def label_of(application: Application) -> str:
+    """What people call the release: the VERSION it sets, or the tag of its image, or the beginning of its digest."""
+    image, _, digest = (application.spec.image or "").partition("@")
     tag = image.rpartition(":")[2] if ":" in image.rpartition("/")[2] else ""
-    return str(version or tag)
+    return str(application.spec.env.get("VERSION", "")) or tag or digest.rpartition(":")[2][:12]
 
 
 def _by(name: str) -> str:
-    return name or getpass.getuser()
-
-
-def _in_words(state: Delivery) -> str:
-    rollout = state.rollout
-    if rollout is None:
-        return f"{state.app} has had no rollout yet"
-    ended = "" if rollout.is_active else f"; live is {state.live or 'nothing'}"
-    return f"{rollout.id} ({rollout.release}) is {rollout.phase.value}: {rollout.reason}{ended}"
+    if name:
+        return name
+    with contextlib.suppress(KeyError, OSError, ImportError):  # a user id without a name, as in many containers
+        return getpass.getuser()
+    return "somebody"
 
 
 def _value(document: dict[str, object], path: str) -> object:

@@ -7,140 +7,51 @@ the same readings could have led to (``replay``).
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-import msgspec
-
-from shipway.analysis.policy import Indicator, Step
+from shipway.analysis.policy import Indicator
 from shipway.analysis.readings import ArmReading
 from shipway.analysis.verdict import IndicatorEvidence, Judgement
 from shipway.engine.sentences import increase, sentence
+from shipway.engine.story import (
+    VERDICTS,
+    ArmPoint,
+    IndicatorPoint,
+    IndicatorSeries,
+    Line,
+    PhaseSpan,
+    Point,
+    Timeline,
+    Verdict,
+)
 from shipway.model.errors import NotFound
 from shipway.model.ids import AppName, ReleaseId, RolloutId
 from shipway.rollout.events import Event, Observed
 from shipway.rollout.evolve import evolve, initial
-from shipway.rollout.states import JUDGED, Delivery, Kind, Phase, Rollout
+from shipway.rollout.states import JUDGED, Delivery, Phase, Rollout
+
+__all__ = [
+    "VERDICTS",
+    "ArmPoint",
+    "IndicatorPoint",
+    "IndicatorSeries",
+    "Line",
+    "PhaseSpan",
+    "Point",
+    "Timeline",
+    "Verdict",
+    "fold",
+    "line",
+    "present",
+    "timeline",
+    "timelines",
+]
 
 MOST_POINTS = 400
 """Points of a series, at most: more than a plot shows, and a rollout of days stays small."""
 
-Verdict = Literal["promoted", "rolled_back", "aborted", "under_way"]
-
-VERDICTS: dict[Phase, Verdict] = {
-    Phase.PROMOTED: "promoted",
-    Phase.ROLLED_BACK: "rolled_back",
-    Phase.ABORTED: "aborted",
-}
-
-_DECIDED = frozenset({Phase.PROMOTING, Phase.REVERTING, *VERDICTS})
-
-
-class ArmPoint(msgspec.Struct, frozen=True):
-    """One arm's side of an indicator since the rollout began. Rates 0..1 (for a continuous indicator: mean per request)."""
-
-    bad: float
-    total: int
-    rate: float | None
-    """None before the first request."""
-    low: float | None = None
-    high: float | None = None
-    """Time-uniform confidence band; None for indicators that are no shares of requests."""
-
-
-class IndicatorPoint(msgspec.Struct, frozen=True):
-    """One indicator at one reading."""
-
-    canary: ArmPoint
-    baseline: ArmPoint
-    evidence: float | None
-    """Natural log; above ``limit`` the release is rolled back. None while nothing is asked of it."""
-    limit: float
-
-
-class IndicatorSeries(msgspec.Struct, frozen=True):
-    """One indicator through the rollout; its points belong to ``Timeline.points`` one by one."""
-
-    name: str
-    kind: str
-    allowed: float | None
-    """The limit that a person wrote, or else what the SLO allows: a rate 0..1 (or a mean); None when there is neither."""
-    sentence: str
-    """The last numbers in words."""
-    points: tuple[IndicatorPoint, ...]
-
-
-class Point(msgspec.Struct, frozen=True):
-    """One reading."""
-
-    at: float
-    weight: float
-    """Percent that the canary was to have."""
-    exposure: float | None
-    """Share 0..1 that it had, measured since the step began."""
-    verdict: str
-    """``pass``, ``fail``, ``inconclusive``, ``hold`` or ``error``."""
-
-
-class PhaseSpan(msgspec.Struct, frozen=True):
-    """One phase from its beginning on."""
-
-    at: float
-    phase: Phase
-    weight: float
-    """Percent asked for the canary when it began."""
-    reason: str
-
-
-class Line(msgspec.Struct, frozen=True):
-    """One event in words."""
-
-    at: float
-    kind: str
-    sentence: str
-    phase: str = ""
-    """The phase it led to; empty when it led nowhere."""
-    reason: str = ""
-    """Why that phase."""
-
-
-class Timeline(msgspec.Struct, frozen=True, kw_only=True):
-    """One rollout. Times in seconds since the epoch; durations in seconds."""
-
-    app: AppName
-    rollout: RolloutId
-    kind: Kind
-    release: ReleaseId
-    label: str
-    baseline: ReleaseId | None
-    baseline_label: str
-    by: str
-    started_at: float
-    ended_at: float | None
-    phase: Phase
-    phase_at: float
-    steps: tuple[Step, ...]
-    step: int
-    """Index into ``steps`` of the one under way or the last; -1 before the first."""
-    step_at: float
-    """When the step's clock started."""
-    sample: int
-    """Requests that the canary has answered in this step."""
-    verdict: Verdict
-    seconds_to_verdict: float | None
-    """From the first canary traffic to the decision; without canary traffic, from the start to the end."""
-    requests: int
-    """Answered by the release on trial, up to the last reading of the trial."""
-    failed_requests: int
-    """Of those, answered 5xx."""
-    evidence: str
-    """Why it ended (or stands) as it does, in one sentence."""
-    log_tail: tuple[str, ...]
-    weights: tuple[tuple[float, float], ...]
-    """(time, percent asked for the canary from then on)."""
-    points: tuple[Point, ...]
-    indicators: tuple[IndicatorSeries, ...]
-    phases: tuple[PhaseSpan, ...]
-    events: tuple[Line, ...]
+DECIDING = frozenset({Phase.PROMOTING, Phase.REVERTING})
+"""Phases that a decision leads to. The last one counts: a FAIL takes a promotion back."""
 
 
 def timeline(events: Iterable[Event], app: AppName, rollout: RolloutId) -> Timeline:
@@ -213,8 +124,11 @@ class Served:
 
 
 def _is_read(rollout: Rollout | None, event: Observed) -> bool:
-    """Whether the reading is of this rollout's arms, and the first of its moment."""
-    return rollout is not None and rollout.phase in JUDGED and event.reading.at > rollout.read_at
+    """Whether the reading is of this rollout's arms, of its time, and the first of its moment: as ``evolve`` has it."""
+    if rollout is None or rollout.judge is None or rollout.phase not in JUDGED:
+        return False
+    in_time = event.reading.at > rollout.read_at and event.reading.at >= rollout.judge.begun
+    return in_time and event.canary in {None, rollout.release}
 
 
 class _Recorder:
@@ -345,7 +259,7 @@ def seconds_to_verdict(phases: Sequence[PhaseSpan]) -> float | None:
     """See :attr:`Timeline.seconds_to_verdict`; None while there is no decision."""
     shifted = next((span.at for span in phases if span.phase is Phase.SHIFTING), None)
     if shifted is not None:
-        return next((span.at - shifted for span in phases if span.phase in _DECIDED), None)
+        return next((span.at - shifted for span in reversed(phases) if span.phase in DECIDING), None)
     return next((span.at - phases[0].at for span in phases if span.phase in VERDICTS), None)
 
 

@@ -11,6 +11,7 @@ import msgspec
 from shipway.analysis.verdict import IndicatorEvidence
 from shipway.engine.ports import InstanceStatus
 from shipway.model.ids import ReleaseId
+from shipway.model.problems import Problem
 from shipway.rollout.decide import is_settled
 from shipway.rollout.states import Delivery, Release, Rollout
 
@@ -107,6 +108,41 @@ class ControllerView(msgspec.Struct, frozen=True, kw_only=True):
     trouble: str
     """Why nothing can be recorded at the moment (disk full); empty when all is well."""
     applications: tuple[ApplicationView, ...]
+
+
+class Deployed(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one application."""
+
+    app: str
+    release: str
+    rollout: str
+    changed: bool
+    message: str
+
+
+class Deployment(msgspec.Struct, frozen=True, kw_only=True):
+    """Answer to a deployment."""
+
+    applications: tuple[Deployed, ...]
+    problems: tuple[Problem, ...] = ()
+
+
+class FieldView(msgspec.Struct, frozen=True, kw_only=True):
+    """One value of an application and where it came from."""
+
+    path: str
+    value: object
+    origin: str
+    file: str = ""
+    line: int = 0
+
+
+class LogFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A log file on this machine."""
+
+    release: str
+    instance: str
+    path: str
 
 
 def application_view(

@@ -30,6 +30,9 @@ FORMAT = 1
 MAGIC = int.from_bytes(b"SHP")
 """The upper bytes of the header's application id, with the format as the lowest: tells a journal from any other file."""
 
+SQLITE = b"SQLite format 3\0"
+"""How every file of SQLite begins (its documentation, "Database File Format", 1.3.1)."""
+
 TAIL = 1_000
 """Events at the end whose digests are checked at every opening."""
 
@@ -82,6 +85,8 @@ class SqliteJournal(SqlJournal):
             JournalError: it is damaged, or something else.
         """
         if self.path.stat().st_size < PAGE:  # `create` never leaves less, and SQLite takes it for a new file
+            if not SQLITE.startswith(self.path.read_bytes()[: len(SQLITE)]):
+                raise self._foreign()
             raise self._damage("the file is cut off")
         if thorough and log_breaks(self.path):
             raise self._damage("its write-ahead log")
@@ -99,11 +104,14 @@ class SqliteJournal(SqlJournal):
     def _check_header(self) -> None:
         identity, version = self._pragma("application_id"), self._pragma("user_version")
         if identity >> 8 != MAGIC and not salvage(self.path).events:
-            raise JournalError(f"{self.path} is not a journal of Shipway", hint="Name another file, or move it away.")
+            raise self._foreign()
         if identity >> 8 != MAGIC or identity & 0xFF != version:
             raise self._damage("its header")
         if version > FORMAT:
             raise JournalError(f"the journal {self.path} was written by a newer Shipway", hint="Upgrade this one.")
+
+    def _foreign(self) -> JournalError:
+        return JournalError(f"{self.path} is not a journal of Shipway", hint="Name another file, or move it away.")
 
     def _check_pages(self) -> None:
         if self._pragma("journal_mode") != "wal":  # SQLite would pass over the write-ahead log
@@ -173,6 +181,8 @@ def _lay_out(path: Path) -> None:
 
 
 def _prepare(path: Path, *, read_only: bool) -> None:
+    if path.is_dir():
+        raise JournalError(f"{path} is a directory, not a journal", hint=f"Name a file, such as {path / 'journal.db'}.")
     if read_only:
         if not path.exists():
             raise JournalError(

@@ -10,6 +10,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from shipway.analysis.judge import judge, observe
+from shipway.analysis.readings import Reading
 from shipway.analysis.verdict import Verdict
 from shipway.model.ids import AppName, ReleaseId, release_id
 from shipway.rollout import events as e
@@ -85,9 +86,11 @@ def _release_requested(state: Delivery, event: e.ReleaseRequested) -> Delivery:
         by=event.by,
         logic=event.logic,
     )
+    # Once it is reached on a port it stays there; an install that failed has nobody to cut off, and may have failed of it.
+    reached = state.live is not None or (state.rollout is not None and state.rollout.is_active)
     return replace(
         state,
-        port=state.port or event.plan.port,
+        port=state.port if reached else event.plan.port,
         releases={**state.releases, release.id: release},
         pending=Pending(release.id, "canary", event.by, event.history),
     )
@@ -113,12 +116,13 @@ def _retry_requested(state: Delivery, event: e.RetryRequested) -> Delivery:
 
 def _instances_changed(state: Delivery, event: e.InstancesChanged) -> Delivery:
     release = _of_present_run(state, event, "running")
-    if release is None:
+    if release is None or event.at < release.counted_at:
         return state
     failure = "" if event.ready >= release.plan.workload.replicas else release.failure
     if (release.ready, release.failure) == (event.ready, failure):
         return state
-    return _relieved(_changed(state, release.id, ready=event.ready, failure=failure), release.id)
+    changes = {"ready": event.ready, "failure": failure, "counted_at": event.at}
+    return _relieved(_changed(state, release.id, **changes), release.id)
 
 
 def _release_failed(state: Delivery, event: e.ReleaseFailed) -> Delivery:
@@ -165,10 +169,15 @@ def _observed(state: Delivery, event: e.Observed) -> Delivery:
     return replace(state, rollout=replace(rollout, **changes))
 
 
-def _reading_missed(state: Delivery, _event: e.ReadingMissed) -> Delivery:
-    if state.rollout is None or state.phase not in JUDGED:
+def _reading_missed(state: Delivery, event: e.ReadingMissed) -> Delivery:
+    rollout = state.rollout
+    if rollout is None or rollout.judge is None or rollout.phase not in JUDGED:
         return state
-    return replace(state, rollout=replace(state.rollout, missed=state.rollout.missed + 1))
+    policy = state.releases[rollout.release].plan.judge
+    judge_state = observe(policy, rollout.judge, Reading(event.at, None, None, rollout.weight / 100))
+    judgement = judge(policy, judge_state, event.at)
+    missed = rollout.missed + 1
+    return replace(state, rollout=replace(rollout, judge=judge_state, judgement=judgement, missed=missed))
 
 
 def _command_failed(state: Delivery, event: e.CommandFailed) -> Delivery:

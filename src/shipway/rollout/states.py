@@ -43,7 +43,8 @@ JUDGED = frozenset({*TRIAL, Phase.PROMOTING})
 """Phases in which both arms are read. Until all traffic is known to follow a promotion, a FAIL still takes it back."""
 
 Kind = Literal["install", "canary", "direct", "undo"]
-Outcome = Literal[Phase.ROLLED_BACK, Phase.ABORTED]
+Outcome = Phase
+"""ROLLED_BACK or ABORTED. (A Literal of the two could not be read back from a snapshot.)"""
 
 
 class Release(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +60,8 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     run: Literal["stopped", "running", "stopping"] = "stopped"
     run_generation: Generation = Generation(0)
     ready: int = 0
+    counted_at: float = float("-inf")
+    """When ``ready`` was true: an older count that arrives later, or the same one again, says nothing."""
     stop_at: float | None = None
     """When its processes may end, if it gets no traffic by then; None while it is needed."""
     failure: str = ""

@@ -168,7 +168,7 @@ class _Controller:
         if baseline is None and canary is None:
             self._note(ReadingMissed(at=at, reason="no arm could be read"))
         else:
-            self._note(Observed(at=at, reading=Reading(at, baseline, canary, asked.weight)))
+            self._note(Observed(at=at, reading=Reading(at, baseline, canary, asked.weight), canary=asked.canary))
 
 
 def _plan(version: Version) -> DeliveryPlan:

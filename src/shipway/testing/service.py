@@ -10,13 +10,15 @@
     /exit?CODE   ends the process
     /say?TEXT    writes TEXT to stdout
 
-Environment: EXIT_AFTER and START_DELAY in seconds; ERRORS, the share of requests to / that fail; SLOW, their seconds.
+Environment: EXIT_AFTER (0: before it listens) and START_DELAY in seconds; ERRORS, the share of requests to / that fail; SLOW, the seconds that
+those which do not fail take, or that SLOW_SHARE of them do.
 """
 
 import asyncio
 import json
 import os
 import random
+import sys
 from pathlib import Path
 
 HELD: list[bytes] = []
@@ -42,7 +44,8 @@ def health(variable: str) -> bytes:
 async def root(_argument: str, _writer: asyncio.StreamWriter) -> bytes:
     if random.random() < float(os.environ.get("ERRORS", "0")):  # noqa: S311  # chance, not secrecy
         return answer("500 Internal Server Error", "no")
-    await asyncio.sleep(float(os.environ.get("SLOW", "0")))
+    if random.random() < float(os.environ.get("SLOW_SHARE", "1")):  # noqa: S311  # as above
+        await asyncio.sleep(float(os.environ.get("SLOW", "0")))
     return answer("200 OK", RELEASE)
 
 
@@ -120,6 +123,9 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 async def main() -> None:
+    if os.environ.get("EXIT_AFTER") == "0":
+        print("giving up: no database", flush=True)
+        sys.exit(7)
     await asyncio.sleep(float(os.environ.get("START_DELAY", "0")))
     server = await asyncio.start_server(serve, "127.0.0.1", int(os.environ["PORT"]))
     print(f"{RELEASE} listens on {os.environ['PORT']}", flush=True)

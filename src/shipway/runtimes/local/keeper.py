@@ -177,6 +177,10 @@ def rotate(path: str, limit: int, kept: int) -> None:
 # --- the keeper --------------------------------------------------------------------------------------------------
 
 
+_ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+"""What a process is asked to end with."""
+
+
 class Keeper:
     """One child: running, waiting to be started again, or being ended. ``step`` is called for whatever happens."""
 
@@ -237,10 +241,13 @@ class Keeper:
     def start(self) -> None:
         """Fork; record; only then let the child become the program."""
         reader, writer = os.pipe()
+        # A signal that reaches the child before it is the program must wait for the program, or it would be lost.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
         pid = os.fork()
         if pid == 0:
             os.close(writer)
             become(self.spec, reader)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
         os.close(reader)
         self.handle, self.ours, self.ending = os.pidfd_open(pid), True, ""
         identity = identify(pid)
@@ -356,6 +363,7 @@ def become(spec: Data, reader: int) -> None:
             with open(path) as file:
                 environment[name] = file.read()
         os.chdir(spec["directory"])
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
         os.execvpe(spec["argv"][0], spec["argv"], environment)  # noqa: S606  # the program's own shell is its business
     except OSError as error:
         os.write(2, f"shipway: cannot start {spec['argv'][0]}: {error}\n".encode())

@@ -164,11 +164,15 @@ class Kept:
         rotated = (self.log.with_name(f"{self.log.name}.{number}") for number in range(99, 0, -1))
         return [str(path) for path in (*rotated, self.log) if path.exists()]
 
-    def log_tail(self, lines: int = 10) -> tuple[str, ...]:
-        """The last lines of the log."""
+    def log_size(self) -> int:
+        """Bytes in the log now."""
+        return self.log.stat().st_size if self.log.exists() else 0
+
+    def log_tail(self, lines: int = 10, *, since: int = 0) -> tuple[str, ...]:
+        """The last lines of the log, of those after its first ``since`` bytes."""
         try:
             with self.log.open("rb") as file:
-                file.seek(max(0, self.log.stat().st_size - 16_384))
+                file.seek(max(since, self.log_size() - 16_384))
                 return tuple(file.read().decode(errors="replace").splitlines()[-lines:])
         except OSError:
             return ()

@@ -16,6 +16,7 @@ import asyncio
 import contextlib
 import itertools
 import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -35,6 +36,9 @@ _LONGEST_SOCKET_PATH = 100
 """Bytes; the kernel's limit is 107."""
 
 _START_SECONDS = 15.0
+_START_TRIES = 2
+"""Ends of a starting Envoy after which the next would be no better."""
+
 _PATIENCE = (1.0, 4.0)
 """Seconds that Envoy may take to apply a document, before and after a nudge. Killed at the worst moment, it is back in
 under 2 s."""
@@ -47,8 +51,9 @@ _LISTENER_LOOKS = 8
 
 _LISTENER_VERSION = "listener_manager.lds.version_text"
 
-_BACKOFF = (0.05, 5.0)
-"""First and longest delay in seconds before Envoy is started again."""
+_BACKOFF = (0.05, 1.0)
+"""First and longest delay in seconds before Envoy is started again. Without it nobody is served, so that even one that is
+killed again and again comes back within 2 s."""
 
 _DRAIN_SECONDS = 60
 """How long Envoy lets connections of a removed listener live; each answer on them says ``connection: close``."""
@@ -113,7 +118,7 @@ class Proxy:
             RuntimeFault: there is no Envoy, or it does not start; its last log lines are in the message.
         """
         binary = find_envoy()
-        self._recall()
+        self.recall()
         self._write_everything()
         self.kept.specify(self._specification(binary))
         self.kept.ensure_keeper()
@@ -134,6 +139,8 @@ class Proxy:
 
     async def shut_down(self, drain_seconds: float) -> None:
         """Stop listening and let requests in flight finish. Envoy itself is ended by :meth:`end`."""
+        if self.kept.child() is None:
+            return
         self._write(self._files.listeners, envoy.listener_document([], self._files))
         await self._follows(_LISTENER_VERSION, self._files.listeners, seconds=2.0)
         await self._quiet(list(self._endpoints), drain_seconds)
@@ -161,28 +168,34 @@ class Proxy:
         }
 
     async def _started(self) -> None:
+        begun, said = time.time(), self.kept.log_size()
         deadline = asyncio.get_running_loop().time() + _START_SECONDS
-        before = len(self.kept.state().exits)
         while not await self.admin.is_live():
-            failed = len(self.kept.state().exits) >= before + 2
-            if failed or asyncio.get_running_loop().time() > deadline:
-                lines = "\n  ".join(self.kept.log_tail())
+            failures = [end.reason for end in self.kept.state().exits if end.at >= begun]
+            late = asyncio.get_running_loop().time() > deadline
+            if late or len(failures) >= _START_TRIES:
                 with contextlib.suppress(RuntimeFault):
                     await self.kept.stop(grace=1.0)
+                why = failures[-1] if failures else f"no answer within {_START_SECONDS:g} s"
+                lines = "".join(f"\n  {line}" for line in self.kept.log_tail(since=said)) or " none"
                 raise RuntimeFault(
-                    f"Envoy does not start; its last words:\n  {lines}", hint=f"the whole log: {self.kept.log}"
+                    f"Envoy does not start: {why}. Its last words:{lines}", hint=f"the whole log: {self.kept.log}"
                 )
             await asyncio.sleep(0.02)
 
     async def _watch(self) -> None:
         """Keep a keeper there, and have Envoy try again a port that was taken when it started."""
         for look in itertools.count(1):
-            self.kept.ensure_keeper()
-            if look % _LISTENER_LOOKS == 0 and not self._lock.locked():
-                version = await self.admin.stats([_LISTENER_VERSION])
-                if version and version[_LISTENER_VERSION] != self._versions[self._files.listeners]:
-                    self._touch(self._files.listeners)
+            with contextlib.suppress(OSError, RuntimeFault):  # no memory, no disk: the next look tries again
+                await self._look_after(look)
             await asyncio.sleep(_WATCH)
+
+    async def _look_after(self, look: int) -> None:
+        self.kept.ensure_keeper()
+        if look % _LISTENER_LOOKS == 0 and not self._lock.locked():
+            version = await self.admin.stats([_LISTENER_VERSION])
+            if version and version[_LISTENER_VERSION] != self._versions[self._files.listeners]:
+                self._touch(self._files.listeners)
 
     # -- endpoints
 
@@ -328,7 +341,7 @@ class Proxy:
 
     # -- files
 
-    def _recall(self) -> None:
+    def recall(self) -> None:
         """Routes and endpoints as a controller before us has left them."""
         for path in (self.directory / "routes").glob("*.json"):
             with contextlib.suppress(msgspec.DecodeError):

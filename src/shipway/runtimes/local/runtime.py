@@ -19,7 +19,7 @@ import httpx
 
 from shipway.engine.ports import InstanceStatus, RuntimeEvent, Sink
 from shipway.model.errors import NotFound
-from shipway.model.ids import AppName, ReleaseId
+from shipway.model.ids import AppName, Generation, ReleaseId
 from shipway.model.workload import Workload
 from shipway.rollout.commands import SetRoutes, StartRelease, StopRelease
 from shipway.rollout.events import ReleaseStopped
@@ -45,6 +45,8 @@ class LocalRuntime:
         self._sink: Sink | None = None
         self._web: httpx.AsyncClient = probes.client()
         self._releases: dict[tuple[AppName, ReleaseId], Release] = {}
+        self._stops: dict[tuple[AppName, ReleaseId], Generation] = {}
+        """Newest stop of what had never been started here: a start that it has overtaken is not obeyed."""
         self._around = Surroundings(self.proxy, self.secrets, self._web, self._report, now, self._ports)
 
     @property
@@ -62,10 +64,7 @@ class LocalRuntime:
         """
         self._sink = sink
         await self.proxy.open()
-        for directory in sorted((self.state_dir / "releases").glob("*/*")):
-            release = Release.load(directory, self._around)
-            if release is not None:
-                self._releases[AppName(directory.parent.name), ReleaseId(directory.name)] = release
+        self._recall()
         for (app, release_id), release in list(self._releases.items()):
             if release_id in known.get(app, ()):
                 await self._adopt(release)
@@ -86,6 +85,8 @@ class LocalRuntime:
         record = Record(command.generation, "running", workload, self._now())
         release = self._releases.get(key)
         if release is None:
+            if command.generation < self._stops.get(key, command.generation):
+                return
             directory = self.state_dir / "releases" / workload.app / workload.release
             release = self._releases[key] = Release(directory, record, self._around)
         async with release.lock:
@@ -96,6 +97,8 @@ class LocalRuntime:
         """Drain and end the release in the background; see the port."""
         release = self._releases.get((command.app, command.release))
         if release is None:
+            key = command.app, command.release
+            self._stops[key] = max(command.generation, self._stops.get(key, command.generation))
             event = ReleaseStopped(at=self._now(), release=command.release, generation=command.generation)
             self._tell(command.app, event)
             return
@@ -149,7 +152,22 @@ class LocalRuntime:
         await self.proxy.end()
         await self.close()
 
+    async def end_left_over(self) -> int:
+        """End what still runs after a controller died, instead of :meth:`open`: nothing is started to be ended, and no
+        journal is needed. Returns the number of applications.
+        """
+        self.proxy.recall()
+        self._recall()
+        await self.shutdown()
+        return len({app for app, _ in self._releases})
+
     # -- inside
+
+    def _recall(self) -> None:
+        for directory in sorted((self.state_dir / "releases").glob("*/*")):
+            release = Release.load(directory, self._around)
+            if release is not None:
+                self._releases[AppName(directory.parent.name), ReleaseId(directory.name)] = release
 
     async def _adopt(self, release: Release) -> None:
         try:

@@ -296,6 +296,8 @@ class Cluster:
         self._failed(release, f"never became ready: the startup probe failed {release.workload.startup.failures} times")
 
     def _failed(self, release: Release, reason: str) -> None:
+        if release.state != "running":
+            return  # it is being stopped, and that is what will be reported
         release.state, release.ready, release.life = "failed", 0, release.life + 1
         event = ReleaseFailed(
             at=self.clock.now(),

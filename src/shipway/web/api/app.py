@@ -6,16 +6,17 @@ from typing import Any, TypeVar
 
 import msgspec
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from shipway.engine.service import DeployRequest, FieldView, LogFile, Service
-from shipway.engine.views import ControllerView, ReleaseView, RolloutView
+from shipway.engine.service import DeployRequest, Service
+from shipway.engine.views import ControllerView, FieldView, LogFile, ReleaseView, RolloutView
 from shipway.model.errors import BadInput, ShipwayError
 from shipway.rollout.events import Event
 from shipway.rollout.states import Delivery
-from shipway.web.api.errors import on_bug, on_error
+from shipway.web.api.errors import on_bug, on_error, on_no_route
 
 T = TypeVar("T")
 
@@ -151,7 +152,7 @@ def create_app(service: Service, controller: Callable[[], ControllerView], stop:
         Route("/v1/rollouts", api.rollouts),
         Route("/v1/rollouts/{id}", api.rollout),
     ]
-    handlers: dict[Any, Any] = {ShipwayError: on_error, Exception: on_bug}
+    handlers: dict[Any, Any] = {ShipwayError: on_error, HTTPException: on_no_route, Exception: on_bug}
     return Starlette(routes=routes, exception_handlers=handlers)
 
 
@@ -169,7 +170,7 @@ async def _either(changed: asyncio.Event, *, seconds: float) -> None:
 async def _body(request: Request, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(await request.body() or b"{}", type=kind)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise BadInput(f"the request body is not as expected: {error}") from error
 
 

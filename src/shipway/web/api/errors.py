@@ -5,6 +5,7 @@
 
 import msgspec
 import structlog
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -47,9 +48,9 @@ def body_of(error: ShipwayError) -> ErrorBody:
     )
 
 
-def answer(error: ShipwayError) -> Response:
+def answer(error: ShipwayError, status: int = 0) -> Response:
     """The HTTP answer to an error of ours."""
-    status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 502)
+    status = status or next((code for kind, code in STATUS.items() if isinstance(error, kind)), 502)
     return Response(msgspec.json.encode(ErrorAnswer(body_of(error))), status, media_type="application/json")
 
 
@@ -59,9 +60,26 @@ async def on_error(_request: Request, error: Exception) -> Response:
     return answer(error)
 
 
+async def on_no_route(request: Request, error: Exception) -> Response:
+    """Starlette's handler for paths and methods that the API does not have."""
+    assert isinstance(error, HTTPException)
+    what = f"{request.method} {request.url.path[:200]}"
+    if error.status_code == 404:
+        return answer(
+            NotFound(
+                f"the API has no {what}",
+                hint="Its paths begin with /v1/applications, /v1/rollouts, /v1/deployments or /v1/controller.",
+            )
+        )
+    refused = answer(Refused(f"the API refuses {what}: {error.detail}"), error.status_code)
+    refused.headers.update(error.headers or {})
+    return refused
+
+
 async def on_bug(request: Request, error: Exception) -> Response:
     """Starlette's handler for everything else: logged whole, answered without a traceback."""
     log.error("unexpected", path=request.url.path, exc_info=error)
     return answer(
-        ShipwayError(f"unexpected {type(error).__name__}: {error}", hint="This is a bug; controller.log has it.")
+        ShipwayError(f"unexpected {type(error).__name__}: {error}", hint="This is a bug; controller.log has it."),
+        500,
     )

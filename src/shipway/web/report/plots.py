@@ -7,15 +7,16 @@ that one picture serves light and dark.
 import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from html import escape
 from io import StringIO
+from math import inf
 from typing import Any
 
 import matplotlib as mpl
-from markupsafe import escape
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
 
 from shipway.engine.sentences import share
 from shipway.engine.timeline import ArmPoint, IndicatorSeries, Timeline
@@ -86,6 +87,14 @@ _RC: dict[Any, Any] = {
     "legend.frameon": False,
 }
 
+_UNITS = ((180.0, 1.0, "s"), (3 * 3600.0, 60.0, "min"), (inf, 3600.0, "h"))
+"""(rollouts up to so many seconds, seconds of the unit, its name)."""
+
+_TICKS = [digit * 10**n for n in range(-1, 6) for digit in (1, 2, 5)]
+
+_DOTS = 60
+"""Readings up to which each is a dot; beyond, they are a line."""
+
 Panel = Callable[[Axes, Timeline], None]
 
 
@@ -101,7 +110,7 @@ def picture(timeline: Timeline) -> str:
         FigureCanvasSVG(figure)
         # `hspace` is in units of the mean height of a panel.
         gap = _GAP * len(heights) / sum(heights)
-        figure.subplots_adjust(left=0.062, right=0.998, top=1 - 0.02 / height, bottom=_FOOT / height, hspace=gap)
+        figure.subplots_adjust(left=0.062, right=0.99, top=1 - 0.02 / height, bottom=_FOOT / height, hspace=gap)
         strip, *axes = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
         _strip(strip, timeline)
         for ax, panel in zip(axes, panels, strict=True):
@@ -174,10 +183,11 @@ def _marks(ax: Axes, timeline: Timeline) -> None:
 
 def _time_axis(ax: Axes, timeline: Timeline) -> None:
     end = _end(timeline)
+    unit, name = next((unit, name) for limit, unit, name in _UNITS if end <= limit)
+    step = next(step for step in _TICKS if end / (step * unit) <= 12)
     ax.set_xlim(0, 1.012 * end)
-    minutes = end > 180
-    ax.xaxis.set_major_locator(MaxNLocator(10, steps=[1, 2, 5, 10]))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x / 60:g} min" if minutes else f"{x:g} s"))
+    ax.xaxis.set_major_locator(MultipleLocator(step * unit))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x / unit:g} {name}"))
 
 
 def _weights(ax: Axes, timeline: Timeline) -> None:
@@ -187,7 +197,10 @@ def _weights(ax: Axes, timeline: Timeline) -> None:
     ax.fill_between(times, [*asked, asked[-1]], step="post", color=CANARY, alpha=0.12, linewidth=0)
     measured = [(_since(timeline, p.at), 100 * p.exposure) for p in timeline.points if p.exposure is not None]
     if measured:
-        ax.plot(*zip(*measured, strict=True), ".", color=INK, markersize=4.5, label="measured")
+        look: dict[str, Any] = (
+            {"marker": ".", "markersize": 4.5, "linewidth": 0} if len(measured) <= _DOTS else {"linewidth": 1}
+        )
+        ax.plot(*zip(*measured, strict=True), color=INK, label="measured", **look)
     ax.set_title("Traffic of the canary")
     ax.set_ylim(0, 1.06 * max(10.0, *asked))
     ax.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
@@ -199,8 +212,8 @@ def _rates(series: IndicatorSeries) -> Panel:
     def panel(ax: Axes, timeline: Timeline) -> None:
         times = [_since(timeline, point.at) for point in timeline.points]
         top = _top(series)
-        _arm(ax, times, [point.baseline for point in series.points], BASELINE, f"baseline {timeline.baseline_label}")
-        _arm(ax, times, [point.canary for point in series.points], CANARY, f"canary {timeline.label}")
+        _arm(ax, times, [point.baseline for point in series.points], BASELINE, f"baseline {timeline.against}")
+        _arm(ax, times, [point.canary for point in series.points], CANARY, f"canary {timeline.name}")
         if series.allowed is not None and series.allowed < top:
             ax.axhline(
                 series.allowed, color=BAD, linewidth=1, linestyle=(0, (5, 3)), label=f"allowed {share(series.allowed)}"
@@ -241,7 +254,13 @@ def _evidence(ax: Axes, timeline: Timeline) -> None:
             if point.evidence is not None
         ]
         if shown:
-            ax.plot(*zip(*shown, strict=True), color=colour, label=_text(series.name), marker="o", markersize=2.6)
+            ax.plot(
+                *zip(*shown, strict=True),
+                color=colour,
+                label=_text(series.name),
+                marker="o" if len(shown) <= _DOTS else "",
+                markersize=2.6,
+            )
             top = max(top, 1.1 * max(value for _, value in shown))
     ax.axhline(limit, color=BAD, linewidth=1.2)
     ax.axhspan(limit, top, color=BAD, alpha=0.07, linewidth=0)

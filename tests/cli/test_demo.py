@@ -1,0 +1,97 @@
+"""The main job, as `make demo` runs it, and what becomes of it when it is interrupted."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from shipway.cli.demonstration import ACTS, _free_ports
+
+pytestmark = pytest.mark.e2e
+COMMAND = [sys.executable, "-m", "shipway.cli.main", "demo"]
+
+
+def everything(home: str) -> list[psutil.Process]:
+    """All processes that name ``home`` or work in it."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "cwd", "status"]):
+        words = " ".join(process.info["cmdline"] or []) + " " + (process.info["cwd"] or "")
+        if home in words and process.info["status"] != psutil.STATUS_ZOMBIE:
+            found.append(process)
+    return found
+
+
+@pytest.mark.slow
+def test_four_releases(tmp_path: Path) -> None:
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    report = tmp_path / "report.html"
+    done = subprocess.run(
+        [*COMMAND, "--json", "--report", str(report)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    releases = json.loads(done.stdout)["releases"]
+    assert [one["verdict"] for one in releases] == [act.expected for act in ACTS]
+    assert [one["release"] for one in releases] == ["v1", "v2", "v3", "v4"]
+    fields = ["evidence", "failed_requests", "release", "requests", "seconds_to_verdict", "verdict"]
+    assert all(sorted(one) == fields for one in releases)
+    _, good, failing, slow = releases
+    assert good["requests"] >= 20 + 80 + 160  # what the steps ask for
+    assert "canary failed" in failing["evidence"]
+    assert 0 < failing["failed_requests"] < failing["requests"]
+    assert "slower than 60 ms" in slow["evidence"]
+    page = report.read_text()
+    assert all(f"storefront-{number}" in page for number in range(1, 5))
+    assert list(tmp_path.glob("shipway-demo-*")) == []
+    # A keeper that was starting at that moment finds its directory gone, and ends by itself.
+    deadline = time.monotonic() + 10
+    while left := everything(str(tmp_path)):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("moment", ["Starting", "storefront-1"])
+def test_an_interruption_leaves_nothing_behind(tmp_path: Path, number: signal.Signals, moment: str) -> None:
+    environment = os.environ | {"TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+    log = tmp_path / "output"
+    with (
+        log.open("w") as output,
+        subprocess.Popen(
+            [*COMMAND, "--no-live", "--report", str(tmp_path / "report.html")],
+            env=environment,
+            stdout=output,
+            stderr=output,
+            # A shell may have started us with SIGINT ignored, which children inherit.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler) and None,  # noqa: PLW1509  # no threads
+        ) as demo,
+    ):
+        deadline = time.monotonic() + 30
+        while moment not in log.read_text():
+            assert time.monotonic() < deadline
+            assert demo.poll() is None, log.read_text()
+            time.sleep(0.02)
+        demo.send_signal(number)
+        assert demo.wait(timeout=40) == 130, log.read_text()
+    assert "Traceback" not in log.read_text()
+    assert list(tmp_path.glob("shipway-demo-*")) == []
+    # A keeper that was starting at that moment finds its directory gone, and ends by itself.
+    deadline = time.monotonic() + 10
+    while left := everything(str(tmp_path)):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)
+
+
+def test_ports_are_free_and_different() -> None:
+    ports = _free_ports(5)
+    assert len(set(ports)) == 5
