@@ -26,10 +26,12 @@ from tests.rollout.samples import SHOP, plan, release
 from tests.rollout.world import Answer, World
 
 THOROUGH = os.environ.get("SHIPWAY_HYPOTHESIS") == "thorough"
-EXAMPLES = 3_500 if THOROUGH else 25
+EXAMPLES = 3_500 if THOROUGH else 60
 """For each of the three kinds of plans."""
 
 MOODS = ("good", "good", "good", "bad", "trouble", "few", "broken", "still", "no-canary", "no-baseline")
+
+FACTS = e.InstancesChanged | e.ReleaseFailed | e.ReleaseStopped | e.RoutesApplied | e.Observed
 
 ACTS = ("deploy", "undo", "pause", "resume", "promote", "promote full", "abort", "retry")
 
@@ -69,6 +71,10 @@ class Rollouts(RuleBasedStateMachine):
         """On their way."""
         self.sent: list[Command] = []
         """Every command that was ever issued: any of them may be executed again."""
+        self.facts: list[e.Event] = []
+        """The last that were heard: any of them may be heard again."""
+        self.judged: set[float] = set()
+        """Moments of the readings that changed something."""
         self.meaning: dict[CommandId, Command] = {}
 
     # --- the controller
@@ -78,14 +84,28 @@ class Rollouts(RuleBasedStateMachine):
         before, after = self.state, evolve(self.state, event)
         broken = violated(before, event, after)
         assert not broken, f"{broken} after {event!r}"
+        if isinstance(event, FACTS):
+            self.facts = [*self.facts[-30:], event]
         if after is before:
             return
+        assert not self.is_late(event), f"late or seen before, and yet it changed something: {event!r}"
+        if isinstance(event, e.Observed):
+            self.judged.add(event.at)
         self.journal.append(encode(event))
         self.state = after
         if before.weights != after.weights:
             self.last_rise = self.now
         for command in decide(after):
             assert self.meaning.setdefault(command.id, command) == command, "an id names one command for ever"
+
+    def is_late(self, event: e.Event) -> bool:
+        """Whether the event is no news: of an earlier start or stop, of another trial, or judged already."""
+        if isinstance(event, e.InstancesChanged | e.ReleaseFailed | e.ReleaseStopped):
+            return event.generation != self.state.releases[event.release].run_generation
+        if isinstance(event, e.Observed):
+            rollout = self.state.rollout
+            return event.at in self.judged or rollout is None or event.canary != rollout.release
+        return False
 
     def folded(self) -> Delivery:
         """What a controller that starts now knows."""
@@ -151,10 +171,15 @@ class Rollouts(RuleBasedStateMachine):
         self.run_command(commands[-1 - pick % len(commands)])
 
     @precondition(lambda self: self.answers)
-    @rule(pick=st.integers(0, 9), again=st.booleans())
+    @rule(pick=st.integers(0, 3), again=st.booleans())
     def deliver(self, pick: int, again: bool) -> None:
-        index = pick % len(self.answers)
+        index = (pick - 2) % len(self.answers)
         self.record(self.answers[index] if again else self.answers.pop(index))
+
+    @precondition(lambda self: self.facts)
+    @rule(pick=st.integers(0, 30))
+    def be_told_again(self, pick: int) -> None:
+        self.record(self.facts[-1 - pick % len(self.facts)])
 
     @rule()
     def deliver_all(self) -> None:

@@ -100,7 +100,7 @@ class World:
         return [ReleaseStopped(at=at, release=release, generation=generation)]
 
     def _route(self, command: SetRoutes, at: float) -> list[Answer]:
-        if self.routes is None or command.generation >= self.routes.generation:
+        if self.routes is None or command.generation > self.routes.generation:
             for release, _ in command.routes.weights:
                 its = self.processes.get(release)
                 assert its is not None, f"requests are sent to {release}, which was never started"
