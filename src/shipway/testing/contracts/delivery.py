@@ -229,6 +229,24 @@ async def a_stop_that_overtakes_its_start_wins(stage: Stage) -> None:
     await shop.runtime.close()
 
 
+async def reports_name_the_command_that_they_answer(stage: Stage) -> None:
+    shop = await Controller(stage).open()
+    await shop.start(V1, 1)
+    await shop.until_ready(V1)
+    require(shop.of(InstancesChanged, V1)[-1].generation == 1, "instances are of the start that they come from")
+    await shop.start(V1, 2)
+    await shop.until(lambda: shop.of(InstancesChanged, V1)[-1].generation == 2, "a newer start is reported as its own")
+    await shop.stop(V1, 3)
+    await shop.until(lambda: bool(shop.of(ReleaseStopped, V1)), "a stop is answered by ReleaseStopped")
+    require(shop.of(ReleaseStopped, V1)[-1].generation == 3, "the answer is to this stop")
+    await shop.stop(V1, 5)  # what a start and its stop come to when the start was lost
+    await shop.until(lambda: shop.of(ReleaseStopped, V1)[-1].generation == 5, "a newer stop is answered as its own")
+    await shop.start(V1, 4)
+    await shop.watch()
+    require(_running(shop, V1) == 0, "and the start that it overtook starts nothing")
+    await shop.runtime.close()
+
+
 async def a_stopped_release_can_be_started_again(stage: Stage) -> None:
     shop = await Controller(stage).open()
     await shop.start(V1, 1)
@@ -426,6 +444,7 @@ CHECKS: tuple[Check, ...] = (
     a_stale_stop_is_ignored,
     a_stale_start_is_ignored,
     a_stop_that_overtakes_its_start_wins,
+    reports_name_the_command_that_they_answer,
     a_stopped_release_can_be_started_again,
     a_start_during_the_drain_wins,
     a_crash_loop_is_reported_once_with_the_log,
