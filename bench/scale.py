@@ -19,7 +19,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -105,6 +105,18 @@ class MeteredJournal(SqliteJournal):
         self.appended += sum(len(event.data) for event in appends)
 
 
+class TimedEngine(Engine):
+    """The engine, remembering when the reading that is being taken was due."""
+
+    def __init__(self, **ports: Any) -> None:
+        super().__init__(**ports)
+        self.was_due: dict[AppName, float] = {}
+
+    def _read_at(self, app: Any, moment: float) -> None:
+        self.was_due[app.state.app] = app.due
+        super()._read_at(app, moment)
+
+
 class MeteredMetrics(SimMetrics):
     """The virtual services' counters, with their cost and with how late they were asked for."""
 
@@ -112,13 +124,13 @@ class MeteredMetrics(SimMetrics):
         super().__init__(cluster)
         self.meter = Meter()
         self.lags: list[float] = []
-        self.engine: Engine | None = None
+        self.engine: TimedEngine | None = None
 
     async def read(self, queries: Sequence[ArmQuery]) -> Sequence[ArmReading | Absent]:
         """As the metrics."""
         assert self.engine is not None
         now = self._cluster.clock.now()
-        self.lags += [now - self.engine._apps[app].due for app in dict.fromkeys(query.app for query in queries)]
+        self.lags += [now - self.engine.was_due[app] for app in dict.fromkeys(query.app for query in queries)]
         with self.meter:
             return [self._answer(query, reading) for query, reading in self._pairs(queries)]
 
@@ -163,7 +175,7 @@ async def measure(mode: Mode, rollouts: int, seconds: float, directory: Path) ->
     journal = MeteredJournal.open(directory / "journal.db")
     journal.meter, journal.appended = Meter(), 0
     metrics = MeteredMetrics(cluster)
-    engine = Engine(
+    engine = TimedEngine(
         journal=journal,
         runtime=SimRuntime(cluster),
         router=SimRouter(cluster),

@@ -25,7 +25,14 @@ def test_virtual_time(capsys: pytest.CaptureFixture[str]) -> None:
 def test_real_time(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scale, "INTERVAL", 0.5)
     monkeypatch.setattr(scale, "WARM", 0.5)
-    assert scale.main(["--rollouts", "5", "--seconds", "1", "--mode", "lag"]) == 0
+    row = scale.run("lag", 5, 1.0)
+    assert 0 < row.readings <= row.expected + 5
+    assert row.lag_median is not None
+    assert row.lag_p99 is not None
+    assert row.lag_max is not None
+    assert 0 <= row.lag_median <= row.lag_p99 <= row.lag_max
+    monkeypatch.setattr(scale, "run", lambda *_: row)
+    assert scale.main(["--rollouts", "5", "--mode", "lag"]) == 0
     printed = capsys.readouterr().out
     assert "5 rollouts" in printed
     assert "lag median" in printed

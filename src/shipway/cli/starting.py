@@ -4,10 +4,12 @@ What takes long to import is imported late: a detached controller starts meanwhi
 """
 
 import contextlib
+import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,13 +54,34 @@ def start_detached(home: Path, platform: Path | None) -> "ControllerView":
     home.mkdir(parents=True, exist_ok=True)
     log = home / LOG
     begin = log.stat().st_size if log.exists() else 0
-    process = _spawn(home, platform, log)
+    process: subprocess.Popen[bytes] | None = None
     try:
+        with _undisturbed():
+            process = _spawn(home, platform, log)
         return _answered(home, process, log, begin)
     except KeyboardInterrupt:  # nobody waits for it any more
-        process.terminate()
-        process.wait(_END)
+        if process is not None:
+            process.terminate()
+            process.wait(_END)
         raise
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Signals wait until the block is over: one between a fork and its being remembered would leave the child behind."""
+    waiting: list[int] = []
+    if threading.current_thread() is not threading.main_thread():  # where Python handles no signals
+        yield
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, lambda number, _frame: waiting.append(number)) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    for waited in waiting:
+        signal.raise_signal(waited)
 
 
 def _answered(home: Path, process: subprocess.Popen[bytes], log: Path, begin: int) -> "ControllerView":
