@@ -209,8 +209,8 @@ class Rollouts(RuleBasedStateMachine):
     def read(self, mood: str, times: int, late: bool) -> None:
         for _ in range(times):
             self.now += 1.0
-            if (told := watch(self.state)) is None:
-                return
+            if (told := watch(self.state)) is None or told.canary is None:
+                return  # the live release alone is nobody's evidence
             event = e.Observed(at=self.now, reading=self.world.read(told, self.now, mood), canary=told.canary)
             if late:
                 self.answers.append(event)
