@@ -14,16 +14,49 @@ _NAME = "application.yaml"
 
 
 def init(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where to put it; made if missing.")] = Path(),
+    what: Annotated[
+        str, typer.Argument(metavar="TEMPLATE|DIR", help="The golden path; or, without NAME, a directory.")
+    ] = ".",
+    name: Annotated[
+        Path | None, typer.Argument(metavar="NAME", help="Directory to make; its last part names the application.")
+    ] = None,
+    team: Annotated[str, typer.Option("--team", help="Team that owns it.")] = "platform",
     json: Json = False,
 ) -> None:
-    """Write a first application.yaml.
+    """Make a repository that runs, or write a first application.yaml.
 
-    The application is named after the directory and serves its files; change
-    its `command` into your own. A file that exists is never touched.
+    With TEMPLATE and NAME: a small working service with tests, Dockerfile and
+    pipelines for GitHub and GitLab. Templates are web-app, api-service,
+    background-worker, scheduled-job and ml-model.
 
-    Example: shipway init hello
+    With DIR alone: DIR/application.yaml, for a service that is there already.
+    It serves the directory's files; change its `command` into your own. A file
+    that exists is never touched.
+
+    Example: shipway init api-service orders
     """
+    from shipway.cli.golden import TEMPLATES, create
+    from shipway.cli.output import show
+    from shipway.model.errors import BadInput
+
+    if name is None and what in TEMPLATES:
+        raise BadInput(
+            f"expected a NAME after the template {what}",
+            hint=f"For example: shipway init {what} shop. For an application.yaml in a directory: shipway init ./{what}",
+        )
+    if name is None:
+        _first_file(Path(what), json=json)
+        return
+    files = create(what, name, team)
+    steps = f"Made {name} with {len(files)} files. Next:\n\n  cd {name}\n  make test\n  make deploy"
+    show(
+        {"directory": str(name), "template": what, "application": name.absolute().name, "files": files},
+        steps,
+        json=json,
+    )
+
+
+def _first_file(directory: Path, *, json: bool) -> None:
     from shipway.cli.examples import examples
     from shipway.cli.output import show
     from shipway.model.errors import Refused
