@@ -187,6 +187,16 @@ Image = _text(
     "bad-image",
     "an image such as registry.example.com/shop:1.4.2",
 )
+LabelKey = _text(
+    r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$",
+    "bad-name",
+    "the key of a label such as release or example.com/team",
+)
+Cidr = _text(
+    r"^(\d{1,3}\.){3}\d{1,3}/([12]?\d|3[0-2])$|^[0-9a-f:]+/(12[0-8]|1[01]\d|\d{1,2})$",
+    "bad-network",
+    "a network such as 10.0.0.0/16",
+)
 Line = _text(r"^\S(.*\S)?$", "bad-text", "one line of text")
 EnvValue = Annotated[
     str,
