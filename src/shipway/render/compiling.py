@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from shipway.render import service, workload
+from shipway.render import chaos, databases, mesh, monitors, namespaces, routes, secrets, service, telemetry, workload
 from shipway.render.context import Context, Place
 from shipway.render.rendered import Rendered, rendered
 from shipway.render.tracing import Draft
@@ -20,6 +20,14 @@ SharedConcern = Callable[[Place], Iterator[Draft]]
 CONCERNS: tuple[Concern, ...] = (
     workload.objects,
     service.objects,
+    namespaces.objects,
+    routes.objects,
+    mesh.objects,
+    secrets.objects,
+    monitors.objects,
+    telemetry.objects,
+    databases.objects,
+    chaos.objects,
 )
 """What an application is made into."""
 SHARED: tuple[SharedConcern, ...] = ()

@@ -1,37 +1,185 @@
-"""PostgreSQL: a CloudNativePG Cluster per ``database: postgres`` dependency, its backups and its metrics.
+"""PostgreSQL: a CloudNativePG Cluster for each ``database: postgres``, its backups, its metrics and who may reach it.
 
-The operator makes a Secret ``<cluster>-app``, which the pods read. Backups go through the Barman Cloud plugin: the
-operator's own object store is deprecated since 1.26. Other engines are not run here; ``NOT_RUN`` says what becomes of them.
+The operator makes a Secret ``<cluster>-app`` with the address and password, which the pods read. Backups go through the
+Barman Cloud plugin, since the operator's own object store is deprecated from 1.26 on; they take the rights of the pod's
+cloud identity, so that no key is stored. Other engines are shared services of the organisation and not run from here.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
-BACKUP_SCHEDULE = "0 0 2 * * *"
-"""Six fields, seconds first; 02:00 UTC."""
+from shipway.model.quantities import format_memory
+from shipway.render.catalog import resource_name
+from shipway.render.context import Context
+from shipway.render.monitors import labels
+from shipway.render.tracing import Draft, derived, said
+from shipway.spec.application import Dependency
+
+PORT, STATUS_PORT, METRICS_PORT = 5432, 8000, 9187
 PLUGIN = "barman-cloud.cloudnative-pg.io"
 IMAGE = "ghcr.io/cloudnative-pg/postgresql:17"
+"""The major version; the operator's catalogue decides nothing behind our back, and an upgrade is a change that is seen."""
+BACKUP_SCHEDULE = "0 0 2 * * *"
+"""Six fields, seconds first: 02:00 UTC."""
+
+_DATABASES = "platform.spec.components.databases"
+_RUN_FOR = "every application has databases of its own"
 
 
-def cluster(
-    *, instances: int, storage: dict[str, Any], database: str, labels: dict[str, str], archive: str
-) -> dict[str, Any]:
-    """``spec`` of the Cluster."""
-    spec: dict[str, Any] = {
-        "instances": instances,
+def objects(context: Context) -> Iterator[Draft]:
+    """Everything for each PostgreSQL that the application says it needs."""
+    for dependency in clusters(context):
+        name = cluster_name(context, dependency)
+        yield _draft(context, "postgresql.cnpg.io/v1", "Cluster", name, _cluster(context, dependency, name))
+        yield _draft(context, "networking.k8s.io/v1", "NetworkPolicy", name, _network_policy(context, name))
+        yield _monitor(context, name)
+        if context.components.databases.backups is not None:
+            yield _draft(context, "barmancloud.cnpg.io/v1", "ObjectStore", name, _object_store(context))
+            yield _draft(context, "postgresql.cnpg.io/v1", "ScheduledBackup", name, _scheduled_backup(name))
+
+
+def clusters(context: Context) -> Iterator[Dependency]:
+    """The dependencies that become a Cluster."""
+    return (one for one in context.resources("database") if one.database == "postgres")
+
+
+def cluster_name(context: Context, dependency: Dependency) -> str:
+    """Name of the Cluster and of everything around it."""
+    return resource_name(context.name, dependency)
+
+
+def _draft(context: Context, version: str, kind: str, name: str, spec: dict[str, Any]) -> Draft:
+    metadata = context.metadata(name, "database")
+    return Draft({"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec}, _RUN_FOR)
+
+
+def _cluster(context: Context, dependency: Dependency, name: str) -> dict[str, Any]:
+    several = context.production and context.components.databases.instances > 1
+    database = derived(context.name.replace("-", "_"), "called like the application", "metadata.name")
+    return {
+        "instances": _instances(context),
         "imageName": IMAGE,
         "bootstrap": {"initdb": {"database": database, "owner": database, "dataChecksums": True}},
-        "storage": storage,
+        "storage": _storage(context, dependency),
+        # A small service's database; requests equal to limits in memory, because PostgreSQL dies of a kill at any time.
         "resources": {"requests": {"cpu": "250m", "memory": "512Mi"}, "limits": {"cpu": "1", "memory": "512Mi"}},
         "postgresql": {"parameters": {"shared_buffers": "128MB", "log_min_duration_statement": "1000"}},
         "enableSuperuserAccess": False,
-        "enablePDB": instances > 1,
+        "enablePDB": several,  # a budget of one instance would stop every drain of its machine
         "primaryUpdateStrategy": "unsupervised",
-        "primaryUpdateMethod": "switchover" if instances > 1 else "restart",
-        "inheritedMetadata": {"labels": labels},
+        "primaryUpdateMethod": "switchover" if several else "restart",
         "affinity": {
             "enablePodAntiAffinity": True,
-            "podAntiAffinityType": "required" if instances > 1 else "preferred",
+            "podAntiAffinityType": "preferred",
             "topologyKey": "topology.kubernetes.io/zone",
         },
+        "inheritedMetadata": {"labels": _pod_labels(context)},
+        "plugins": _plugins(context, name),
     }
-    return spec
+
+
+def _pod_labels(context: Context) -> dict[str, object]:
+    """Without the name, by which the application's own Service and policies would find the database's pods."""
+    return {key: value for key, value in context.labels("database").items() if key != "app.kubernetes.io/name"}
+
+
+def _instances(context: Context) -> object:
+    if context.production:
+        return said(context.components.databases.instances, f"{_DATABASES}.instances")
+    return derived(1, "one instance outside production", "platform.spec.environments")
+
+
+def _storage(context: Context, dependency: Dependency) -> dict[str, object]:
+    databases = context.components.databases
+    size = (
+        derived(format_memory(dependency.storage), "what the dependency says", "spec.dependsOn")
+        if dependency.storage is not None
+        else said(format_memory(databases.storage), f"{_DATABASES}.storage")
+    )
+    return {
+        "size": size,
+        "storageClass": said(databases.storage_class, f"{_DATABASES}.storageClass")
+        if databases.storage_class
+        else None,
+    }
+
+
+def _plugins(context: Context, name: str) -> list[dict[str, Any]] | None:
+    if context.components.databases.backups is None:
+        return None
+    return [{"name": PLUGIN, "isWALArchiver": True, "parameters": {"barmanObjectName": name}}]
+
+
+def _object_store(context: Context) -> dict[str, Any]:
+    databases = context.components.databases
+    bucket = databases.backups or ""
+    path = f"{bucket.rstrip('/')}/{context.environment}/{context.cluster}/{context.name}"
+    rule = "below the Platform's bucket by environment, cluster and application"
+    days = max(1, round(databases.retention / 86400))
+    return {
+        "configuration": {
+            "destinationPath": derived(path, rule, f"{_DATABASES}.backups", "metadata.name"),
+            **_identity(bucket),
+            "wal": {"compression": "gzip"},
+        },
+        "retentionPolicy": derived(f"{days}d", "in whole days", f"{_DATABASES}.retention"),
+    }
+
+
+def _identity(bucket: str) -> dict[str, dict[str, bool]]:
+    """By the pod's own identity in the cloud that the bucket's address names."""
+    if bucket.startswith("gs://"):
+        return {"googleCredentials": {"gkeEnvironment": True}}
+    if bucket.startswith("https://"):
+        return {"azureCredentials": {"inheritFromAzureAD": True}}
+    return {"s3Credentials": {"inheritFromIAMRole": True}}
+
+
+def _scheduled_backup(name: str) -> dict[str, Any]:
+    return {
+        "schedule": BACKUP_SCHEDULE,
+        "cluster": {"name": name},
+        "method": "plugin",
+        "pluginConfiguration": {"name": PLUGIN},
+        "backupOwnerReference": "self",
+        "immediate": True,
+    }
+
+
+def _monitor(context: Context, name: str) -> Draft:
+    where = {"port": "metrics", "path": "/metrics", "interval": "30s", "scrapeTimeout": "10s"}
+    spec = {"selector": {"matchLabels": {"cnpg.io/cluster": name}}, "podMetricsEndpoints": [where]}
+    metadata = {**context.metadata(name, "database"), "labels": labels(context)}
+    tree = {"apiVersion": "monitoring.coreos.com/v1", "kind": "PodMonitor", "metadata": metadata, "spec": spec}
+    return Draft(tree, _RUN_FOR)
+
+
+def _network_policy(context: Context, name: str) -> dict[str, Any]:
+    """The application, the other instances, the operator and the scraper come in; replication, backups and the API go out."""
+    own = {"podSelector": {"matchLabels": {"cnpg.io/cluster": name}}}
+    operator = _namespace(context.components.databases.namespace, f"{_DATABASES}.namespace")
+    scraper = _namespace(context.components.monitoring.namespace, "platform.spec.components.monitoring.namespace")
+    dns = _namespace(context.components.network.dns, "platform.spec.components.network.dns")
+    return {
+        "podSelector": {"matchLabels": {"cnpg.io/cluster": name}},
+        "policyTypes": ["Ingress", "Egress"],
+        "ingress": [
+            {"from": [{"podSelector": {"matchLabels": context.selector()}}], "ports": _ports(PORT)},
+            {"from": [own], "ports": _ports(PORT, STATUS_PORT)},
+            {"from": [operator], "ports": _ports(PORT, STATUS_PORT)},
+            {"from": [scraper], "ports": _ports(METRICS_PORT)},
+        ],
+        "egress": [
+            {"to": [own], "ports": _ports(PORT, STATUS_PORT)},
+            {"to": [dns], "ports": [*_ports(53), {"protocol": "UDP", "port": 53}]},
+            {"ports": _ports(443, 6443)},  # the API server and the bucket, whose addresses no label knows
+        ],
+    }
+
+
+def _namespace(name: str, field: str) -> dict[str, Any]:
+    return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": said(name, field)}}}
+
+
+def _ports(*numbers: int) -> list[dict[str, Any]]:
+    return [{"protocol": "TCP", "port": number} for number in numbers]

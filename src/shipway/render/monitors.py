@@ -30,7 +30,7 @@ def labels(context: Context) -> dict[str, object]:
     return context.labels() | {key: said(value, f"{_MONITORING}.labels") for key, value in chosen.items()}
 
 
-def _path(context: Context) -> str:
+def _path(context: Context) -> object:
     return context.components.monitoring.path
 
 
