@@ -22,6 +22,7 @@ from shipway.spec.fields import (
     EnvName,
     EnvValue,
     Host,
+    Identifier,
     Image,
     Line,
     Memory,
@@ -148,11 +149,23 @@ class Storage(Closed):
 Fault = Literal["instance-loss", "network-delay", "network-loss", "cpu-stress"]
 
 
+class MetricObjective(Closed):
+    """A promise about events of the organisation's own: the Platform's metric says which are good."""
+
+    metric: Identifier = Field(
+        description="Metric of the Platform, one with `good` and `total` queries.", examples=["paymentsSettled"]
+    )
+    target: Ratio = Field(description="Share of the events that must be good.", examples=["99%"])
+
+
 class Slo(Closed):
     """What the users of the service are promised."""
 
     availability: Ratio | None = Field(
         default=None, description="Share of requests answered without an error.", examples=["99.9%"]
+    )
+    error_rate: Ratio | None = Field(
+        default=None, description="The same, said the other way: share of requests that may fail.", examples=["0.1%"]
     )
     latency: Annotated[tuple[Objective, ...], Field(strict=False)] = Field(
         default=(),
@@ -162,6 +175,21 @@ class Slo(Closed):
     window: PositiveDuration = Field(
         default=30 * 86400.0, description="Time over which the promise is measured.", examples=["30d"]
     )
+    calendar: Literal["week", "month"] | None = Field(
+        default=None,
+        description="Measure from the start of the calendar's week or month (UTC) instead of over `window`.",
+        examples=["month"],
+    )
+    objectives: Annotated[tuple[MetricObjective, ...], Field(strict=False)] = Field(
+        default=(),
+        description="Promises about the organisation's own metrics.",
+        examples=[[{"metric": "paymentsSettled", "target": "99%"}]],
+    )
+
+    @property
+    def good_share(self) -> float | None:
+        """Share of requests to be answered without an error, 0..1, whichever way it was said; None: nothing was."""
+        return 1 - self.error_rate if self.availability is None and self.error_rate is not None else self.availability
 
     @model_validator(mode="before")
     @classmethod

@@ -171,6 +171,28 @@ class Metric(Closed):
     description: Line | None = Field(
         default=None, description="What it measures, in one line.", examples=["Carts that never reach the till."]
     )
+    good: Line | None = Field(
+        default=None,
+        description="PromQL of the number of good events in `{{.window}}`, for promises under `slo.objectives`; `{app}` is replaced.",
+        examples=['sum(increase(payments_total{app="{app}", state="settled"}[{{.window}}]))'],
+    )
+    total: Line | None = Field(
+        default=None,
+        description="PromQL of the number of all events in `{{.window}}`.",
+        examples=['sum(increase(payments_total{app="{app}"}[{{.window}}]))'],
+    )
+
+
+class Journey(Closed):
+    """A way of a user through several applications: good when every one of them is."""
+
+    applications: Annotated[tuple[Name, ...], Field(strict=False, min_length=1)] = Field(
+        description="Applications on the way; each needs an availability objective.", examples=[["shop", "payment"]]
+    )
+    objective: Ratio = Field(description="Share of the journeys that must succeed.", examples=["99.5%"])
+    window: PositiveDuration = Field(
+        default=30 * 86400.0, description="Time over which the promise is measured.", examples=["30d"]
+    )
 
 
 class Prices(Closed):
@@ -211,6 +233,11 @@ class PlatformSpec(Closed):
         default_factory=dict,
         description="Metrics of your own that `check` lines may name.",
         examples=[{"cartAbandonment": {"unit": "ratio"}}],
+    )
+    journeys: dict[Name, Journey] = Field(
+        default_factory=dict,
+        description="Journeys of users, each with a promise of its own.",
+        examples=[{"buy": {"applications": ["shop", "payment"], "objective": "99.5%"}}],
     )
     prices: Prices = Field(default_factory=Prices, description="What resources cost.", examples=[{"cpu": "$25/month"}])
     local: Local = Field(

@@ -94,6 +94,13 @@ def _checks(application: Application) -> Iterator[Broken]:
         seen.add(check.text)
 
 
+def _one_availability(application: Application) -> Iterator[Broken]:
+    slo, path = application.spec.slo, ("spec", "slo")
+    if slo.availability is not None and slo.error_rate is not None:
+        message = "expected `availability` or `errorRate`, got both; they say the same thing in two ways"
+        yield Broken((*path, "errorRate"), "conflict", message, ((*path, "availability"),), key=True)
+
+
 def _canary_needs_requests(application: Application) -> Iterator[Broken]:
     spec = application.spec
     if (
@@ -211,6 +218,7 @@ _RULES: Sequence[Rule] = (
     _steps,
     _checks,
     _canary_needs_requests,
+    _one_availability,
     _affinity,
     _dependencies,
     _schedule,
