@@ -8,7 +8,20 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from shipway.render import chaos, databases, mesh, monitors, namespaces, routes, secrets, service, telemetry, workload
+from shipway.render import (
+    alerts,
+    chaos,
+    dashboards,
+    databases,
+    mesh,
+    monitors,
+    namespaces,
+    routes,
+    secrets,
+    service,
+    telemetry,
+    workload,
+)
 from shipway.render.context import Context, Place
 from shipway.render.rendered import Rendered, rendered
 from shipway.render.tracing import Draft
@@ -25,6 +38,8 @@ CONCERNS: tuple[Concern, ...] = (
     mesh.objects,
     secrets.objects,
     monitors.objects,
+    alerts.objects,
+    dashboards.objects,
     telemetry.objects,
     databases.objects,
     chaos.objects,

@@ -10,7 +10,6 @@ from shipway.render.context import Context
 from shipway.render.mesh import TELEMETRY_PORT, meshed
 from shipway.render.tracing import Draft, derived, said
 
-JOB_LABEL = "app.kubernetes.io/name"
 _MONITORING = "platform.spec.components.monitoring"
 
 
@@ -42,6 +41,10 @@ def _monitor(context: Context, kind: str, where: dict[str, Any]) -> Draft:
         "scheme": "http",
         "interval": derived(f"{interval}s", "what the monitoring profile says", *chosen),
         # An answer that takes longer than the next question would be counted with it.
+        # Set, not taken from a label: a rollout controller may rename the Service or the pods, and rules know the job.
+        "relabelings": [
+            {"action": "replace", "targetLabel": "job", "replacement": said(context.name, "metadata.name")}
+        ],
         "scrapeTimeout": derived(f"{min(10, interval)}s", "ten seconds, or the interval when it is shorter", *chosen),
     }
     return Draft(
@@ -50,7 +53,6 @@ def _monitor(context: Context, kind: str, where: dict[str, Any]) -> Draft:
             "kind": kind,
             "metadata": {**context.metadata(), "labels": labels(context)},
             "spec": {
-                "jobLabel": JOB_LABEL,
                 "selector": {"matchLabels": context.selector()},
                 "podMetricsEndpoints" if kind == "PodMonitor" else "endpoints": [endpoint],
             },

@@ -11,6 +11,9 @@ import msgspec
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 COLUMNS = 24
 """Width of Grafana's grid."""
+MOST_ACROSS = 4
+"""Panels side by side; narrower ones cannot be read."""
+HEIGHT = 8
 
 
 class Panel(msgspec.Struct, frozen=True):
@@ -59,17 +62,24 @@ def _placed(rows: Iterable[Row]) -> Iterable[dict[str, Any]]:
         number += 1
         place = {"x": 0, "y": top, "w": COLUMNS, "h": 1}
         yield {"id": number, "type": "row", "title": row.title, "collapsed": False, "panels": [], "gridPos": place}
-        width = COLUMNS // len(row.panels)
+        across = min(len(row.panels), MOST_ACROSS)
         for index, panel in enumerate(row.panels):
             number += 1
-            place = {"x": index * width, "y": top + 1, "w": width, "h": 8}
+            down, right = divmod(index, across)
+            width = COLUMNS // across
+            place = {"x": right * width, "y": top + 1 + down * HEIGHT, "w": width, "h": HEIGHT}
             yield {"id": number, "gridPos": place, **_panel(panel)}
-        top += 9
+        top += 1 + HEIGHT * -(-len(row.panels) // across)
 
 
 def _panel(panel: Panel) -> dict[str, Any]:
-    colours = [{"color": "green", "value": None}, *({"color": c, "value": at} for at, c in panel.limits)]
-    defaults: dict[str, Any] = {"unit": panel.unit, "min": 0, "thresholds": {"mode": "absolute", "steps": colours}}
+    colours = [
+        {"color": "red" if panel.kind == "stat" else "green", "value": None},
+        *({"color": c, "value": at} for at, c in panel.limits),
+    ]
+    defaults: dict[str, Any] = {"unit": panel.unit, "thresholds": {"mode": "absolute", "steps": colours}}
+    if panel.kind == "timeseries":
+        defaults["min"] = 0
     if panel.kind == "timeseries" and panel.limits:
         defaults["custom"] = {"thresholdsStyle": {"mode": "line"}}
     targets = [

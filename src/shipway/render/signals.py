@@ -1,7 +1,7 @@
-"""What a service's requests are called in Prometheus, and the expressions made of them.
+"""What a service's requests are called in Prometheus, and the expressions made of them for dashboards and rollout controllers.
 
-Used by the dashboards and by the translations for other rollout controllers. Holds names and arithmetic on text; which
-limits apply is decided in :mod:`shipway.render.thresholds`.
+The metrics are those that the SLO rules count (:class:`shipway.render.slo.promises.Meters`), so that a dashboard, an alert
+and an analysis cannot disagree. Which limits apply is decided in :mod:`shipway.render.thresholds`.
 """
 
 from collections.abc import Mapping
@@ -9,63 +9,44 @@ from types import MappingProxyType
 
 import msgspec
 
+from shipway.render.slo.promises import ISTIO, OPENTELEMETRY, Meters
+
+METERS: Mapping[str, Meters] = MappingProxyType({"gateway-api": OPENTELEMETRY, "istio": ISTIO})
+"""By the Platform's choice of a mesh: the side-cars' metrics where there are any, else the application's own."""
+
 
 class Signals(msgspec.Struct, frozen=True):
-    """One source of request metrics: a counter of requests and a histogram of their durations."""
+    """The requests of one application. A ``side`` is a label matcher that narrows them, or empty for all."""
 
-    requests: str
-    """Counter with one increment per request."""
-    failed: str
-    """Label matcher of the requests that failed."""
-    durations: str
-    """Histogram of durations; its classic buckets are read."""
-    second: float
-    """What a bucket's bound is for one second: 1, or 1000 where durations are in milliseconds."""
-    where: str = ""
-    """Label matcher that every series of this source needs."""
+    meters: Meters
+    application: str
 
     def total(self, side: str, window: str) -> str:
         """Requests per second."""
-        return f"sum(rate({self._series(self.requests, side)}[{window}]))"
+        return f"sum(rate({self._series(self.meters.total, side)}[{window}]))"
 
     def count(self, side: str, window: str) -> str:
         """Requests in the window."""
-        return f"sum(increase({self._series(self.requests, side)}[{window}]))"
+        return f"sum(increase({self._series(self.meters.total, side)}[{window}]))"
 
     def errors(self, side: str, window: str) -> str:
         """Failed requests as a share of all, 0..1; zero when none failed."""
-        bad = f"sum(rate({self._series(self.requests, side, self.failed)}[{window}]))"
+        bad = f"sum(rate({self._series(self.meters.bad, side)}[{window}]))"
         return f"(({bad} or vector(0)) / {self.total(side, window)})"
 
     def slow(self, side: str, window: str, threshold: float) -> str:
         """Requests slower than ``threshold`` seconds as a share of all, 0..1; needs a bucket of exactly that bound."""
-        bound = f'le="{self.bound(threshold)}"'
-        fast = f"sum(rate({self._series(f'{self.durations}_bucket', side, bound)}[{window}]))"
-        return f"(1 - {fast} / sum(rate({self._series(f'{self.durations}_count', side)}[{window}])))"
+        bound = f"{round(threshold / self.meters.unit, 9):.12g}"
+        edge = f'le="{bound}"' if "." in bound else f'le=~"{bound}(\\\\.0)?"'
+        fast = f"sum(rate({self._series(self.meters.buckets.replace('{le}', edge), side)}[{window}]))"
+        return f"(1 - {fast} / {self.total(side, window)})"
 
     def percentile(self, side: str, window: str, share: float) -> str:
         """Duration in seconds that ``share`` (0..1) of the requests do not exceed."""
-        buckets = f"sum by (le) (rate({self._series(f'{self.durations}_bucket', side)}[{window}]))"
-        quantile = f"histogram_quantile({share:g}, {buckets})"
-        return quantile if self.second == 1 else f"{quantile} / {self.second:g}"
+        buckets = self._series(self.meters.buckets.replace(", {le}", ""), side)
+        quantile = f"histogram_quantile({share:g}, sum by (le) (rate({buckets}[{window}])))"
+        return quantile if self.meters.unit == 1 else f"{quantile} * {self.meters.unit:g}"
 
-    def bound(self, seconds: float) -> str:
-        """A bucket's bound as its ``le`` label writes it."""
-        return f"{round(seconds * self.second, 9):g}"
-
-    def _series(self, name: str, *matchers: str) -> str:
-        return f"{name}{{{','.join(matcher for matcher in (self.where, *matchers) if matcher)}}}"
-
-
-OWN = Signals("http_requests_total", 'code=~"5.."', "http_request_duration_seconds", 1)
-"""What a service exposes itself, by the names that the Prometheus client libraries give them."""
-ISTIO = Signals(
-    "istio_requests_total",
-    'response_code=~"5.."',
-    "istio_request_duration_milliseconds",
-    1000,
-    'reporter="destination"',
-)
-"""What the side-car of the called service counts."""
-SIGNALS: Mapping[str, Signals] = MappingProxyType({"gateway-api": OWN, "istio": ISTIO})
-"""By the Platform's choice of a mesh."""
+    def _series(self, selector: str, side: str) -> str:
+        chosen = selector.replace("{app}", self.application)
+        return f"{chosen.removesuffix('}')}, {side}}}" if side else chosen

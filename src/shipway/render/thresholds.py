@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from shipway.model.quantities import Money, format_ratio, parse_money
+from shipway.model.quantities import Money, format_duration, format_ratio, parse_money
 from shipway.render.signals import Signals
 from shipway.spec.application import Application
 from shipway.spec.checks import Check
@@ -47,15 +47,14 @@ def thresholds(application: Application, signals: Signals, sides: Sides, core: M
     """Errors always, then every objective of the SLO, then every check that can be measured."""
     delivery = application.spec.delivery
     yield _errors(delivery, signals, sides)
-    for objective in application.spec.slo.latency:
+    for number, objective in enumerate(application.spec.slo.latency, start=1):
         share = 1 - objective.share
         canary, baseline = (
             signals.slow(side, sides.window, objective.threshold) for side in (sides.canary, sides.baseline)
         )
         query = _times_allowed(canary, baseline, delivery.tolerance, max(delivery.floor, share))
-        bound = signals.bound(objective.threshold).replace(".", "-")
-        text = f"at most {format_ratio(round(share, 9))} slower than {objective.threshold:g}s, or {delivery.tolerance:g} times the baseline"
-        yield Threshold(f"slow-{bound}", query, "<=", 1, text)
+        text = f"at most {format_ratio(round(share, 9))} slower than {format_duration(objective.threshold)}, or {delivery.tolerance:g} times the baseline"
+        yield Threshold(f"slow-{number}", query, "<=", 1, text)
     for number, check in enumerate(delivery.check, start=1):
         if query_of := _measured(check, signals, sides, core):
             # Written as what may go wrong, so that too few requests can count as nothing wrong.
