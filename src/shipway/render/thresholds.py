@@ -1,7 +1,7 @@
 """The delivery section as fixed limits on PromQL, for rollout controllers that know nothing else.
 
 Used by :mod:`shipway.render.argo` and :mod:`shipway.render.flagger`. Mirrors the indicators that our own judge compares by
-evidence (``engine.planning``). What a fixed limit cannot say is not imitated: :func:`untranslatable` names it.
+evidence (``engine.planning``). What a fixed limit cannot say is not imitated: :func:`notes` names it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,7 +10,8 @@ from types import MappingProxyType
 import msgspec
 
 from shipway.model.quantities import Money, format_duration, format_ratio, parse_money
-from shipway.render.signals import Signals
+from shipway.render.context import Context
+from shipway.render.signals import METERS, Signals
 from shipway.spec.application import Application
 from shipway.spec.checks import Check
 from shipway.spec.delivery import Delivery
@@ -63,28 +64,47 @@ def thresholds(application: Application, signals: Signals, sides: Sides, core: M
             yield Threshold(f"check-{number}", query_of, op, limit, check.text)
 
 
-def untranslatable(application: Application, core: Money | None) -> Iterator[str]:
+def notes(context: Context) -> Iterator[str]:
     """What the delivery section says and no fixed limit can, in sentences."""
-    delivery = application.spec.delivery
+    delivery, core = context.spec.delivery, priced_core(context)
     yield f"evidence at alpha {delivery.alpha:g} becomes fixed limits: a noisy baseline may fail a good release"
     if delivery.advance == "evidence":
         yield "`advance: evidence` becomes time: a step lasts as long as `for` says, however early the evidence is in"
     if delivery.exposure_budget:
-        yield f"`exposureBudget: {delivery.exposure_budget:g}` is left out: nothing counts the failed requests of the whole rollout"
+        yield f"`exposureBudget: {delivery.exposure_budget:g}` is left out: nothing counts the failed requests of a whole rollout"
     if delivery.supersede == "queue":
         yield "`supersede: queue` becomes replace: a newer release takes the place of the one under way"
     for check in delivery.check:
-        if _unit_cost(check, core) is None and check.indicator == "costPerRequest" and not check.increase:
+        if not _known(check):
+            yield f"`{check.text}` is left out: nothing says how {check.indicator} is told apart by release"
+        elif _unit_cost(check, core) is None:
             yield f"`{check.text}` is left out: the platform has no price for a core in that currency"
-        elif not _known(check):
-            yield f"`{check.text}` is left out: the platform gives no query for {check.indicator}"
+
+
+def signals_of(context: Context) -> Signals:
+    """The application's requests."""
+    return Signals(METERS[context.components.mesh], context.name)
+
+
+def own_series(context: Context) -> str:
+    """Matcher of the series of the application's own namespace."""
+    return f'namespace="{context.namespace}"'
+
+
+def priced_core(context: Context) -> Money | None:
+    """What a core costs, if the Platform says."""
+    return context.place.platform.spec.prices.cpu
 
 
 def guarded(threshold: Threshold, signals: Signals, sides: Sides, least: int) -> str:
-    """The query, zero while the canary has answered fewer than ``least`` requests: too few to judge are not a failure."""
-    if threshold.op[0] == ">" or not least:
-        return threshold.query
-    return f"({threshold.query}) * ({signals.count(sides.canary, sides.window)} >= bool {least})"
+    """The query with an answer in any case: zero when the canary answered fewer than ``least`` requests.
+
+    Too few to judge are no failure, and neither is no answer; both controllers would take the latter for one.
+    """
+    if threshold.op[0] == ">":
+        return f"{threshold.query} or vector(0)"
+    enough = f"{signals.count(sides.canary, sides.window)} >= {max(least, 1)}"
+    return f"({threshold.query}) and on() ({enough}) or vector(0)"
 
 
 def _errors(delivery: Delivery, signals: Signals, sides: Sides) -> Threshold:
@@ -98,7 +118,7 @@ def _errors(delivery: Delivery, signals: Signals, sides: Sides) -> Threshold:
 
 def _times_allowed(canary: str, baseline: str, tolerance: float, floor: float) -> str:
     """How many times the canary's share is what it may be: the tolerated multiple of the baseline, at least the floor."""
-    return f"{canary} / clamp_min({tolerance:g} * ({baseline} or vector(0)), {round(floor, 9):g})"
+    return f"{canary} / clamp_min({tolerance:g} * ({baseline} >= 0 or vector(0)), {round(floor, 9):g})"
 
 
 def _known(check: Check) -> bool:
