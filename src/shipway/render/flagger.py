@@ -6,7 +6,7 @@ itself; so whatever finds pods by that label is told of both names, and our own 
 sentences what the controller cannot do; docs/delivery-translations.md has the whole table.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from math import ceil
 from typing import Any
 
@@ -24,7 +24,10 @@ LEAST_INTERVAL = 60.0
 
 _NAME = "app.kubernetes.io/name"
 _RULE = "the delivery section in the words of Flagger"
-_MADE_BY_FLAGGER = frozenset({"Service", "VirtualService", "DestinationRule", "HTTPRoute"})
+_MADE_BY_FLAGGER: Mapping[str | None, frozenset[str]] = {
+    "gatewayapi:v1": frozenset({"Service", "HTTPRoute"}),
+    "istio": frozenset({"Service", "VirtualService", "DestinationRule"}),
+}
 _BY_LABELS_ONLY = frozenset({"AuthorizationPolicy", "PeerAuthentication"})
 """Selectors that know no expressions: an object for each of the two names."""
 
@@ -50,7 +53,7 @@ def notes(objects: Iterable[Rendered]) -> tuple[str, ...]:
     if not _applies(found):
         return ("nothing splits requests here (no mesh, and no HTTPRoute), so the Deployment stays as it is",)
     context = application_context(found)
-    return (*common_notes(context), *_own_notes(context))
+    return (*common_notes(context), *_own_notes(context, _provider(context, found)))
 
 
 # -- objects
@@ -80,7 +83,7 @@ def _translated(context: Context, one: Rendered, objects: tuple[Rendered, ...]) 
         )
     elif kind in {"ServiceMonitor", "PodMonitor"}:
         yield put_selector(draft, _scraped(context, kind))
-    elif kind not in _MADE_BY_FLAGGER:
+    elif kind not in _MADE_BY_FLAGGER[_provider(context, objects)]:
         yield draft
 
 
@@ -170,9 +173,9 @@ def _canary(context: Context, objects: tuple[Rendered, ...]) -> Draft:
 def _provider(context: Context, objects: Iterable[Rendered]) -> str | None:
     """What splits the requests; of the Gateway API's routes Flagger knows HTTPRoute alone."""
     kinds = {one.identity[1] for one in objects}
-    if "VirtualService" in kinds and context.spec.protocol != "tcp":
-        return "istio"
-    return "gatewayapi:v1" if "HTTPRoute" in kinds else None
+    if "HTTPRoute" in kinds:
+        return "gatewayapi:v1"
+    return "istio" if "VirtualService" in kinds and context.spec.protocol != "tcp" else None
 
 
 def _autoscaler(context: Context, objects: tuple[Rendered, ...]) -> dict[str, Any] | None:
@@ -264,8 +267,10 @@ def _templates(context: Context) -> Iterator[Draft]:
         yield Draft(tree, _RULE)
 
 
-def _own_notes(context: Context) -> Iterator[str]:
+def _own_notes(context: Context, provider: str | None) -> Iterator[str]:
     delivery = context.spec.delivery
+    if provider != "istio":
+        yield "only requests through the gateway are split: calls from inside go to the live release"
     times = {step.at_least for step in delivery.steps}
     if len(times) > 1 or min(times) < LEAST_INTERVAL:
         yield f"every step lasts {interval(context)}: Flagger knows one time for all steps"
