@@ -141,6 +141,11 @@ class Components(Closed):
     autoscaler: Literal["hpa", "keda"] = Field(
         default="hpa", description="What changes the number of instances.", examples=["keda"]
     )
+    admission: Literal["native", "kyverno"] = Field(
+        default="native",
+        description="What enforces the organisation's policies: Kubernetes itself, or Kyverno.",
+        examples=["kyverno"],
+    )
     ingress: Ingress = Field(
         default_factory=Ingress, description="How requests come in.", examples=[{"domain": "apps.example.com"}]
     )
