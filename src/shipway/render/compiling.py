@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from shipway.render import service, workload
+from shipway.render import account, disruption, network, rightsizing, scaling, service, workload
 from shipway.render.context import Context, Place
 from shipway.render.rendered import Rendered, rendered
 from shipway.render.tracing import Draft
@@ -18,8 +18,13 @@ Concern = Callable[[Context], Iterator[Draft]]
 SharedConcern = Callable[[Place], Iterator[Draft]]
 
 CONCERNS: tuple[Concern, ...] = (
+    account.objects,
     workload.objects,
     service.objects,
+    scaling.objects,
+    rightsizing.objects,
+    disruption.objects,
+    network.objects,
 )
 """What an application is made into."""
 SHARED: tuple[SharedConcern, ...] = ()
