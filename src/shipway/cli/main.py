@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from shipway.cli import applications, controller, demo, documents, failing, journals, past, rollouts
+from shipway.cli import applications, controller, demo, documents, failing, journals, past, rendering, rollouts
 
 # Without rich's markup typer prints plain help: 80 columns, no colours to suppress, and 90 ms sooner.
 app = typer.Typer(
@@ -42,6 +42,7 @@ def _add(group: typer.Typer, *verbs: Callable[..., None]) -> None:
 # In the order in which one needs them: help lists them so.
 _add(app, documents.init, documents.validate, controller.up, controller.down)
 _add(app, applications.deploy, applications.status, applications.undo, applications.logs, applications.explain)
+_add(app, rendering.render, rendering.catalog)
 app.add_typer(rollout)
 _add(app, past.history, past.replay, past.report)
 app.add_typer(journal)

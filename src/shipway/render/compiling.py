@@ -9,14 +9,19 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from shipway.render import (
+    account,
     alerts,
     chaos,
     dashboards,
     databases,
+    disruption,
     mesh,
     monitors,
     namespaces,
+    network,
+    rightsizing,
     routes,
+    scaling,
     secrets,
     service,
     telemetry,
@@ -31,8 +36,13 @@ Concern = Callable[[Context], Iterator[Draft]]
 SharedConcern = Callable[[Place], Iterator[Draft]]
 
 CONCERNS: tuple[Concern, ...] = (
+    account.objects,
     workload.objects,
     service.objects,
+    scaling.objects,
+    rightsizing.objects,
+    disruption.objects,
+    network.objects,
     namespaces.objects,
     routes.objects,
     mesh.objects,

@@ -13,10 +13,13 @@ from shipway.render.tracing import Traced, derived, said
 from shipway.spec import Application, Origin, Platform, Resolved
 from shipway.spec.application import SERVING, Dependency, Spec
 from shipway.spec.components import Components
+from shipway.spec.cron import EVERY_RELEASE
 from shipway.spec.organisation import Organisation
 from shipway.spec.platform import CostProfile, Environment, MonitoringProfile, PlatformProfiles, SecurityProfile
 
 MANAGER = "shipway"
+HEALTH, METRICS = "health", "metrics"
+"""Names of ports that mean something to us."""
 
 
 class Place(msgspec.Struct, frozen=True, dict=True):
@@ -165,23 +168,97 @@ class Context(msgspec.Struct, frozen=True, dict=True):
     def _profiles(self) -> PlatformProfiles:
         return self.place.platform.spec.profiles
 
+    @property
+    def meshed(self) -> bool:
+        """Whether pods get a proxy of the mesh beside them."""
+        return self.components.mesh == "istio"
+
     @cached_property
     def ports(self) -> Mapping[str, int]:
-        """Every port by name; the main one is called after the protocol. Only what serves has a main port."""
-        main = {self.spec.protocol: self.spec.port} if self.serving else {}
+        """Every port by name. The main one is called after the protocol; a worker has one only to be asked for its health."""
+        main = {self.main_port: self.spec.port} if self.main_port else {}
         return {**main, **self.spec.ports}
 
-    @property
+    @cached_property
     def main_port(self) -> str:
-        """Name of the main port."""
-        return self.spec.protocol
+        """Name of the main port; empty when it has none."""
+        if self.serving:
+            return self.spec.protocol
+        return HEALTH if self.spec.health.path is not None and not self.is_job else ""
+
+    @property
+    def health_port(self) -> str | None:
+        """Name of the port on which it is asked for its health; None when it cannot be asked."""
+        return self.main_port or None
 
     @cached_property
     def metrics_port(self) -> str | None:
         """Name of the port that is scraped: the one called ``metrics``, else the main one of a service over HTTP."""
-        if "metrics" in self.spec.ports:
-            return "metrics"
+        if METRICS in self.spec.ports:
+            return METRICS
         return self.main_port if self.serving and self.spec.protocol == "http" else None
+
+    def port_field(self, name: str) -> str:
+        """The field that says the number of a port."""
+        return "spec.port" if name == self.main_port else f"spec.ports.{name}"
+
+    @property
+    def address(self) -> str:
+        """Name under which it is reached inside the cluster."""
+        return f"{self.name}.{self.namespace}.svc"
+
+    @property
+    def workload(self) -> tuple[str, str]:
+        """(apiVersion, kind) of what runs it. A Job's name carries a digest; the others are called like the application."""
+        if self.is_job:
+            return "batch/v1", "Job" if self.spec.schedule == EVERY_RELEASE else "CronJob"
+        return "apps/v1", "StatefulSet" if self.spec.storage else "Deployment"
+
+    @property
+    def workload_reference(self) -> dict[str, object]:
+        """What scalers point at."""
+        version, kind = self.workload
+        rule = "the archetype decides what runs it, and a lasting disk makes it a StatefulSet"
+        fields = ("spec.archetype", "spec.storage") if self.spec.storage else ("spec.archetype",)
+        return {
+            "apiVersion": derived(version, rule, *fields),
+            "kind": derived(kind, rule, *fields),
+            "name": said(self.name, "metadata.name"),
+        }
+
+    @property
+    def headless_name(self) -> Traced:
+        """The Service that gives the pods of a StatefulSet their names."""
+        return derived(f"{self.name}-pods", "the application's name and what it finds", "metadata.name")
+
+    @property
+    def secret_name(self) -> str:
+        """The Secret with every secret of the application; its keys are called like the environment variables."""
+        return f"{self.name}-secrets"
+
+    @property
+    def storage_class(self) -> Traced | None:
+        """Storage class of lasting disks; None for the cluster's own."""
+        found = self.components.databases.storage_class
+        return said(found, "platform.spec.components.databases.storageClass") if found else None
+
+    def database_name(self, dependency: Dependency) -> str:
+        """Name of the database cluster behind a dependency on ``postgres``."""
+        return f"{self.name}-{dependency.name or 'db'}"
+
+    def database_names(self) -> Iterator[str]:
+        """Names of its PostgreSQL clusters, in the order of the file."""
+        for dependency in self.resources("database"):
+            if dependency.database == "postgres":
+                yield self.database_name(dependency)
+
+    @property
+    def request_series(self) -> str:
+        """PromQL selector of the counter of answered requests: the mesh's, or the application's own."""
+        if self.meshed:
+            target = f'destination_workload="{self.name}",destination_workload_namespace="{self.namespace}"'
+            return f'istio_requests_total{{reporter="destination",{target}}}'
+        return f'http_requests_total{{namespace="{self.namespace}"}}'
 
     @cached_property
     def host(self) -> Traced | None:

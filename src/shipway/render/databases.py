@@ -1,4 +1,4 @@
-"""PostgreSQL: a CloudNativePG Cluster for each ``database: postgres``, its backups, its metrics and who may reach it.
+"""PostgreSQL: a CloudNativePG Cluster for each ``database: postgres``, its backups and its metrics.
 
 The operator makes a Secret ``<cluster>-app`` with the address and password, which the pods read. Backups go through the
 Barman Cloud plugin, since the operator's own object store is deprecated from 1.26 on; they take the rights of the pod's
@@ -9,13 +9,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from shipway.model.quantities import format_memory
-from shipway.render.catalog import resource_name
 from shipway.render.context import Context
 from shipway.render.monitors import labels
 from shipway.render.tracing import Draft, derived, said
 from shipway.spec.application import Dependency
 
-PORT, STATUS_PORT, METRICS_PORT = 5432, 8000, 9187
 PLUGIN = "barman-cloud.cloudnative-pg.io"
 IMAGE = "ghcr.io/cloudnative-pg/postgresql:17"
 """The major version; the operator's catalogue decides nothing behind our back, and an upgrade is a change that is seen."""
@@ -29,9 +27,8 @@ _RUN_FOR = "every application has databases of its own"
 def objects(context: Context) -> Iterator[Draft]:
     """Everything for each PostgreSQL that the application says it needs."""
     for dependency in clusters(context):
-        name = cluster_name(context, dependency)
+        name = context.database_name(dependency)
         yield _draft(context, "postgresql.cnpg.io/v1", "Cluster", name, _cluster(context, dependency, name))
-        yield _draft(context, "networking.k8s.io/v1", "NetworkPolicy", name, _network_policy(context, name))
         yield _monitor(context, name)
         if context.components.databases.backups is not None:
             yield _draft(context, "barmancloud.cnpg.io/v1", "ObjectStore", name, _object_store(context))
@@ -41,11 +38,6 @@ def objects(context: Context) -> Iterator[Draft]:
 def clusters(context: Context) -> Iterator[Dependency]:
     """The dependencies that become a Cluster."""
     return (one for one in context.resources("database") if one.database == "postgres")
-
-
-def cluster_name(context: Context, dependency: Dependency) -> str:
-    """Name of the Cluster and of everything around it."""
-    return resource_name(context.name, dependency)
 
 
 def _draft(context: Context, version: str, kind: str, name: str, spec: dict[str, Any]) -> Draft:
@@ -98,9 +90,7 @@ def _storage(context: Context, dependency: Dependency) -> dict[str, object]:
     )
     return {
         "size": size,
-        "storageClass": said(databases.storage_class, f"{_DATABASES}.storageClass")
-        if databases.storage_class
-        else None,
+        "storageClass": context.storage_class,
     }
 
 
@@ -152,34 +142,3 @@ def _monitor(context: Context, name: str) -> Draft:
     metadata = {**context.metadata(name, "database"), "labels": labels(context)}
     tree = {"apiVersion": "monitoring.coreos.com/v1", "kind": "PodMonitor", "metadata": metadata, "spec": spec}
     return Draft(tree, _RUN_FOR)
-
-
-def _network_policy(context: Context, name: str) -> dict[str, Any]:
-    """The application, the other instances, the operator and the scraper come in; replication, backups and the API go out."""
-    own = {"podSelector": {"matchLabels": {"cnpg.io/cluster": name}}}
-    operator = _namespace(context.components.databases.namespace, f"{_DATABASES}.namespace")
-    scraper = _namespace(context.components.monitoring.namespace, "platform.spec.components.monitoring.namespace")
-    dns = _namespace(context.components.network.dns, "platform.spec.components.network.dns")
-    return {
-        "podSelector": {"matchLabels": {"cnpg.io/cluster": name}},
-        "policyTypes": ["Ingress", "Egress"],
-        "ingress": [
-            {"from": [{"podSelector": {"matchLabels": context.selector()}}], "ports": _ports(PORT)},
-            {"from": [own], "ports": _ports(PORT, STATUS_PORT)},
-            {"from": [operator], "ports": _ports(PORT, STATUS_PORT)},
-            {"from": [scraper], "ports": _ports(METRICS_PORT)},
-        ],
-        "egress": [
-            {"to": [own], "ports": _ports(PORT, STATUS_PORT)},
-            {"to": [dns], "ports": [*_ports(53), {"protocol": "UDP", "port": 53}]},
-            {"ports": _ports(443, 6443)},  # the API server and the bucket, whose addresses no label knows
-        ],
-    }
-
-
-def _namespace(name: str, field: str) -> dict[str, Any]:
-    return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": said(name, field)}}}
-
-
-def _ports(*numbers: int) -> list[dict[str, Any]]:
-    return [{"protocol": "TCP", "port": number} for number in numbers]

@@ -10,6 +10,8 @@ from typing import cast
 
 import yaml
 
+from shipway.model.errors import BadInput
+from shipway.model.suggestions import did_you_mean
 from shipway.render.compiling import Compiled
 from shipway.spec.organisation import Organisation
 
@@ -22,12 +24,15 @@ SHARED = "_shared"
 """In the place of an application's name: what a cluster has once. No application can be called so."""
 
 
-def format_named(name: str) -> Format:
+def layout(name: str) -> Format:
     """The format's function.
 
     Raises:
-        KeyError: there is no such format.
+        BadInput: there is no such format.
     """
+    if name not in FORMATS:
+        hint = f"There is {', '.join(FORMATS)}."
+        raise BadInput(f"there is no format `{name}`{did_you_mean(name, FORMATS)}", hint=hint)
     module, _, function = FORMATS[name].partition(":")
     return cast(Format, getattr(import_module(module), function))
 

@@ -1,7 +1,8 @@
 """Istio: who may call an application, how it is called, and that nobody calls it in the clear.
 
 Only when the Platform's mesh is ``istio``. The AuthorizationPolicy lets in exactly the callers that the NetworkPolicy lets
-in; :mod:`shipway.render.truth` holds the two to it. Routes from outside stay with the Gateway API (``routes.py``).
+in; :mod:`shipway.render.truth` holds the two to it. Jobs are in the mesh as well, or nobody in it would answer them: their
+side-cars are native ones, which end with the job (Istio's default since 1.27). Routes from outside stay with the Gateway API (``routes.py``).
 """
 
 from collections.abc import Iterator
@@ -10,29 +11,18 @@ from typing import Any
 from shipway.render.context import Context
 from shipway.render.tracing import Draft, Traced, derived, said
 
-TELEMETRY_PORT = 15020
-"""Where the side-car serves its own metrics merged with the application's, outside of mutual TLS, for the scraper."""
-CONTROL_PLANE = "istio-system"
-CONTROL_PORT = 15012
-"""Certificates and routes for the side-car, over mutual TLS."""
 RETRIED = "connect-failure,refused-stream,unavailable"
 """What is tried again: only what the application has not begun to answer, so that nothing is done twice."""
 
 _MESH = "platform.spec.components.mesh"
 
 
-def meshed(context: Context) -> bool:
-    """Whether its pods have a side-car. A job would never end beside one that is not native, and nobody calls it."""
-    return context.components.mesh == "istio" and not context.is_job
-
-
 def objects(context: Context) -> Iterator[Draft]:
     """Identity and rights for every pod in the mesh; routing for what is called."""
-    if not meshed(context):
+    if not context.meshed:
         return
     yield _peer_authentication(context)
     yield _authorization_policy(context)
-    yield _network_policy(context)
     if context.ports:
         yield _virtual_service(context)
         yield _destination_rule(context)
@@ -40,16 +30,15 @@ def objects(context: Context) -> Iterator[Draft]:
 
 def host(context: Context) -> Traced:
     """Full name of the Service; short ones mean another Service in another namespace."""
-    name = f"{context.name}.{context.namespace}.svc.cluster.local"
-    return derived(name, "the full name of the Service", "metadata.name")
+    return derived(f"{context.address}.cluster.local", "the full name of the Service", "metadata.name")
 
 
 def pod_annotations(context: Context) -> dict[str, object]:
     """What the side-car must know to merge the application's metrics into its own."""
-    if not meshed(context) or context.metrics_port is None:
+    if not context.meshed or context.metrics_port is None:
         return {}
     number = str(context.ports[context.metrics_port])
-    field = "spec.port" if context.metrics_port == context.main_port else "spec.ports"
+    field = context.port_field(context.metrics_port)
     return {
         "prometheus.io/scrape": "true",
         "prometheus.io/port": derived(number, "the port with the application's metrics", field),
@@ -96,38 +85,14 @@ def _gateway(context: Context) -> Iterator[dict[str, Any]]:
 
 
 def _port(context: Context, name: str) -> Traced:
-    field = "spec.port" if name == context.main_port and context.serving else f"spec.ports.{name}"
-    return said(str(context.ports[name]), field)
-
-
-def _network_policy(context: Context) -> Draft:
-    """On top of what the application needs: what its side-car needs."""
-    control = {
-        "to": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": CONTROL_PLANE}}}],
-        "ports": [{"protocol": "TCP", "port": CONTROL_PORT}],
-    }
-    where = context.components.monitoring.namespace
-    scraper = {"kubernetes.io/metadata.name": said(where, "platform.spec.components.monitoring.namespace")}
-    scraped = {
-        "from": [{"namespaceSelector": {"matchLabels": scraper}}],
-        "ports": [{"protocol": "TCP", "port": TELEMETRY_PORT}],
-    }
-    spec = {
-        "podSelector": {"matchLabels": context.selector()},
-        "policyTypes": ["Ingress", "Egress"],
-        "ingress": [scraped],
-        "egress": [control],
-    }
-    rule = "the side-car asks its control plane, and the scraper asks the side-car"
-    return _object(context, "NetworkPolicy", spec, rule, f"{context.name}-mesh")
+    return said(str(context.ports[name]), context.port_field(name))
 
 
 def _virtual_service(context: Context) -> Draft:
     """Calls from inside, port by port. The main route has a name, so that rollout controllers can split it."""
     http, tcp = [], []
     for name, number in context.ports.items():
-        main = name == context.main_port and context.serving
-        field = "spec.port" if main else f"spec.ports.{name}"
+        main, field = name == context.main_port and context.serving, context.port_field(name)
         match = [{"port": said(number, field)}]
         to = {"destination": {"host": host(context), "port": {"number": said(number, field)}}, "weight": 100}
         if main and context.spec.protocol != "tcp":

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from shipway.render.context import Context
-from shipway.render.mesh import TELEMETRY_PORT, meshed
+from shipway.render.network import MESH_METRICS
 from shipway.render.tracing import Draft, derived, said
 
 _MONITORING = "platform.spec.components.monitoring"
@@ -15,9 +15,11 @@ _MONITORING = "platform.spec.components.monitoring"
 
 def objects(context: Context) -> Iterator[Draft]:
     """One monitor, where there is something to scrape. A job is over before the second scrape."""
-    if meshed(context):
-        yield _monitor(context, "PodMonitor", {"portNumber": TELEMETRY_PORT, "path": "/stats/prometheus"})
-    elif context.metrics_port is not None and not context.is_job:
+    if context.is_job:
+        return
+    if context.meshed:
+        yield _monitor(context, "PodMonitor", {"portNumber": MESH_METRICS, "path": "/stats/prometheus"})
+    elif context.metrics_port is not None:
         rule = "the port called `metrics`, else the main one"
         port = derived(context.metrics_port, rule, "spec.ports" if "metrics" in context.spec.ports else "spec.protocol")
         yield _monitor(context, "ServiceMonitor", {"port": port, "path": said(_path(context), f"{_MONITORING}.path")})

@@ -10,7 +10,6 @@ from typing import Any
 from shipway.model.quantities import format_cpu, format_memory
 from shipway.render.context import Context
 from shipway.render.databases import clusters
-from shipway.render.mesh import meshed
 from shipway.render.tracing import Draft, Traced, derived
 
 POD_SECURITY = "pod-security.kubernetes.io"
@@ -49,7 +48,7 @@ def _labels(context: Context) -> dict[str, object]:
     level = derived(context.security.pod_security, "what the security level says", "spec.profiles.security")
     found: dict[str, object] = {f"{POD_SECURITY}/{mode}": level for mode in _MODES}
     found |= {f"{POD_SECURITY}/{mode}-version": "latest" for mode in _MODES}
-    if meshed(context):
+    if context.meshed:
         rule = "the mesh puts a side-car into every pod"
         found["istio-injection"] = derived("enabled", rule, "platform.spec.components.mesh")
     return found

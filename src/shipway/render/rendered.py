@@ -63,7 +63,12 @@ class Rendered(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def provenance(self) -> Mapping[str, Reason]:
         """Path of every leaf (``spec.ports[0].port``) to its reason. Worked out when first asked for."""
-        return {path_text(path): self._reason(found) for path, found in leaves(self.draft.tree)}
+        return {path_text(path): self._reason(found) for path, found, _ in leaves(self.draft.tree)}
+
+    @cached_property
+    def values(self) -> Mapping[str, Any]:
+        """Path of every leaf to its value, in the words of :attr:`provenance`."""
+        return {path_text(path): value for path, _, value in leaves(self.draft.tree)}
 
     def _reason(self, traced: Traced | None) -> Reason:
         if traced is None:
@@ -77,8 +82,8 @@ def rendered(draft: Draft, context: "Context | Place") -> Rendered:
     return Rendered(plain(draft.tree), draft, context)
 
 
-def leaves(tree: Any, path: Path = (), traced: Traced | None = None) -> Iterator[tuple[Path, Traced | None]]:
-    """Every leaf's path and what it carries; an empty map or list is a leaf."""
+def leaves(tree: Any, path: Path = (), traced: Traced | None = None) -> Iterator[tuple[Path, Traced | None, Any]]:
+    """(path, what it carries, value) of every leaf; an empty map or list is a leaf."""
     if isinstance(tree, Traced):
         yield from leaves(tree.value, path, tree)
     elif isinstance(tree, dict) and tree:
@@ -89,7 +94,7 @@ def leaves(tree: Any, path: Path = (), traced: Traced | None = None) -> Iterator
         for index, value in enumerate(tree):
             yield from leaves(value, (*path, index), traced)
     else:
-        yield path, traced
+        yield path, traced, tree
 
 
 def path_text(path: Path) -> str:
@@ -106,9 +111,7 @@ def _step(part: str | int) -> str:
 def _said(context: "Context | Place", field: str) -> Reason:
     if field.startswith(PLATFORM):
         origin = context.platform_origin(field.removeprefix(PLATFORM))
-        return Reason(
-            "platform" if origin.line else "default", "", f"Platform {field.removeprefix(PLATFORM)}", *_at(origin)
-        )
+        return Reason("platform" if origin.line else "default", "", field, *_at(origin))
     origin = context.origin(field)
     return Reason(origin.kind, "", field, *_at(origin))
 

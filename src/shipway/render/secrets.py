@@ -34,7 +34,7 @@ def objects(context: Context) -> Iterator[Draft]:
                 "refreshPolicy": "Periodic",
                 "secretStoreRef": {"kind": "ClusterSecretStore", "name": said(secrets.store, f"{_STORE}.store")},
                 "target": {
-                    "name": said(context.name, "metadata.name"),
+                    "name": derived(context.secret_name, "the Secret that the pods read", "metadata.name"),
                     "creationPolicy": "Owner",
                     "deletionPolicy": "Retain",
                 },

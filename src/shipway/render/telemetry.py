@@ -8,13 +8,11 @@ from collections.abc import Iterator
 from shipway.render.context import Context
 from shipway.render.tracing import Draft, derived, said
 
-OTLP_PORTS = (4317, 4318)
-"""OTLP over gRPC and over HTTP."""
 _TRACING = "platform.spec.components.tracing"
 
 
 def objects(context: Context) -> Iterator[Draft]:
-    """Where traces go and how many, and the way there; nothing where the Platform names no collector."""
+    """Where traces go and how many; nothing where the Platform names no collector."""
     endpoint = context.components.tracing.endpoint
     if endpoint is None:
         return
@@ -35,7 +33,6 @@ def objects(context: Context) -> Iterator[Draft]:
         },
         "a caller's decision to trace is followed, and of the other requests a share is traced",
     )
-    yield _network_policy(context)
 
 
 def pod_annotations(context: Context) -> dict[str, object]:
@@ -43,22 +40,3 @@ def pod_annotations(context: Context) -> dict[str, object]:
     if context.components.tracing.endpoint is None:
         return {}
     return {"instrumentation.opentelemetry.io/inject-sdk": said(context.name, "metadata.name")}
-
-
-def _network_policy(context: Context) -> Draft:
-    namespace = said(context.components.tracing.namespace, f"{_TRACING}.namespace")
-    to = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}
-    spec = {
-        "podSelector": {"matchLabels": context.selector()},
-        "policyTypes": ["Egress"],
-        "egress": [{"to": [to], "ports": [{"protocol": "TCP", "port": port} for port in OTLP_PORTS]}],
-    }
-    return Draft(
-        {
-            "apiVersion": "networking.k8s.io/v1",
-            "kind": "NetworkPolicy",
-            "metadata": context.metadata(f"{context.name}-telemetry"),
-            "spec": spec,
-        },
-        "the application sends its traces to the collector",
-    )

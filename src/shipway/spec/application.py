@@ -29,6 +29,7 @@ from shipway.spec.fields import (
     Misspelt,
     Name,
     Port,
+    PortName,
     PositiveDuration,
     Price,
     Ratio,
@@ -210,7 +211,7 @@ class Dependency(Closed):
     """Something the application calls: another application by its name, a resource by its kind, or a host outside."""
 
     application: Name | None = Field(default=None, description="Another application.", examples=["inventory"])
-    port: Name | None = Field(
+    port: PortName | None = Field(
         default=None,
         description="Which named port of that application; its main port when left out.",
         examples=["grpc"],
@@ -341,7 +342,7 @@ class Spec(Changeable):
         default=None, description="Working directory of the command, relative to this file.", examples=["."]
     )
     port: Port = Field(default=8080, description="Port on which the application is reached.", examples=[8080])
-    ports: dict[Name, Port] = Field(
+    ports: dict[PortName, Port] = Field(
         default_factory=dict, description="Further ports by name.", examples=[{"metrics": 9090}]
     )
     protocol: Literal["http", "grpc", "tcp"] = Field(
@@ -389,6 +390,12 @@ class Application(Closed):
         """Instances to start with: the fixed number, or the lower bound of the scale."""
         spec = self.spec
         return spec.scale.min if spec.scale else 1 if spec.replicas is None else spec.replicas
+
+    @property
+    def open_ports(self) -> dict[str, int]:
+        """Ports that others may call, by name: the main one of what serves is called after its protocol, and first."""
+        main = {self.spec.protocol: self.spec.port} if self.spec.archetype in SERVING else {}
+        return {**main, **self.spec.ports}
 
     def runs_in(self, environment: str) -> bool:
         """Whether the application runs in the environment at all."""

@@ -164,6 +164,11 @@ Name = _text(
     "bad-name",
     "a name of lower-case letters, digits and dashes that starts with a letter, at most 63 characters",
 )
+PortName = _text(
+    r"^[a-z]([-a-z0-9]{0,13}[a-z0-9])?$",
+    "bad-name",
+    "a name of lower-case letters, digits and dashes that starts with a letter, at most 15 characters",
+)
 EnvName = _text(
     r"^[A-Za-z_][A-Za-z0-9_]*$", "bad-name", "the name of an environment variable: letters, digits and underscores"
 )

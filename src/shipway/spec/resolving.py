@@ -119,6 +119,22 @@ def merged(
     return data, origins
 
 
+def said_by(
+    declared: DeclaredApplication, platform: DeclaredPlatform | None, environment: str, field: str
+) -> tuple[tuple[Origin, Any], ...]:
+    """Every layer that says something about ``field`` (dotted), strongest first, with the value as written there."""
+    path: Path = tuple(field.split("."))
+    found = []
+    for layer in _layers(declared, platform, environment):
+        value: Any = layer.data
+        for depth, part in enumerate(path):
+            value = _full(path[:depth], value)
+            value = value.get(str(part)) if isinstance(value, Mapping) else None
+        if value is not None and value != {}:
+            found.append((_origin(layer, path), value))
+    return tuple(reversed(found))
+
+
 def _known(platform: DeclaredPlatform | None, environment: str) -> None:
     names = list(platform.platform.spec.environments) if platform else []
     if platform and names and environment and environment not in names:

@@ -11,10 +11,24 @@ import msgspec
 
 from shipway.model.errors import BadInput
 from shipway.model.quantities import format_duration, format_number
-from shipway.render.slo.levels import MIN_EVENTS, MONTH, WEEK, WINDOW, BadEvents, ErrorRatio, GoodEvents, ServiceLevel, Window
+from shipway.render.slo.levels import (
+    MIN_EVENTS,
+    MONTH,
+    WEEK,
+    WINDOW,
+    BadEvents,
+    ErrorRatio,
+    GoodEvents,
+    ServiceLevel,
+    Window,
+)
 from shipway.render.slo.rules import selector
 from shipway.spec.application import SERVING, Application
+from shipway.spec.checks import LatencyObjective
 from shipway.spec.platform import Journey, Metric
+
+AVAILABILITY = "availability"
+"""Name of the service level of requests answered without an error."""
 
 
 class Meters(msgspec.Struct, frozen=True):
@@ -128,15 +142,28 @@ def _requests(application: Application, meters: Meters) -> Iterator[_Promise]:
     name, slo = application.metadata.name, application.spec.slo
     if application.spec.archetype not in SERVING:
         return
-    total = _increase(meters.total, name)
     if slo.good_share is not None:
-        bad = _increase(meters.bad, name)
-        yield "availability", percent(slo.good_share), "Requests answered without an error.", BadEvents(bad, total)
+        about = "Requests answered without an error."
+        yield AVAILABILITY, percent(slo.good_share), about, availability(meters, name)
     for objective in slo.latency:
-        threshold = format_duration(objective.threshold)
-        within = _increase(meters.buckets.replace("{le}", _edge(objective.threshold / meters.unit)), name)
-        about = f"Requests answered within {threshold}."
-        yield f"latency-{threshold}", percent(objective.share), about, GoodEvents(within, total)
+        about = f"Requests answered within {format_duration(objective.threshold)}."
+        yield latency_name(objective), percent(objective.share), about, latency(meters, name, objective.threshold)
+
+
+def availability(meters: Meters, app: str) -> BadEvents:
+    """Failed requests among all."""
+    return BadEvents(_increase(meters.bad, app), _increase(meters.total, app))
+
+
+def latency(meters: Meters, app: str, threshold: float) -> GoodEvents:
+    """Requests answered within ``threshold`` seconds among all."""
+    buckets = meters.buckets.replace("{le}", bucket(threshold / meters.unit))
+    return GoodEvents(_increase(buckets, app), _increase(meters.total, app))
+
+
+def latency_name(objective: LatencyObjective) -> str:
+    """``latency-200ms``, with the share where two objectives have one threshold only in :attr:`ServiceLevel.objective`."""
+    return f"latency-{format_duration(objective.threshold)}"
 
 
 def percent(ratio: float) -> float:
@@ -153,7 +180,7 @@ def _increase(chosen: str, app: str) -> str:
     return f"sum(increase({chosen.replace('{app}', app)}[{WINDOW}]))"
 
 
-def _edge(value: float) -> str:
+def bucket(value: float) -> str:
     """Matcher of a bucket's edge: whole numbers are written with and without their ``.0``, by version."""
     text = format_number(round(value, 9))
     return f'le="{text}"' if "." in text else f'le=~"{text}(\\\\.0)?"'
