@@ -63,12 +63,12 @@ class Rendered(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def provenance(self) -> Mapping[str, Reason]:
         """Path of every leaf (``spec.ports[0].port``) to its reason. Worked out when first asked for."""
-        return {path_text(path): self._reason(found) for path, found, _ in leaves(self.draft.tree)}
+        return {path_text(path): self._reason(found) for path, found in leaves(self.draft.tree)}
 
     @cached_property
     def values(self) -> Mapping[str, Any]:
         """Path of every leaf to its value, in the words of :attr:`provenance`."""
-        return {path_text(path): value for path, _, value in leaves(self.draft.tree)}
+        return {path_text(path): value for path, _, value in _leaves(self.draft.tree, (), None)}
 
     def _reason(self, traced: Traced | None) -> Reason:
         if traced is None:
@@ -82,17 +82,21 @@ def rendered(draft: Draft, context: "Context | Place") -> Rendered:
     return Rendered(plain(draft.tree), draft, context)
 
 
-def leaves(tree: Any, path: Path = (), traced: Traced | None = None) -> Iterator[tuple[Path, Traced | None, Any]]:
-    """(path, what it carries, value) of every leaf; an empty map or list is a leaf."""
+def leaves(tree: Any) -> Iterator[tuple[Path, Traced | None]]:
+    """(path, what it carries) of every leaf; an empty map or list is a leaf."""
+    return ((path, traced) for path, traced, _ in _leaves(tree, (), None))
+
+
+def _leaves(tree: Any, path: Path, traced: Traced | None) -> Iterator[tuple[Path, Traced | None, Any]]:
     if isinstance(tree, Traced):
-        yield from leaves(tree.value, path, tree)
+        yield from _leaves(tree.value, path, tree)
     elif isinstance(tree, dict) and tree:
         for key, value in tree.items():
             if value is not None:
-                yield from leaves(value, (*path, key), traced)
+                yield from _leaves(value, (*path, key), traced)
     elif isinstance(tree, list | tuple) and tree:
         for index, value in enumerate(tree):
-            yield from leaves(value, (*path, index), traced)
+            yield from _leaves(value, (*path, index), traced)
     else:
         yield path, traced, tree
 
