@@ -74,9 +74,6 @@ GOOGLE = (2.0, 5.0, 10.0, 10.0)
 SHORT = (8.0, 12.5, 20.0, 42.0)
 """For a week, where ten percent in three days would be a burn rate of 0.23, which keeps the promise."""
 
-SLOTH = {days * DAY: _windows(days, GOOGLE) for days in (28, 30)}
-"""What Sloth knows without a windows file of one's own."""
-
 
 def alert_windows(window: Window) -> AlertWindows:
     """The alerts of any window: the Workbook's percents, or those for a week when it is nearer to one than to a month."""

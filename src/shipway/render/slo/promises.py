@@ -11,10 +11,24 @@ import msgspec
 
 from shipway.model.errors import BadInput
 from shipway.model.quantities import format_duration, format_number
-from shipway.render.slo.levels import MIN_EVENTS, MONTH, WEEK, WINDOW, BadEvents, ErrorRatio, GoodEvents, ServiceLevel, Window
+from shipway.render.slo.levels import (
+    MIN_EVENTS,
+    MONTH,
+    WEEK,
+    WINDOW,
+    BadEvents,
+    ErrorRatio,
+    GoodEvents,
+    ServiceLevel,
+    Window,
+)
 from shipway.render.slo.rules import selector
 from shipway.spec.application import SERVING, Application
+from shipway.spec.checks import LatencyObjective
 from shipway.spec.platform import Journey, Metric
+
+AVAILABILITY = "availability"
+"""Name of the service level of requests answered without an error."""
 
 
 class Meters(msgspec.Struct, frozen=True):
@@ -131,12 +145,17 @@ def _requests(application: Application, meters: Meters) -> Iterator[_Promise]:
     total = _increase(meters.total, name)
     if slo.good_share is not None:
         bad = _increase(meters.bad, name)
-        yield "availability", percent(slo.good_share), "Requests answered without an error.", BadEvents(bad, total)
+        yield AVAILABILITY, percent(slo.good_share), "Requests answered without an error.", BadEvents(bad, total)
     for objective in slo.latency:
         threshold = format_duration(objective.threshold)
         within = _increase(meters.buckets.replace("{le}", _edge(objective.threshold / meters.unit)), name)
         about = f"Requests answered within {threshold}."
-        yield f"latency-{threshold}", percent(objective.share), about, GoodEvents(within, total)
+        yield latency_name(objective), percent(objective.share), about, GoodEvents(within, total)
+
+
+def latency_name(objective: LatencyObjective) -> str:
+    """``latency-200ms``, with the share where two objectives have one threshold only in :attr:`ServiceLevel.objective`."""
+    return f"latency-{format_duration(objective.threshold)}"
 
 
 def percent(ratio: float) -> float:

@@ -92,7 +92,10 @@ def _events(query: str, length: float) -> str:
 
 
 def _facts(level: ServiceLevel) -> list[Rule]:
-    about = {"slo_objective": f"{level.objective:.12g}", "slo_window": level.window.calendar or duration(level.window.seconds)}
+    about = {
+        "slo_objective": f"{level.objective:.12g}",
+        "slo_window": level.window.calendar or duration(level.window.seconds),
+    }
     return [
         _record(level, "slo:objective:ratio", f"vector({level.target!r})"),
         _record(level, "slo:error_budget:ratio", f"vector({level.budget!r})"),
@@ -105,13 +108,17 @@ def _facts(level: ServiceLevel) -> list[Rule]:
 
 def _period(level: ServiceLevel) -> list[Rule]:
     budget, base = level.budget, _pieces(level)
-    rules = [_record(level, "slo:period_start:seconds", _CALENDARS[level.window.calendar])] if level.window.calendar else []
+    rules = (
+        [_record(level, "slo:period_start:seconds", _CALENDARS[level.window.calendar])] if level.window.calendar else []
+    )
     if isinstance(level.indicator, ErrorRatio):
         observed = _within_period(level, "slo:error_ratio:avg_5m")
         rules.append(_record(level, "slo:error_ratio:avg_period", f"avg_over_time({observed})"))
     else:
         observed = base["bad"]
-        rules += [_record(level, f"slo:{what}_events:sum_period", f"sum_over_time({one})") for what, one in base.items()]
+        rules += [
+            _record(level, f"slo:{what}_events:sum_period", f"sum_over_time({one})") for what, one in base.items()
+        ]
     rules += [
         _record(level, "slo:observed:seconds", f"count_over_time({observed}) * {round(STEP)}"),
         _record(level, "slo:error_budget_remaining:ratio", f"1 - {share(level, 'period')} / {budget!r}"),
@@ -138,13 +145,13 @@ def _within_period(level: ServiceLevel, metric: str) -> str:
 
 def _alerts(level: ServiceLevel, windows: AlertWindows) -> list[Rule]:
     notices = (("page", level.page, windows.page), ("ticket", level.ticket, windows.ticket))
-    rules = [_alert(level, windows, severity, notice, burns) for severity, notice, burns in notices if notice is not None]
+    rules = [
+        _alert(level, windows, severity, notice, burns) for severity, notice, burns in notices if notice is not None
+    ]
     return [*rules, _no_data(level)] if level.no_data == "ticket" and level.ticket is not None else rules
 
 
-def _alert(
-    level: ServiceLevel, windows: AlertWindows, severity: str, notice: Notice, burns: tuple[Burn, Burn]
-) -> Rule:
+def _alert(level: ServiceLevel, windows: AlertWindows, severity: str, notice: Notice, burns: tuple[Burn, Burn]) -> Rule:
     said = {
         "summary": f"{level.service}: {level.name} burns its error budget too fast.",
         "description": f"At {{{{ $value | humanizePercentage }}}} failures the promise of {level.objective:.12g} % is at risk.",

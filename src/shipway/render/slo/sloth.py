@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from shipway.render.slo.burning import SLOTH, AlertWindows, Burn, duration
+from shipway.render.slo.burning import AlertWindows, Burn, alert_windows, duration
 from shipway.render.slo.levels import DAY, BadEvents, GoodEvents, Notice, ServiceLevel, within
 
 Mode = Literal["cli-gen-prom", "cli-gen-k8s", "cli-gen-openslo"]
@@ -43,12 +43,10 @@ def groups(
 ) -> list[dict[str, Any]]:
     """The rule groups of one service level; groups without a rule are left out.
 
-    ``windows`` are the alerts' own, for periods other than 28 and 30 days. ``extra`` labels go on every recording rule, over those of the service level.
-
-    Raises:
-        KeyError: neither ``windows`` nor Sloth itself knows the period.
+    ``windows`` are the alerts' own; without them a period has the windows that :mod:`shipway.render.slo.burning` knows, which
+    are Sloth's for 28 and 30 days. ``extra`` labels go on every recording rule, over those of the service level.
     """
-    known = windows or SLOTH[level.window.seconds]
+    known = windows or alert_windows(level.window)
     labels = {**level.labels, **extra}
     made = {
         "sli-recordings": _indicators(level, known, labels),
