@@ -111,8 +111,10 @@ def _indicator(at: Cursor, kinds: set[str]) -> Indicator | None:
             "not-one-of", f"expected bad and total, good and total, or errorRatio, got {' and '.join(given) or 'none'}"
         )
         return None
-    queries = [query_at(at / kind) for kind in given]
-    return {"bad": BadEvents, "good": GoodEvents, "errorRatio": ErrorRatio}[given[0]](*queries)
+    first, *rest = (query_at(at / kind) for kind in given)
+    if not rest:
+        return ErrorRatio(first)
+    return BadEvents(first, rest[0]) if given[0] == "bad" else GoodEvents(first, rest[0])
 
 
 def _percent(at: Cursor) -> float:

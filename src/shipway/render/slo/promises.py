@@ -142,15 +142,23 @@ def _requests(application: Application, meters: Meters) -> Iterator[_Promise]:
     name, slo = application.metadata.name, application.spec.slo
     if application.spec.archetype not in SERVING:
         return
-    total = _increase(meters.total, name)
     if slo.good_share is not None:
-        bad = _increase(meters.bad, name)
-        yield AVAILABILITY, percent(slo.good_share), "Requests answered without an error.", BadEvents(bad, total)
+        about = "Requests answered without an error."
+        yield AVAILABILITY, percent(slo.good_share), about, availability(meters, name)
     for objective in slo.latency:
-        threshold = format_duration(objective.threshold)
-        within = _increase(meters.buckets.replace("{le}", _edge(objective.threshold / meters.unit)), name)
-        about = f"Requests answered within {threshold}."
-        yield latency_name(objective), percent(objective.share), about, GoodEvents(within, total)
+        about = f"Requests answered within {format_duration(objective.threshold)}."
+        yield latency_name(objective), percent(objective.share), about, latency(meters, name, objective.threshold)
+
+
+def availability(meters: Meters, app: str) -> BadEvents:
+    """Failed requests among all."""
+    return BadEvents(_increase(meters.bad, app), _increase(meters.total, app))
+
+
+def latency(meters: Meters, app: str, threshold: float) -> GoodEvents:
+    """Requests answered within ``threshold`` seconds among all."""
+    buckets = meters.buckets.replace("{le}", _edge(threshold / meters.unit))
+    return GoodEvents(_increase(buckets, app), _increase(meters.total, app))
 
 
 def latency_name(objective: LatencyObjective) -> str:
