@@ -33,9 +33,7 @@ def promtool(*words: str, where: Path) -> str:
     """Run it; its output. Skips when it is not installed."""
     if shutil.which("promtool") is None:
         pytest.skip("promtool is not installed (Debian's package prometheus)")
-    done = subprocess.run(
-        ["promtool", *words], cwd=where, capture_output=True, text=True, timeout=110, check=False
-    )
+    done = subprocess.run(["promtool", *words], cwd=where, capture_output=True, text=True, timeout=110, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -126,7 +124,9 @@ def near(burn: BurnRate) -> float:
     return 1e-9 + burn.rate * (1e-9 if burn.seconds >= seconds(burn.window) else 0.02)
 
 
-def write(where: Path, groups: Sequence[dict[str, Any]], tests: Sequence[dict[str, Any]], interval: str = "30s") -> None:
+def write(
+    where: Path, groups: Sequence[dict[str, Any]], tests: Sequence[dict[str, Any]], interval: str = "30s"
+) -> None:
     (where / "rules.yaml").write_text(document({"groups": list(groups)}))
     test = {"rule_files": ["rules.yaml"], "evaluation_interval": interval, "tests": list(tests)}
     (where / "test.yaml").write_text(json.dumps(test))

@@ -12,10 +12,11 @@ import promql_parser
 
 from shipway.model.quantities import QuantityError, format_duration
 from shipway.render.slo.levels import MONTH, WEEK, BadEvents, ErrorRatio, GoodEvents, ServiceLevel, within
-from shipway.render.slo.promises import ISTIO, OPENTELEMETRY, Meters, availability, latency, percent
+from shipway.render.slo.promises import ISTIO, OPENTELEMETRY, Meters, availability, bucket, latency, percent
 from shipway.render.slo.sloth import plain
 
-_EDGE = re.compile(r'\ble="([0-9.]{1,20})"')
+_EDGE = re.compile(r'\ble=~?"([0-9.]{1,20}?)(?:\.0|\(\\\\\.0\)\?)?"')
+"""The edge of a bucket: ``le="0.25"``, or a whole number with and without its ``.0``."""
 _RATE = re.compile(r"\brate\(")
 _STATUS = re.compile(r'(response_code|status_code)!~"5\.\."')
 
@@ -71,7 +72,8 @@ def _said(level: ServiceLevel, meters: Meters) -> dict[str, Any] | None:
         objective = f"{plain(level.objective)}% < {format_duration(seconds)}"
     except (QuantityError, ValueError):
         return None
-    return {"latency": [objective]} if _same(indicator.good, fast.good) and _same(indicator.total, fast.total) else None
+    good = _EDGE.sub(lambda _: bucket(seconds / meters.unit), indicator.good)
+    return {"latency": [objective]} if _same(good, fast.good) and _same(indicator.total, fast.total) else None
 
 
 def _fails(indicator: BadEvents | GoodEvents, whole: BadEvents) -> bool:

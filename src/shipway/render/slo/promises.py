@@ -157,7 +157,7 @@ def availability(meters: Meters, app: str) -> BadEvents:
 
 def latency(meters: Meters, app: str, threshold: float) -> GoodEvents:
     """Requests answered within ``threshold`` seconds among all."""
-    buckets = meters.buckets.replace("{le}", _edge(threshold / meters.unit))
+    buckets = meters.buckets.replace("{le}", bucket(threshold / meters.unit))
     return GoodEvents(_increase(buckets, app), _increase(meters.total, app))
 
 
@@ -180,7 +180,7 @@ def _increase(chosen: str, app: str) -> str:
     return f"sum(increase({chosen.replace('{app}', app)}[{WINDOW}]))"
 
 
-def _edge(value: float) -> str:
+def bucket(value: float) -> str:
     """Matcher of a bucket's edge: whole numbers are written with and without their ``.0``, by version."""
     text = format_number(round(value, 9))
     return f'le="{text}"' if "." in text else f'le=~"{text}(\\\\.0)?"'
