@@ -6,10 +6,12 @@ from typing import Any
 import promql_parser
 import pytest
 
-from shipway.render import argo, flagger
+from shipway.render import argo, flagger, translations
+from shipway.render.compiling import compile_organisation
+from shipway.render.formats import layout
 from shipway.render.rendered import Rendered, leaves, path_text
 from tests.render.schemas import catalogue, problems
-from tests.render.shop import compiled, one
+from tests.render.shop import compiled, one, organisation
 
 NAMES = ("checkout", "inventory", "mailer", "nightly", "ranking")
 CASES = [(mesh, name) for mesh in ("gateway-api", "istio") for name in NAMES]
@@ -204,3 +206,15 @@ def test_what_is_lost_is_said() -> None:
     assert flagger.notes(compiled("inventory"))[0].startswith("nothing splits requests")
     assert not argo.notes(compiled("nightly"))
     assert not flagger.notes(compiled("nightly"))
+
+
+@pytest.mark.parametrize(("form", "kind"), [("argo-rollouts", "Rollout"), ("flagger", "Canary")])
+def test_the_formats_write_the_translation_and_what_is_lost(form: str, kind: str) -> None:
+    known = organisation()
+    plain = dict(layout("yaml")(known, compile_organisation(known, "prod")))
+    files = dict(layout(form)(known, compile_organisation(known, "prod")))
+    notes = files.pop(translations.NOTES).decode()
+    assert files.keys() == plain.keys()
+    assert f"kind: {kind}\n" in files["prod/prod-eu/checkout.yaml"].decode()
+    assert "## checkout" in notes
+    assert "## nightly" not in notes
