@@ -66,6 +66,16 @@ def test_a_public_application_gets_a_route_with_everything_written_out() -> None
     assert not [each for each in compiled("inventory") if each.identity[1].endswith("Route")]
 
 
+def test_a_host_has_a_certificate_and_a_listener_that_shows_it() -> None:
+    objects = compiled("checkout")
+    (listener,) = one(objects, "ListenerSet").object["spec"]["listeners"]
+    certificate = one(objects, "Certificate").object["spec"]
+    assert certificate["dnsNames"] == [listener["hostname"]] == ["checkout.apps.example.com"]
+    assert listener["tls"]["certificateRefs"][0]["name"] == certificate["secretName"]
+    (parent,) = one(objects, "HTTPRoute").object["spec"]["parentRefs"]
+    assert (parent["kind"], parent["name"]) == ("ListenerSet", one(objects, "ListenerSet").identity[3])
+
+
 def test_the_mesh_lets_in_whoever_depends_on_it_and_the_gateway_and_nobody_else() -> None:
     rules = one(compiled("checkout", "istio"), "AuthorizationPolicy").object["spec"]["rules"]
     allowed = [(str(rule["from"][0]["source"]), rule["to"][0]["operation"]["ports"]) for rule in rules]
@@ -176,3 +186,5 @@ def test_a_namespace_is_bounded() -> None:
     hard: dict[str, Any] = one(objects, "ResourceQuota").object["spec"]["hard"]
     assert hard["pods"] == "25"  # two releases of ten, three of the database, two to spare
     assert hard["services.loadbalancers"] == "0"
+    assert (hard["requests.cpu"], hard["requests.memory"]) == ("14250m", "16000Mi")  # with a side-car in each pod
+    assert labels["policy.sigstore.dev/include"] == "true"

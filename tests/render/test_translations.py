@@ -166,7 +166,7 @@ def test_flagger_makes_services_and_routes_itself() -> None:
     assert not {"Service", "HTTPRoute"} & set(kinds(flagger.flagger(compiled("checkout"))))
     assert not {"Service", "VirtualService"} & set(kinds(flagger.flagger(compiled("inventory", "istio"))))
     service = canary("checkout")["service"]
-    assert (service["hosts"], service["gatewayRefs"][0]["name"]) == (["checkout.apps.example.com"], "public")
+    assert (service["hosts"], service["gatewayRefs"][0]["name"]) == (["checkout.apps.example.com"], "checkout")
 
 
 def test_flagger_finds_the_live_release_by_its_second_name() -> None:

@@ -264,7 +264,7 @@ class Context(msgspec.Struct, frozen=True, dict=True):
         if self.spec.host is not None:
             return said(self.spec.host, "spec.host")
         domain = self.components.ingress.domain
-        if self.spec.visibility != "public" or domain is None or not self.serving:
+        if self.spec.visibility != "public" or domain is None or not self.serving or self.spec.protocol == "tcp":
             return None
         inner = "" if self.production else f"{self.environment}."
         rule = (
