@@ -16,13 +16,14 @@ spec:
     prod: {clusters: {prod-eu: eu-west-1}}
   components:
     mesh: %s
-    ingress: {domain: apps.example.com}
+    ingress: {domain: apps.example.com, issuer: letsencrypt}
     monitoring: {labels: {release: prometheus}, runbooks: "https://runbooks.example.com"}
     tracing: {endpoint: "http://collector.observability.svc:4318"}
     databases: {backups: "s3://acme-backups"}
   prices: {cpu: $25/month}
   metrics: {cartAbandonment: {unit: ratio}}
   profiles:
+    security: {strict: {scanImages: true}}
     monitoring: {quiet: {alerts: false, dashboard: false, interval: 5s}}
 """
 
@@ -39,6 +40,7 @@ spec:
   secrets: {STRIPE_KEY: payments/stripe-key, SESSION_KEY: payments/session}
   resources: {cpu: 500m, memory: 512Mi}
   scale: {min: 2, max: 10}
+  profiles: {security: strict}
   dependsOn: [inventory, {application: ranking}, {database: postgres, storage: 20Gi}, {cache: redis}]
   slo: {availability: 99.9%, latency: ["95% < 200ms", "99% < 1s"]}
   delivery:

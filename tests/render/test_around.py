@@ -34,7 +34,7 @@ def test_every_object_is_what_its_api_accepts(mesh: str) -> None:
 @pytest.mark.parametrize("mesh", MESHES)
 def test_every_leaf_says_why(mesh: str) -> None:
     for each in everything(mesh):
-        paths = {path_text(path) for path, _ in leaves(each.draft.tree)}
+        paths = {path_text(path) for path, *_ in leaves(each.draft.tree)}
         assert set(each.provenance) == paths
         assert all(str(reason) for reason in each.provenance.values())
 
@@ -66,6 +66,16 @@ def test_a_public_application_gets_a_route_with_everything_written_out() -> None
     assert not [each for each in compiled("inventory") if each.identity[1].endswith("Route")]
 
 
+def test_a_host_has_a_certificate_and_a_listener_that_shows_it() -> None:
+    objects = compiled("checkout")
+    (listener,) = one(objects, "ListenerSet").object["spec"]["listeners"]
+    certificate = one(objects, "Certificate").object["spec"]
+    assert certificate["dnsNames"] == [listener["hostname"]] == ["checkout.apps.example.com"]
+    assert listener["tls"]["certificateRefs"][0]["name"] == certificate["secretName"]
+    (parent,) = one(objects, "HTTPRoute").object["spec"]["parentRefs"]
+    assert (parent["kind"], parent["name"]) == ("ListenerSet", one(objects, "ListenerSet").identity[3])
+
+
 def test_the_mesh_lets_in_whoever_depends_on_it_and_the_gateway_and_nobody_else() -> None:
     rules = one(compiled("checkout", "istio"), "AuthorizationPolicy").object["spec"]["rules"]
     allowed = [(str(rule["from"][0]["source"]), rule["to"][0]["operation"]["ports"]) for rule in rules]
@@ -86,8 +96,9 @@ def test_inside_the_mesh_nobody_speaks_in_the_clear() -> None:
     assert not [each for each in compiled("checkout") if "istio.io" in each.identity[0]]
 
 
-def test_a_job_stays_out_of_the_mesh() -> None:
-    assert not [each for each in compiled("nightly", "istio") if "istio.io" in each.identity[0]]
+def test_a_job_is_in_the_mesh_and_nobody_calls_it() -> None:
+    kinds = {each.identity[1] for each in compiled("nightly", "istio") if "istio.io" in each.identity[0]}
+    assert kinds == {"PeerAuthentication", "AuthorizationPolicy"}
 
 
 def test_monitors_scrape_the_service_or_the_side_car() -> None:
@@ -145,7 +156,7 @@ def test_a_database_has_backups_and_lets_in_its_application_only() -> None:
     store = one(objects, "ObjectStore").object
     assert cluster["plugins"][0]["parameters"]["barmanObjectName"] == store["metadata"]["name"]
     assert store["spec"]["configuration"]["destinationPath"] == "s3://acme-backups/prod/prod-eu/checkout"
-    policy = one(objects, "NetworkPolicy", "checkout-postgres").object["spec"]
+    policy = one(objects, "NetworkPolicy", "checkout-db").object["spec"]
     assert policy["ingress"][0]["from"] == [{"podSelector": {"matchLabels": {"app.kubernetes.io/name": "checkout"}}}]
     dev = one(compiled("checkout", environment="dev"), "Cluster").object["spec"]
     assert (dev["instances"], dev["enablePDB"]) == (1, False)
@@ -175,3 +186,5 @@ def test_a_namespace_is_bounded() -> None:
     hard: dict[str, Any] = one(objects, "ResourceQuota").object["spec"]["hard"]
     assert hard["pods"] == "25"  # two releases of ten, three of the database, two to spare
     assert hard["services.loadbalancers"] == "0"
+    assert (hard["requests.cpu"], hard["requests.memory"]) == ("14250m", "16000Mi")  # with a side-car in each pod
+    assert labels["policy.sigstore.dev/include"] == "true"

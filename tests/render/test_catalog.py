@@ -7,6 +7,8 @@ from typing import Any
 import yaml
 
 from shipway.render.catalog import entities
+from shipway.render.compiling import compile_organisation
+from shipway.render.formats import layout
 from tests.render.shop import organisation
 
 REQUIRED = {
@@ -65,7 +67,7 @@ def test_a_component_knows_what_it_offers_and_needs() -> None:
         "dependsOn": [
             "component:default/inventory",
             "component:default/ranking",
-            "resource:default/checkout-postgres",
+            "resource:default/checkout-db",
             "resource:default/checkout-redis",
         ],
     }
@@ -85,3 +87,12 @@ def test_the_order_of_applications_leaves_no_trace() -> None:
     names = known.names("prod")
     backwards = entities(known.platform, [known.application(name, "prod") for name in reversed(names)])
     assert yaml.safe_dump_all(backwards) == yaml.safe_dump_all(found())
+
+
+def test_the_files_hold_every_entity_once_and_the_location_names_them_all() -> None:
+    known = organisation()
+    files = dict(layout("backstage")(known, compile_organisation(known, "prod")))
+    (location,) = yaml.safe_load_all(files.pop("catalog-info.yaml"))
+    assert location["spec"]["targets"] == [f"./{path}" for path in files]
+    written = [entity for content in files.values() for entity in yaml.safe_load_all(content)]
+    assert sorted(map(str, written)) == sorted(map(str, found()))

@@ -6,10 +6,12 @@ from typing import Any
 import promql_parser
 import pytest
 
-from shipway.render import argo, flagger
+from shipway.render import argo, flagger, translations
+from shipway.render.compiling import compile_organisation
+from shipway.render.formats import layout
 from shipway.render.rendered import Rendered, leaves, path_text
 from tests.render.schemas import catalogue, problems
-from tests.render.shop import compiled, one
+from tests.render.shop import compiled, one, organisation
 
 NAMES = ("checkout", "inventory", "mailer", "nightly", "ranking")
 CASES = [(mesh, name) for mesh in ("gateway-api", "istio") for name in NAMES]
@@ -27,7 +29,7 @@ def test_what_comes_out_is_what_its_api_accepts_and_says_why(mesh: str, name: st
         assert len({each.identity for each in objects}) == len(objects)
         for each in objects:
             assert not problems(each.object, known)
-            assert set(each.provenance) == {path_text(path) for path, _ in leaves(each.draft.tree)}
+            assert set(each.provenance) == {path_text(path) for path, *_ in leaves(each.draft.tree)}
 
 
 @pytest.mark.parametrize("mesh", ["gateway-api", "istio"])
@@ -164,14 +166,14 @@ def test_flagger_makes_services_and_routes_itself() -> None:
     assert not {"Service", "HTTPRoute"} & set(kinds(flagger.flagger(compiled("checkout"))))
     assert not {"Service", "VirtualService"} & set(kinds(flagger.flagger(compiled("inventory", "istio"))))
     service = canary("checkout")["service"]
-    assert (service["hosts"], service["gatewayRefs"][0]["name"]) == (["checkout.apps.example.com"], "public")
+    assert (service["hosts"], service["gatewayRefs"][0]["name"]) == (["checkout.apps.example.com"], "checkout")
 
 
 def test_flagger_finds_the_live_release_by_its_second_name() -> None:
     objects = flagger.flagger(compiled("checkout", "istio"))
     both = [{"key": "app.kubernetes.io/name", "operator": "In", "values": ["checkout", "checkout-primary"]}]
-    assert one(objects, "NetworkPolicy", "checkout-mesh").object["spec"]["podSelector"] == {"matchExpressions": both}
-    database = one(objects, "NetworkPolicy", "checkout-postgres").object["spec"]
+    assert one(objects, "NetworkPolicy", "checkout").object["spec"]["podSelector"] == {"matchExpressions": both}
+    database = one(objects, "NetworkPolicy", "checkout-db").object["spec"]
     assert database["ingress"][0]["from"] == [{"podSelector": {"matchExpressions": both}}]
     for kind in ("AuthorizationPolicy", "PeerAuthentication"):
         selectors = [each.object["spec"]["selector"]["matchLabels"] for each in objects if each.identity[1] == kind]
@@ -180,7 +182,15 @@ def test_flagger_finds_the_live_release_by_its_second_name() -> None:
 
 @pytest.mark.parametrize("name", ["inventory", "mailer", "nightly"])
 def test_flagger_leaves_alone_what_nothing_splits(name: str) -> None:
-    assert [each.object for each in flagger.flagger(compiled(name))] == [each.object for each in compiled(name)]
+    before = [each.object for each in compiled(name) if each.identity[1] != "NetworkPolicy"]
+    assert [each.object for each in flagger.flagger(compiled(name)) if each.identity[1] != "NetworkPolicy"] == before
+
+
+def test_flagger_lets_callers_through_to_either_release() -> None:
+    egress = one(flagger.flagger(compiled("nightly")), "NetworkPolicy", "nightly").object["spec"]["egress"]
+    selectors = [peer["podSelector"] for rule in egress for peer in rule["to"] if "podSelector" in peer]
+    values = ["checkout", "checkout-primary"]
+    assert {"matchExpressions": [{"key": "app.kubernetes.io/name", "operator": "In", "values": values}]} in selectors
 
 
 # -- what they cannot say
@@ -196,3 +206,15 @@ def test_what_is_lost_is_said() -> None:
     assert flagger.notes(compiled("inventory"))[0].startswith("nothing splits requests")
     assert not argo.notes(compiled("nightly"))
     assert not flagger.notes(compiled("nightly"))
+
+
+@pytest.mark.parametrize(("form", "kind"), [("argo-rollouts", "Rollout"), ("flagger", "Canary")])
+def test_the_formats_write_the_translation_and_what_is_lost(form: str, kind: str) -> None:
+    known = organisation()
+    plain = dict(layout("yaml")(known, compile_organisation(known, "prod")))
+    files = dict(layout(form)(known, compile_organisation(known, "prod")))
+    notes = files.pop(translations.NOTES).decode()
+    assert files.keys() == plain.keys()
+    assert f"kind: {kind}\n" in files["prod/prod-eu/checkout.yaml"].decode()
+    assert "## checkout" in notes
+    assert "## nightly" not in notes

@@ -29,6 +29,7 @@ BEYOND_A_SCHEMA = {
     "documents-same-name": "other documents",
     "environment-breaks-a-rule": "what an environment makes of the file",
     "host-private": "fields that depend on each other",
+    "host-tcp": "two fields that contradict each other",
     "platform-shadowed-metric": "names that are taken",
     "platform-twice": "other documents",
     "platform-unknown-environment": "other documents",

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from shipway.cli import applications, controller, demo, documents, failing, journals, past, rendering, rollouts
+from shipway.cli import applications, controller, demo, documents, failing, journals, past, rendering, rollouts, slo
 
 # Without rich's markup typer prints plain help: 80 columns, no colours to suppress, and 90 ms sooner.
 app = typer.Typer(
@@ -32,6 +32,12 @@ journal = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+slo_verbs = typer.Typer(
+    name="slo",
+    help="Promises, their error budgets and the rules that watch over them.\n\nExample: shipway slo status",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 
 def _add(group: typer.Typer, *verbs: Callable[..., None]) -> None:
@@ -46,9 +52,11 @@ _add(app, rendering.render, rendering.catalog)
 app.add_typer(rollout)
 _add(app, past.history, past.replay, past.report)
 app.add_typer(journal)
+app.add_typer(slo_verbs)
 _add(app, demo.demo, documents.schema)
 _add(rollout, rollouts.list_, rollouts.show, rollouts.watch)
 _add(rollout, rollouts.pause, rollouts.resume, rollouts.promote, rollouts.abort, rollouts.retry)
+_add(slo_verbs, slo.status, slo.rules, slo.validate, slo.import_)
 _add(journal, journals.check, journals.repair)
 
 

@@ -16,12 +16,15 @@ from shipway.engine.explaining import in_words, where_it_stands
 from shipway.engine.loop import Engine
 from shipway.engine.planning import Surroundings, plan_of
 from shipway.engine.ports import Clock, Runtime
+from shipway.engine.promises import Ledger, statuses
 from shipway.engine.views import (
     ApplicationView,
     Deployed,
     Deployment,
     FieldView,
     LogFile,
+    PromisesView,
+    PromiseView,
     ReleaseView,
     RolloutView,
     application_view,
@@ -95,6 +98,7 @@ class Service:
         self.engine = engine
         self._runtime, self._clock, self._secrets = runtime, clock, secrets
         self._port_trouble, self._platform = port_trouble, platform
+        self._ledgers: dict[AppName, Ledger] = {}
 
     # -- reading
 
@@ -139,6 +143,26 @@ class Service:
             near = near or did_you_mean(name, [str(state.app) for state in self.engine.states()])
             raise NotFound(f"there is no rollout {name!r}{near}", hint="shipway rollout list")
         return found
+
+    async def promises(self, name: str = "") -> PromisesView:
+        """How the promises of one application, or of all, stand at this moment.
+
+        Raises:
+            NotFound: there is no application of that name.
+        """
+        states = [self._state(name)] if name else list(self.engine.states())
+        return PromisesView(applications=tuple([await self._promised(state) for state in states]))
+
+    async def _promised(self, state: Delivery) -> PromiseView:
+        if state.live is None:
+            return PromiseView(app=state.app, release=None, statuses=())
+        ledger = self._ledgers.setdefault(state.app, Ledger())
+        ledger.read_on(self.engine.recorded(state.app, ledger.version), state)
+        ledger.recall(*self.engine.past(state.app))
+        now, at = await self.engine.readings(state.app), self._clock.now()
+        document = msgspec.json.decode(state.releases[state.live].document, type=_Document)
+        found = statuses(Application.model_validate(document.application), ledger.series(now, at), at)
+        return PromiseView(app=state.app, release=state.live, statuses=found)
 
     def history(self, name: str) -> tuple[tuple[RolloutView, ...], tuple[ReleaseView, ...]]:
         """Rollouts (oldest first) and releases of an application."""

@@ -9,7 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from shipway.render.compiling import Compiled
+from shipway.render.formats import File, to_yaml
 from shipway.spec.application import SERVING, Application, Archetype, Dependency
+from shipway.spec.organisation import Organisation
 from shipway.spec.platform import Platform
 
 API_VERSION = "backstage.io/v1alpha1"
@@ -24,6 +27,7 @@ _TYPES: Mapping[Archetype, str] = MappingProxyType(
         "ml-model": "model",
     }
 )
+_PART_OF = "shipway.dev/application"
 _KINDS = ("database", "cache", "queue", "bucket")
 
 
@@ -37,15 +41,35 @@ def entities(platform: Platform, applications: Iterable[Application]) -> list[di
     return found
 
 
+def backstage(organisation: Organisation, compiled: Iterable[Compiled]) -> Iterator[File]:
+    """``--format backstage``: a file for each application that was compiled, one for what they share, and one for all.
+
+    An application is described as it is in the last environment that it was compiled for.
+    """
+    environments = {one.application: one.environment for one in compiled if one.application}
+    found = [organisation.application(name, environment) for name, environment in sorted(environments.items())]
+    shared: list[dict[str, Any]] = []
+    files: dict[str, list[dict[str, Any]]] = {name: [] for name in sorted(environments)}
+    for entity in entities(organisation.platform, found):
+        files.get(entity["metadata"].get("annotations", {}).get(_PART_OF, ""), shared).append(entity)
+    targets = ["./organisation.yaml", *(f"./{name}/catalog-info.yaml" for name in files)]
+    location = _entity("Location", organisation.platform.metadata.name, {"type": "file", "targets": targets})
+    yield "catalog-info.yaml", to_yaml([location])
+    yield "organisation.yaml", to_yaml(shared)
+    for name, entities_ in files.items():
+        yield f"{name}/catalog-info.yaml", to_yaml(entities_)
+
+
 def component_ref(name: str) -> str:
     """A full reference to a Component: short ones mean different kinds in different fields."""
     return f"component:default/{name}"
 
 
 def resource_name(application: str, dependency: Dependency) -> str:
-    """Name of a resource: what it is called, or its engine."""
+    """Name of a resource: what it is called, or its engine; of a PostgreSQL that of its Cluster (``databases``)."""
     kind = next(kind for kind in _KINDS if getattr(dependency, kind) is not None)
-    return f"{application}-{dependency.name or getattr(dependency, kind)}"[:63].rstrip("-")
+    engine = "db" if dependency.database == "postgres" else getattr(dependency, kind)
+    return f"{application}-{dependency.name or engine}"[:63].rstrip("-")
 
 
 def _organisation(platform: Platform, applications: Sequence[Application]) -> Iterator[dict[str, Any]]:
@@ -80,6 +104,7 @@ def _component(application: Application, serving: set[str]) -> dict[str, Any]:
     annotations = {
         "backstage.io/techdocs-ref": "dir:.",
         "backstage.io/kubernetes-label-selector": f"app.kubernetes.io/name={name}",
+        _PART_OF: name,
         "grafana/dashboard-selector": f"tags @> '{name}'",
     }
     metadata = {"description": application.metadata.description, "annotations": annotations, "tags": [spec.archetype]}
@@ -96,7 +121,7 @@ def _apis(application: Application) -> Iterator[dict[str, Any]]:
             "system": _system(application),
             "definition": _definition(application, kind),
         }
-        yield _entity("API", name, said)
+        yield _entity("API", name, said, {"annotations": {_PART_OF: name}})
 
 
 def _api_type(application: Application) -> str:
@@ -127,7 +152,12 @@ def _resources(application: Application) -> Iterator[dict[str, Any]]:
         kind = next(kind for kind in _KINDS if getattr(dependency, kind) is not None)
         said = {"type": kind, "owner": _group(_team(application)), "system": _system(application)}
         name = resource_name(application.metadata.name, dependency)
-        yield _entity("Resource", name, said, {"tags": [getattr(dependency, kind)]})
+        yield _entity(
+            "Resource",
+            name,
+            said,
+            {"tags": [getattr(dependency, kind)], "annotations": {_PART_OF: application.metadata.name}},
+        )
 
 
 def _team(application: Application) -> str:

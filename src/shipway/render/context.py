@@ -9,6 +9,7 @@ from functools import cached_property
 
 import msgspec
 
+from shipway.render.slo.promises import ISTIO, OPENTELEMETRY
 from shipway.render.tracing import Traced, derived, said
 from shipway.spec import Application, Origin, Platform, Resolved
 from shipway.spec.application import SERVING, Dependency, Spec
@@ -254,11 +255,8 @@ class Context(msgspec.Struct, frozen=True, dict=True):
 
     @property
     def request_series(self) -> str:
-        """PromQL selector of the counter of answered requests: the mesh's, or the application's own."""
-        if self.meshed:
-            target = f'destination_workload="{self.name}",destination_workload_namespace="{self.namespace}"'
-            return f'istio_requests_total{{reporter="destination",{target}}}'
-        return f'http_requests_total{{namespace="{self.namespace}"}}'
+        """PromQL selector of the counter of answered requests, as the SLO rules count them."""
+        return (ISTIO if self.meshed else OPENTELEMETRY).total.replace("{app}", self.name)
 
     @cached_property
     def host(self) -> Traced | None:
@@ -266,7 +264,7 @@ class Context(msgspec.Struct, frozen=True, dict=True):
         if self.spec.host is not None:
             return said(self.spec.host, "spec.host")
         domain = self.components.ingress.domain
-        if self.spec.visibility != "public" or domain is None or not self.serving:
+        if self.spec.visibility != "public" or domain is None or not self.serving or self.spec.protocol == "tcp":
             return None
         inner = "" if self.production else f"{self.environment}."
         rule = (

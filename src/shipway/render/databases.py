@@ -11,12 +11,16 @@ from typing import Any
 from shipway.model.quantities import format_memory
 from shipway.render.context import Context
 from shipway.render.monitors import labels
+from shipway.render.sizes import MIB, Size, mebibytes, millicores
 from shipway.render.tracing import Draft, derived, said
 from shipway.spec.application import Dependency
 
 PLUGIN = "barman-cloud.cloudnative-pg.io"
 IMAGE = "ghcr.io/cloudnative-pg/postgresql:17"
 """The major version; the operator's catalogue decides nothing behind our back, and an upgrade is a change that is seen."""
+INSTANCE = Size(0.25, 512 * MIB)
+"""What an instance of a small service's database asks for. Its memory is also the limit: no memory of PostgreSQL's can be
+taken back without ending it."""
 BACKUP_SCHEDULE = "0 0 2 * * *"
 """Six fields, seconds first: 02:00 UTC."""
 
@@ -53,8 +57,7 @@ def _cluster(context: Context, dependency: Dependency, name: str) -> dict[str, A
         "imageName": IMAGE,
         "bootstrap": {"initdb": {"database": database, "owner": database, "dataChecksums": True}},
         "storage": _storage(context, dependency),
-        # A small service's database; requests equal to limits in memory, because PostgreSQL dies of a kill at any time.
-        "resources": {"requests": {"cpu": "250m", "memory": "512Mi"}, "limits": {"cpu": "1", "memory": "512Mi"}},
+        "resources": _resources(),
         "postgresql": {"parameters": {"shared_buffers": "128MB", "log_min_duration_statement": "1000"}},
         "enableSuperuserAccess": False,
         "enablePDB": several,  # a budget of one instance would stop every drain of its machine
@@ -73,6 +76,12 @@ def _cluster(context: Context, dependency: Dependency, name: str) -> dict[str, A
 def _pod_labels(context: Context) -> dict[str, object]:
     """Without the name, by which the application's own Service and policies would find the database's pods."""
     return {key: value for key, value in context.labels("database").items() if key != "app.kubernetes.io/name"}
+
+
+def _resources() -> dict[str, dict[str, str]]:
+    size = mebibytes(INSTANCE.memory)
+    requests = {"cpu": millicores(INSTANCE.cpu), "memory": size}
+    return {"requests": requests, "limits": {"cpu": millicores(4 * INSTANCE.cpu), "memory": size}}
 
 
 def _instances(context: Context) -> object:

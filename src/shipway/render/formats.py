@@ -18,7 +18,12 @@ from shipway.spec.organisation import Organisation
 File = tuple[str, bytes]
 Format = Callable[[Organisation, Iterable[Compiled]], Iterator[File]]
 
-FORMATS: Mapping[str, str] = {"yaml": "shipway.render.formats:plain_yaml"}
+FORMATS: Mapping[str, str] = {
+    "yaml": "shipway.render.formats:plain_yaml",
+    "argo-rollouts": "shipway.render.translations:argo_rollouts",
+    "flagger": "shipway.render.translations:flagger_canaries",
+    "backstage": "shipway.render.catalog:backstage",
+}
 """Name of a format to ``module:function``."""
 SHARED = "_shared"
 """In the place of an application's name: what a cluster has once. No application can be called so."""

@@ -7,47 +7,44 @@ instances of two releases at once.
 from collections.abc import Iterator
 from typing import Any
 
-from shipway.model.quantities import format_cpu, format_memory
 from shipway.render.context import Context
-from shipway.render.databases import clusters
-from shipway.render.tracing import Draft, Traced, derived
+from shipway.render.databases import INSTANCE, clusters
+from shipway.render.sizes import Size, cpu, mebibytes, memory, millicores
+from shipway.render.tracing import Draft, derived
 
 POD_SECURITY = "pod-security.kubernetes.io"
 _MODES = ("enforce", "audit", "warn")
+_COUNTED = ("spec.scale", "spec.replicas", "spec.dependsOn")
 _RELEASES = 2
 """Releases side by side during a rollout."""
 _SPARE = 2
 """Pods beyond those, for a job by hand or a surge."""
+_SIDE_CAR = Size(0.1, 128 * 2**20)
+"""What Istio's proxy asks for unless it is told otherwise."""
 
 
 def objects(context: Context) -> Iterator[Draft]:
     """Namespace, ResourceQuota and LimitRange."""
-    metadata = context.metadata()
-    named = {key: value for key, value in metadata.items() if key != "namespace"}
-    labels = {**context.labels(), **_labels(context)}
+    named = {key: value for key, value in context.metadata().items() if key != "namespace"}
     yield Draft(
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {**named, "labels": labels}},
+        {
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {**named, "labels": {**context.labels(), **_labels(context)}},
+        },
         "rights, quotas and policies end at the border of a namespace, so every application has one",
     )
     yield _draft(context, "ResourceQuota", {"hard": _hard(context)}, "nothing can be opened to the outside but a route")
     yield _draft(context, "LimitRange", {"limits": [_container()]}, "a container that says nothing gets little")
 
 
-def most_pods(context: Context) -> int:
-    """Pods that the application may come to: two releases, its databases, and two to spare."""
-    instances = (
-        context.spec.scale.max if context.spec.scale and context.spec.scale.max else context.application.replicas
-    )
-    databases = sum(1 for _ in clusters(context)) * (
-        context.components.databases.instances if context.production else 1
-    )
-    return _RELEASES * max(1, instances) + databases + _SPARE
-
-
 def _labels(context: Context) -> dict[str, object]:
     level = derived(context.security.pod_security, "what the security level says", "spec.profiles.security")
     found: dict[str, object] = {f"{POD_SECURITY}/{mode}": level for mode in _MODES}
     found |= {f"{POD_SECURITY}/{mode}-version": "latest" for mode in _MODES}
+    if context.security.scan_images:
+        rule = "only images that were scanned and signed may run at this security level"
+        found["policy.sigstore.dev/include"] = derived("true", rule, "spec.profiles.security")
     if context.meshed:
         rule = "the mesh puts a side-car into every pod"
         found["istio-injection"] = derived("enabled", rule, "platform.spec.components.mesh")
@@ -55,32 +52,30 @@ def _labels(context: Context) -> dict[str, object]:
 
 
 def _hard(context: Context) -> dict[str, object]:
-    pods = most_pods(context)
-    counted = derived(
-        str(pods), "two releases side by side, the databases and two to spare", "spec.scale", "spec.replicas"
-    )
+    own, databases = _pods(context)
+    pods = derived(str(own + databases), "two releases side by side, the databases, and two to spare", *_COUNTED)
+    closed = {"services.loadbalancers": "0", "services.nodeports": "0"}
+    # What is set from measured use cannot be bounded in advance.
+    return {"pods": pods, **({} if context.cost.rightsizing == "auto" else _needs(context, own, databases)), **closed}
+
+
+def _pods(context: Context) -> tuple[int, int]:
+    """Pods that the application and its databases may come to."""
+    scale = context.spec.scale
+    instances = scale.max if scale and scale.max else context.application.replicas
+    each = context.components.databases.instances if context.production else 1
+    return _RELEASES * max(1, instances) + _SPARE, each * sum(1 for _ in clusters(context))
+
+
+def _needs(context: Context, own: int, databases: int) -> dict[str, object]:
+    beside = _SIDE_CAR if context.meshed else Size(0, 0)
+    cores = own * (cpu(context) + beside.cpu) + databases * (INSTANCE.cpu + beside.cpu)
+    size = own * (memory(context) + beside.memory) + databases * (INSTANCE.memory + beside.memory)
+    rule = "what an instance asks for, times the instances that there may be"
     return {
-        "pods": counted,
-        **_needs(context),
-        "services.loadbalancers": "0",
-        "services.nodeports": "0",
+        "requests.cpu": derived(millicores(cores), rule, "spec.resources.cpu", "spec.resources.factor", *_COUNTED),
+        "requests.memory": derived(mebibytes(size), rule, "spec.resources.memory", "spec.resources.factor", *_COUNTED),
     }
-
-
-def _needs(context: Context) -> dict[str, Traced]:
-    """Of what is measured and set by itself there is nothing to say in advance."""
-    resources, pods = context.spec.resources, most_pods(context)
-    found = {}
-    rule = "what an instance needs, times the pods that there may be"
-    if resources.cpu is not None:
-        total = round(max(resources.cpu * resources.factor, 0.25) * pods, 3)
-        found["requests.cpu"] = derived(format_cpu(total), rule, "spec.resources.cpu", "spec.resources.factor")
-    if resources.memory is not None:
-        total_memory = max(round(resources.memory * resources.factor), 512 * 2**20) * pods
-        found["requests.memory"] = derived(
-            format_memory(total_memory), rule, "spec.resources.memory", "spec.resources.factor"
-        )
-    return found
 
 
 def _container() -> dict[str, Any]:

@@ -53,10 +53,11 @@ def _ingress(context: Context) -> Iterator[Rule]:
     if context.host is not None:
         namespace = said(context.components.ingress.namespace, "platform.spec.components.ingress.namespace")
         yield {"from": [_namespace(namespace)], "ports": [_port(context, context.main_port)]}
-    if context.metrics_port is not None:
+    if context.metrics_port is not None or context.meshed:
         namespace = said(context.components.monitoring.namespace, "platform.spec.components.monitoring.namespace")
+        own = [_port(context, context.metrics_port)] if context.metrics_port is not None and not context.meshed else []
         merged = [_number(MESH_METRICS)] if context.meshed else []
-        yield {"from": [_namespace(namespace)], "ports": [_port(context, context.metrics_port), *merged]}
+        yield {"from": [_namespace(namespace)], "ports": [*own, *merged]}
     nodes = context.components.network.nodes
     if nodes and context.health_port is not None and not context.is_job:
         machines = [_network(cidr, "nodes") for cidr in nodes]

@@ -3,6 +3,7 @@
 from math import ceil
 from typing import Any
 
+from shipway.render import mesh, telemetry
 from shipway.render.context import Context
 from shipway.render.environment import variables
 from shipway.render.sizes import limits, requests
@@ -33,7 +34,8 @@ _SECURE_CONTAINER = {
 
 def template(context: Context, restart: str = "Always") -> dict[str, Any]:
     """``template`` of a workload: labels and the pod."""
-    return {"metadata": {"labels": context.labels()}, "spec": _pod(context, restart)}
+    told = {**mesh.pod_annotations(context), **telemetry.pod_annotations(context)}
+    return {"metadata": {"labels": context.labels(), "annotations": told or None}, "spec": _pod(context, restart)}
 
 
 def _pod(context: Context, restart: str) -> dict[str, Any]:

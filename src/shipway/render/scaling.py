@@ -88,7 +88,9 @@ def _scaled_object(context: Context, scale: Scale) -> dict[str, Any]:
 def _trigger(context: Context, scale: Scale) -> dict[str, Any]:
     if scale.signal in {"cpu", "memory"}:
         kind = said(scale.signal, "spec.scale.signal")
-        return {"type": kind, "metricType": "Utilization", "metadata": {"value": _target(scale, whole=True)}}
+        wanted = _target(scale, whole=True)
+        value = Traced(str(wanted.value), wanted.rule, wanted.fields)
+        return {"type": kind, "metricType": "Utilization", "metadata": {"value": value}}
     server = said(context.components.monitoring.server, "platform.spec.components.monitoring.server")
     query = _requests(context) if scale.signal == "requests" else _waiting(context)
     return {

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 NAMESPACE = "kubernetes.io/metadata.name"
+OWN_NAME = "app.kubernetes.io/name"
+"""Label of the pods of applications; those that operators make are not among the objects."""
 Object = Mapping[str, Any]
 Found = tuple[str, str, str]
 
@@ -68,11 +70,12 @@ class Traffic:
             name = f"{monitor['metadata']['namespace']}/{monitor['kind']}/{monitor['metadata']['name']}"
             endpoints = monitor["spec"].get("endpoints") or monitor["spec"].get("podMetricsEndpoints") or ()
             scraped = self._scraped(monitor)
-            if not scraped:
+            if not scraped and OWN_NAME in monitor["spec"]["selector"].get("matchLabels", {}):
                 yield name, "selector", "it selects nothing"
             for pods in scraped:
                 for endpoint in endpoints:
-                    port = pods.ports.get(endpoint.get("port", ""))
+                    # A number is a side-car's port, which no container of ours opens.
+                    port = endpoint.get("portNumber") or pods.ports.get(endpoint.get("port", ""))
                     if port is None:
                         yield name, "port", f"it scrapes the port {endpoint.get('port')}, which no container opens"
                     elif not any(_admits_namespace(rule, port) for rule in self._rules(pods, "ingress")):
@@ -94,8 +97,7 @@ class Traffic:
         """A policy for pods of an application selects some; those of operators are not among the objects."""
         wanted = policy["spec"]["podSelector"].get("matchLabels", {})
         namespace = policy["metadata"]["namespace"]
-        ours = "app.kubernetes.io/name" in wanted
-        if ours and not any(matches(wanted, pods.labels) for pods in self._in[namespace]):
+        if OWN_NAME in wanted and not any(matches(wanted, pods.labels) for pods in self._in[namespace]):
             yield _subject(policy), "selector", f"its selector {wanted} matches no pod"
 
     def _other_end(self, policy: Object, direction: str, *, complete: bool) -> Iterator[Found]:

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from shipway.render.compiling import Compiled
+from shipway.render.references import References
 from shipway.render.traffic import Traffic, matches
 
 WORKLOADS = frozenset({"Deployment", "StatefulSet", "CronJob", "Job"})
@@ -74,6 +75,7 @@ class _Cluster:
         yield from self._budgets()
         yield from self._routes()
         yield from Traffic(self.objects, self.pods).check(complete=complete)
+        yield from References(self.objects, self.pods).check()
 
     def _unique(self) -> Iterator[Found]:
         seen: set[tuple[str, str, str, str]] = set()

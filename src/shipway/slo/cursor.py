@@ -45,12 +45,12 @@ class Cursor:
         """Keys of a map; empty for everything else."""
         return tuple(self.node.entries) if self.exists and self.node.entries is not None else ()
 
-    def knows(self, *names: str) -> None:
-        """Warn of keys that nobody reads: they are often misspelt, and what they meant does not happen."""
+    def knows(self, *names: str, severity: str = "warning") -> None:
+        """Note keys that nobody reads: they are often misspelt, and what they meant does not happen."""
         for key in self.names:
             if key not in names:
                 message = f"`{key}` means nothing here and is ignored{did_you_mean(key, names)}"
-                (self / key).wrong("unknown-field", message, severity="warning", key=True)
+                (self / key).wrong("unknown-field", message, severity=severity, key=True)
 
     def map(self, *, required: bool = False) -> bool:
         """Whether it is a map; notes a problem when it is something else, or missing although required."""

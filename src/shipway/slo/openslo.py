@@ -58,7 +58,14 @@ def levels_v1alpha(at: Cursor, window: Window) -> Iterator[ServiceLevel]:
             continue
         indicator = GoodEvents(_query_v1alpha(ratio / "good"), _query_v1alpha(ratio / "total"))
         if objective.errors == before and name and service:
-            yield _plain(service, f"{name}-{index}", target * 100, indicator, found, (spec / "description").text())
+            yield _plain(
+                service,
+                f"{name}-{index}",
+                objective=target * 100,
+                indicator=indicator,
+                window=found,
+                about=(spec / "description").text(),
+            )
 
 
 def _query_v1alpha(at: Cursor) -> str:
@@ -90,7 +97,9 @@ def _target(at: Cursor) -> float:
     return found if found is not None and 0 < found <= 1 else 0.0
 
 
-def _plain(service: str, name: str, objective: float, indicator: Indicator, window: Window, about: str) -> ServiceLevel:
+def _plain(
+    service: str, name: str, *, objective: float, indicator: Indicator, window: Window, about: str
+) -> ServiceLevel:
     return ServiceLevel(
         service=service,
         name=name,
@@ -135,7 +144,14 @@ def levels_v1(at: Cursor, window: Window, library: Library) -> Iterator[ServiceL
         percent = _percent(objective)
         if objective.errors == before and name and service and indicator:
             own = name if len(objectives) == 1 else f"{name}-{index}"
-            level = _plain(service, own, percent, indicator, found, (spec / "description").text())
+            level = _plain(
+                service,
+                own,
+                objective=percent,
+                indicator=indicator,
+                window=found,
+                about=(spec / "description").text(),
+            )
             yield _alerted(level, labels)
 
 

@@ -12,12 +12,13 @@ import msgspec
 
 from shipway.model.problems import Problem
 from shipway.render.slo.levels import ServiceLevel, Window
-from shipway.slo import openslo, sloth
+from shipway.slo import document, openslo, sloth
 from shipway.slo.cursor import Cursor
+from shipway.spec.application import API_VERSION
 from shipway.spec.fields import describe
 from shipway.spec.reading import Source, read
 
-Form = Literal["sloth", "sloth-kubernetes", "openslo/v1alpha", "openslo/v1"]
+Form = Literal["sloth", "sloth-kubernetes", "openslo/v1alpha", "openslo/v1", "shipway"]
 
 _SLOTH_VERSION, _SLOTH_API = "prometheus/v1", "sloth.slok.dev/v1"
 
@@ -43,7 +44,7 @@ class Parsed(msgspec.Struct, frozen=True):
     @property
     def levels(self) -> tuple[ServiceLevel, ...]:
         """All valid service levels."""
-        return tuple(level for document in self.documents for level in document.levels)
+        return tuple(level for one in self.documents for level in one.levels)
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -80,6 +81,7 @@ def _reader(at: Cursor, window: Window, library: "openslo.Library") -> tuple[For
             "sloth-kubernetes",
             sloth.levels(at / "spec", sloth.camel, window),
         ),
+        (API_VERSION, document.KIND): lambda: ("shipway", document.levels(at, window)),
         ("openslo/v1alpha", "SLO"): lambda: ("openslo/v1alpha", openslo.levels_v1alpha(at, window)),
         ("openslo/v1", "SLO"): lambda: ("openslo/v1", openslo.levels_v1(at, window, library)),
     }
@@ -94,7 +96,10 @@ def _reader(at: Cursor, window: Window, library: "openslo.Library") -> tuple[For
 def _unknown(at: Cursor, api: str, kind: str, version: str) -> None:
     key = "apiVersion" if api else "version"
     got = f"{api} {kind}" if api else version
-    expected = "`version: prometheus/v1`, `apiVersion: sloth.slok.dev/v1` with `kind: PrometheusServiceLevel`, or `apiVersion: openslo/v1` with `kind: SLO`"
+    expected = (
+        "`version: prometheus/v1`, or `apiVersion` and `kind` of sloth.slok.dev/v1 PrometheusServiceLevel, "
+        f"openslo/v1 SLO or {API_VERSION} {document.KIND}"
+    )
     (at / key).wrong("not-one-of", f"expected {expected}, got {describe(got or None)}")
 
 
@@ -113,11 +118,11 @@ def _empty(file: str) -> Problem:
 def _repeated(documents: Sequence[Document]) -> Iterator[Problem]:
     """Rules of the same id would overwrite each other."""
     seen: dict[str, Document] = {}
-    for document in documents:
-        for level in document.levels:
-            first = seen.setdefault(level.id, document)
-            if first is not document or sum(one.id == level.id for one in document.levels) > 1:
+    for one in documents:
+        for level in one.levels:
+            first = seen.setdefault(level.id, one)
+            if first is not one or sum(other.id == level.id for other in one.levels) > 1:
                 message = (
                     f"expected each service level once, got {level.id} again; the first is in {first.file}:{first.line}"
                 )
-                yield Problem(document.file, document.line, 1, "", "duplicate", message)
+                yield Problem(one.file, one.line, 1, "", "duplicate", message)

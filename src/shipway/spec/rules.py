@@ -225,6 +225,9 @@ def _host(application: Application) -> Iterator[Broken]:
     if spec.host is not None and spec.visibility == "private":
         message = "a private application has no host name; use `visibility: internal` or `public`, or remove it"
         yield Broken(("spec", "host"), "conflict", message, (("spec", "visibility"),), key=True)
+    if spec.host is not None and spec.protocol == "tcp":
+        message = "a tcp service has no host name: no name travels with bare TCP; use `protocol: http` or `grpc`, or remove it"
+        yield Broken(("spec", "host"), "conflict", message, (("spec", "protocol"),), key=True)
 
 
 def _an(noun: str) -> str:
