@@ -34,7 +34,7 @@ journal = typer.Typer(
 )
 slo_verbs = typer.Typer(
     name="slo",
-    help="Promises, their error budgets and the rules that watch over them.\n\nExample: shipway slo status",
+    help="Promises, their error budgets and alerts.\n\nExample: shipway slo status",
     no_args_is_help=True,
     rich_markup_mode=None,
 )

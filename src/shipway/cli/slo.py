@@ -18,7 +18,7 @@ def status(
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Show what is left of every error budget, as far as the running applications were measured.
+    """Show what is left of every error budget.
 
     Counts what the controller has read of the proxy, and says how much of the
     window that covers. Exit code 0 whatever the state.
@@ -59,7 +59,10 @@ def rules(
     ] = "",
     json: Json = False,
 ) -> None:
-    """Print Prometheus rules: recordings, burn-rate alerts for a page and a ticket, and facts.
+    """Print Prometheus rules: recordings and burn-rate alerts.
+
+    Alerts page while a budget burns fast, and open a ticket while it burns
+    slowly; they need events enough, and say when nothing is measured.
 
     Kubernetes objects (PrometheusServiceLevel) become PrometheusRule objects
     with `--compat sloth`; everything else becomes rule files.

@@ -51,7 +51,7 @@ def _burning(level: ServiceLevel, place: dict[str, int]) -> dict[str, Any]:
     panel = _panel("timeseries", "Burn rate", place, "1 spends the whole budget in exactly the window.")
     lengths = [duration(length) for length in windows.lengths()]
     panel["targets"] = [
-        _target(f"({share(level, length)}) / {level.budget!r}", length, letter)
+        _target(f"({share(level, length)}) / {level.budget:.12g}", length, letter)
         for letter, length in zip("ABCDEFG", lengths, strict=True)
     ]
     limits = [(factor(burn, windows), "red" if severity == "page" else "orange") for severity, burn in windows.pairs()]

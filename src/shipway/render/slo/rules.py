@@ -97,8 +97,8 @@ def _facts(level: ServiceLevel) -> list[Rule]:
         "slo_window": level.window.calendar or duration(level.window.seconds),
     }
     return [
-        _record(level, "slo:objective:ratio", f"vector({level.target!r})"),
-        _record(level, "slo:error_budget:ratio", f"vector({level.budget!r})"),
+        _record(level, "slo:objective:ratio", f"vector({level.target:.12g})"),
+        _record(level, "slo:error_budget:ratio", f"vector({level.budget:.12g})"),
         _record(level, "slo_info", "vector(1)", about),
     ]
 
@@ -121,7 +121,7 @@ def _period(level: ServiceLevel) -> list[Rule]:
         ]
     rules += [
         _record(level, "slo:observed:seconds", f"count_over_time({observed}) * {round(STEP)}"),
-        _record(level, "slo:error_budget_remaining:ratio", f"1 - {share(level, 'period')} / {budget!r}"),
+        _record(level, "slo:error_budget_remaining:ratio", f"1 - {share(level, 'period')} / {budget:.12g}"),
     ]
     return rules
 
@@ -170,7 +170,7 @@ def _annotations(level: ServiceLevel, said: Mapping[str, str], notice: Notice) -
 
 
 def _burning(level: ServiceLevel, windows: AlertWindows, burn: Burn) -> str:
-    limit = f"{factor(burn, windows):.12g} * {level.budget!r}"
+    limit = f"{factor(burn, windows):.12g} * {level.budget:.12g}"
     sides = [f"{share(level, duration(length))} > {limit}" for length in (burn.short, burn.long)]
     if level.min_events and not isinstance(level.indicator, ErrorRatio):
         sides.append(f"slo:total_events:sum_{duration(burn.long)}{selector(level)} >= {level.min_events}")
