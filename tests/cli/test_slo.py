@@ -67,7 +67,23 @@ def test_status_says_how_much_of_the_window_was_measured(shipway: Shell, stub: S
     stub.answers["GET", "/v1/slo"] = view(bad=2)
     result = shipway("slo", "status")
     (_, row, *_, sentence) = result.out.splitlines()
-    assert row.split() == ["shop", "availability", "99", "%", "1h", "of", "30d", "6,000", "120", "-100.0", "%", "2", "2", "2", "exhausted"]
+    assert row.split() == [
+        "shop",
+        "availability",
+        "99",
+        "%",
+        "1h",
+        "of",
+        "30d",
+        "6,000",
+        "120",
+        "-100.0",
+        "%",
+        "2",
+        "2",
+        "2",
+        "exhausted",
+    ]
     assert (
         sentence
         == "shop availability: exhausted: 120 of 6,000 failed where 60.0 may; burns at more than 1 times the rate it can sustain"
