@@ -4,12 +4,14 @@ import msgspec
 import pytest
 
 from shipway.analysis.readings import ArmReading
+from shipway.engine import promises
 from shipway.engine.past import RESTART
 from shipway.engine.promises import RESOLUTION, Ledger
 from shipway.engine.views import PromisesView
 from shipway.model.errors import NotFound
 from shipway.model.ids import ReleaseId
 from shipway.slo.budget import Spending, Status, Unknown
+from shipway.slo.counters import Sample, counted
 from tests.engine.desk import Desk, application, desk
 from tests.engine.world import FAILING, SHOP, V1, V2, simulated
 
@@ -132,6 +134,17 @@ def test_a_restart_between_two_kept_readings_keeps_the_last_before_it() -> None:
         ledger.add(float(at), V1, reading(requests))
     (kept,) = ledger.series({}, 9.0)
     assert [one.requests for _, one in kept] == [0, 100, 150, 20, 30]
+
+
+def test_a_long_past_is_thinned_and_counts_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(promises, "MOST", 50)
+    ledger, total, events = Ledger(), 0, 0
+    for index in range(500):
+        events, total = events + 3, 3 if index % 37 == 36 else total + 3
+        ledger.add(10.0 * index, V1, reading(total))
+    (kept,) = ledger.series({}, 5000.0)
+    assert len(kept) <= 50 + 2 * 500 / 37
+    assert counted([[Sample(at, 0, one.requests) for at, one in kept]], 0, 5000).total == events - 3
 
 
 def test_readings_of_an_earlier_release_are_not_taken_for_those_of_the_live_one() -> None:

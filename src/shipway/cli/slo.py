@@ -86,7 +86,13 @@ def rules(
     typer.echo(to_json({"documents": documents}) if json else rulemaking.text(documents), nl=json)
 
 
-def validate(files: Files, json: Json = False) -> None:
+def validate(
+    files: Files,
+    window: Annotated[
+        str, typer.Option("--window", metavar="TIME", help="Period of files that name none, or must have that one.")
+    ] = "30d",
+    json: Json = False,
+) -> None:
     """Check service levels without making rules.
 
     Prints every problem at once, as file:line:column.
@@ -96,7 +102,7 @@ def validate(files: Files, json: Json = False) -> None:
     from shipway.cli import rulemaking
     from shipway.cli.output import show
 
-    levels, problems = rulemaking.service_levels(rulemaking.Request(files=tuple(files)))
+    levels, problems = rulemaking.service_levels(rulemaking.Request(files=tuple(files), window=window))
     names = [level.id for level in levels]
     human = "\n".join([*map(str, problems), f"valid: {', '.join(names) or 'nothing is promised'}"])
     show({"serviceLevels": names, "problems": problems}, human, json=json)
