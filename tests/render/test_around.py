@@ -156,7 +156,7 @@ def test_a_database_has_backups_and_lets_in_its_application_only() -> None:
     store = one(objects, "ObjectStore").object
     assert cluster["plugins"][0]["parameters"]["barmanObjectName"] == store["metadata"]["name"]
     assert store["spec"]["configuration"]["destinationPath"] == "s3://acme-backups/prod/prod-eu/checkout"
-    policy = one(objects, "NetworkPolicy", "checkout-db").object["spec"]
+    policy = one(objects, "NetworkPolicy", "checkout-postgres").object["spec"]
     assert policy["ingress"][0]["from"] == [{"podSelector": {"matchLabels": {"app.kubernetes.io/name": "checkout"}}}]
     dev = one(compiled("checkout", environment="dev"), "Cluster").object["spec"]
     assert (dev["instances"], dev["enablePDB"]) == (1, False)
