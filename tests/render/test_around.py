@@ -155,7 +155,14 @@ def test_a_database_has_backups_and_lets_in_its_application_only() -> None:
     assert backup["cluster"]["name"] == one(objects, "Cluster").identity[3]
     store = one(objects, "ObjectStore").object
     assert cluster["plugins"][0]["parameters"]["barmanObjectName"] == store["metadata"]["name"]
-    assert store["spec"]["configuration"]["destinationPath"] == "s3://acme-backups/prod/prod-eu/checkout"
+    assert store["spec"] == {
+        "configuration": {
+            "destinationPath": "s3://acme-backups/prod/prod-eu/checkout",
+            "s3Credentials": {"inheritFromIAMRole": True},
+            "wal": {"compression": "gzip"},
+        },
+        "retentionPolicy": "30d",
+    }
     policy = one(objects, "NetworkPolicy", "checkout-postgres").object["spec"]
     assert policy["ingress"][0]["from"] == [{"podSelector": {"matchLabels": {"app.kubernetes.io/name": "checkout"}}}]
     dev = one(compiled("checkout", environment="dev"), "Cluster").object["spec"]
@@ -174,7 +181,22 @@ def test_faults_are_made_where_they_are_asked_for() -> None:
         "checkout-network-loss": "NetworkChaos",
         "checkout-cpu-stress": "StressChaos",
     }
-    assert found["checkout-network-loss"]["networkChaos"]["duration"] == "300s"
+    one_pod = {
+        "mode": "one",
+        "selector": {"namespaces": ["checkout"], "labelSelectors": {"app.kubernetes.io/name": "checkout"}},
+    }
+    assert found["checkout-instance-loss"] == {
+        "type": "PodChaos",
+        "schedule": "0 10 * * 1-5",
+        "concurrencyPolicy": "Forbid",
+        "historyLimit": 5,
+        "startingDeadlineSeconds": 300,
+        "podChaos": {**one_pod, "action": "pod-kill", "gracePeriod": 0},
+    }
+    loss = {"action": "loss", "direction": "to", "loss": {"loss": "10", "correlation": "50"}, "duration": "300s"}
+    assert found["checkout-network-loss"]["networkChaos"] == {**one_pod, **loss}
+    stress = {"stressors": {"cpu": {"workers": 1, "load": 80}}, "duration": "300s"}
+    assert found["checkout-cpu-stress"]["stressChaos"] == {**one_pod, **stress}
     assert not [each for each in compiled("checkout") if each.identity[1] == "Schedule"]
 
 
