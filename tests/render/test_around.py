@@ -8,8 +8,10 @@ import pytest
 
 from shipway.render.compiling import compile_application
 from shipway.render.rendered import Rendered, leaves, path_text
+from shipway.spec.organisation import read_organisation
+from shipway.spec.reading import Source
 from tests.render.schemas import catalogue, problems
-from tests.render.shop import compiled, contexts, one
+from tests.render.shop import APPLICATIONS, PLATFORM, compiled, contexts, one
 
 MESHES = ("gateway-api", "istio")
 NAMES = ("checkout", "inventory", "mailer", "nightly", "ranking")
@@ -210,3 +212,12 @@ def test_a_namespace_is_bounded() -> None:
     assert hard["services.loadbalancers"] == "0"
     assert (hard["requests.cpu"], hard["requests.memory"]) == ("14250m", "16000Mi")  # with a side-car in each pod
     assert labels["policy.sigstore.dev/include"] == "true"
+
+
+def test_a_promise_about_what_nothing_measures_is_refused_with_its_line() -> None:
+    told = "slo: {availability: 99%, objectives: [{metric: cartAbandonmnt, target: 99%}, {metric: cartAbandonment, target: 9%}]}"
+    applications = APPLICATIONS.replace("slo: {availability: 99%}", told)
+    sources = [Source("platform.yaml", PLATFORM % "istio"), Source("applications.yaml", applications)]
+    _, problems_ = read_organisation(sources)
+    line = 1 + next(number for number, text in enumerate(applications.splitlines()) if told in text)
+    assert [(problem.line, problem.code) for problem in problems_] == [(line, "unknown-metric"), (line, "unmeasured")]
