@@ -244,8 +244,8 @@ class Context(msgspec.Struct, frozen=True, dict=True):
         return said(found, "platform.spec.components.databases.storageClass") if found else None
 
     def database_name(self, dependency: Dependency) -> str:
-        """Name of the database cluster behind a dependency on ``postgres``: what it is called, or its engine."""
-        return f"{self.name}-{dependency.name or dependency.database}"
+        """Name of the database cluster behind a dependency on ``postgres``."""
+        return f"{self.name}-{dependency.name or 'db'}"
 
     def database_names(self) -> Iterator[str]:
         """Names of its PostgreSQL clusters, in the order of the file."""

@@ -125,7 +125,7 @@ def _names(declared: DeclaredApplication, platform: Platform) -> Iterator[Proble
         message = f"`{name}` is the name of a namespace of the platform's own; choose another"
         yield problem_at(declared.file, declared.node, path, "reserved-name", message)
     for index, dependency in enumerate(declared.application.spec.depends_on):
-        length = len(name) + 1 + len(dependency.name or dependency.database or "")
+        length = len(name) + 1 + len(dependency.name or "db")
         if dependency.database and length > LONGEST_DATABASE and len(name) <= LONGEST_NAME:
             message = (
                 f"expected at most {LONGEST_DATABASE} characters together with the application's name, got {length}"
