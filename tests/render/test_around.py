@@ -165,7 +165,7 @@ def test_a_database_has_backups_and_lets_in_its_application_only() -> None:
         },
         "retentionPolicy": "30d",
     }
-    policy = one(objects, "NetworkPolicy", "checkout-postgres").object["spec"]
+    policy = one(objects, "NetworkPolicy", "checkout-db").object["spec"]
     assert policy["ingress"][0]["from"] == [{"podSelector": {"matchLabels": {"app.kubernetes.io/name": "checkout"}}}]
     dev = one(compiled("checkout", environment="dev"), "Cluster").object["spec"]
     assert (dev["instances"], dev["enablePDB"]) == (1, False)

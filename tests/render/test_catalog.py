@@ -67,7 +67,7 @@ def test_a_component_knows_what_it_offers_and_needs() -> None:
         "dependsOn": [
             "component:default/inventory",
             "component:default/ranking",
-            "resource:default/checkout-postgres",
+            "resource:default/checkout-db",
             "resource:default/checkout-redis",
         ],
     }

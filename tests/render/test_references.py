@@ -78,7 +78,7 @@ def _other_pods(found: Objects) -> None:
         (_other_port, "VirtualService/checkout", "port"),
         (_other_host, "DestinationRule/checkout", "target"),
         (lambda found: found.pop(own("ExternalSecret")), "Deployment/checkout", "secret"),
-        (lambda found: found.pop(own("ObjectStore", "checkout-postgres")), "Cluster/checkout-postgres", "target"),
+        (lambda found: found.pop(own("ObjectStore", "checkout-db")), "Cluster/checkout-db", "target"),
         (lambda found: found.pop(own("Instrumentation")), "Deployment/checkout", "target"),
     ],
 )
@@ -88,7 +88,7 @@ def test_what_no_longer_fits_is_named(change: Callable[[Objects], object], subje
 
 def test_a_fault_that_finds_no_pod_is_named() -> None:
     assert ("checkout/Schedule/checkout-cpu-stress", "selector") in bent(_other_pods, "dev")
-    assert bent(lambda found: found.pop(own("Cluster", "checkout-postgres"))) == {
+    assert bent(lambda found: found.pop(own("Cluster", "checkout-db"))) == {
         ("checkout/Deployment/checkout", "secret"),
-        ("checkout/ScheduledBackup/checkout-postgres", "target"),
+        ("checkout/ScheduledBackup/checkout-db", "target"),
     }

@@ -173,7 +173,7 @@ def test_flagger_finds_the_live_release_by_its_second_name() -> None:
     objects = flagger.flagger(compiled("checkout", "istio"))
     both = [{"key": "app.kubernetes.io/name", "operator": "In", "values": ["checkout", "checkout-primary"]}]
     assert one(objects, "NetworkPolicy", "checkout").object["spec"]["podSelector"] == {"matchExpressions": both}
-    database = one(objects, "NetworkPolicy", "checkout-postgres").object["spec"]
+    database = one(objects, "NetworkPolicy", "checkout-db").object["spec"]
     assert database["ingress"][0]["from"] == [{"podSelector": {"matchExpressions": both}}]
     for kind in ("AuthorizationPolicy", "PeerAuthentication"):
         selectors = [each.object["spec"]["selector"]["matchLabels"] for each in objects if each.identity[1] == kind]

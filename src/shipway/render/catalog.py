@@ -68,7 +68,8 @@ def component_ref(name: str) -> str:
 def resource_name(application: str, dependency: Dependency) -> str:
     """Name of a resource: what it is called, or its engine; of a PostgreSQL that of its Cluster (``databases``)."""
     kind = next(kind for kind in _KINDS if getattr(dependency, kind) is not None)
-    return f"{application}-{dependency.name or getattr(dependency, kind)}"[:63].rstrip("-")
+    engine = "db" if dependency.database == "postgres" else getattr(dependency, kind)
+    return f"{application}-{dependency.name or engine}"[:63].rstrip("-")
 
 
 def _organisation(platform: Platform, applications: Sequence[Application]) -> Iterator[dict[str, Any]]:
