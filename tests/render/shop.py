@@ -1,5 +1,7 @@
 """A small organisation with something of everything, for the tests of the objects around a workload."""
 
+from functools import cache
+
 from shipway.render.compiling import compile_application
 from shipway.render.context import Context, Place
 from shipway.render.rendered import Rendered
@@ -92,6 +94,7 @@ spec:
 """
 
 
+@cache
 def organisation(mesh: str = "gateway-api", platform: str = PLATFORM) -> Organisation:
     """The organisation, with one of the meshes."""
     sources = [Source("platform.yaml", platform % mesh), Source("applications.yaml", APPLICATIONS)]

@@ -8,8 +8,10 @@ import pytest
 
 from shipway.render.compiling import compile_application
 from shipway.render.rendered import Rendered, leaves, path_text
+from shipway.spec.organisation import read_organisation
+from shipway.spec.reading import Source
 from tests.render.schemas import catalogue, problems
-from tests.render.shop import compiled, contexts, one
+from tests.render.shop import APPLICATIONS, PLATFORM, compiled, contexts, one
 
 MESHES = ("gateway-api", "istio")
 NAMES = ("checkout", "inventory", "mailer", "nightly", "ranking")
@@ -155,7 +157,14 @@ def test_a_database_has_backups_and_lets_in_its_application_only() -> None:
     assert backup["cluster"]["name"] == one(objects, "Cluster").identity[3]
     store = one(objects, "ObjectStore").object
     assert cluster["plugins"][0]["parameters"]["barmanObjectName"] == store["metadata"]["name"]
-    assert store["spec"]["configuration"]["destinationPath"] == "s3://acme-backups/prod/prod-eu/checkout"
+    assert store["spec"] == {
+        "configuration": {
+            "destinationPath": "s3://acme-backups/prod/prod-eu/checkout",
+            "s3Credentials": {"inheritFromIAMRole": True},
+            "wal": {"compression": "gzip"},
+        },
+        "retentionPolicy": "30d",
+    }
     policy = one(objects, "NetworkPolicy", "checkout-db").object["spec"]
     assert policy["ingress"][0]["from"] == [{"podSelector": {"matchLabels": {"app.kubernetes.io/name": "checkout"}}}]
     dev = one(compiled("checkout", environment="dev"), "Cluster").object["spec"]
@@ -174,7 +183,22 @@ def test_faults_are_made_where_they_are_asked_for() -> None:
         "checkout-network-loss": "NetworkChaos",
         "checkout-cpu-stress": "StressChaos",
     }
-    assert found["checkout-network-loss"]["networkChaos"]["duration"] == "300s"
+    one_pod = {
+        "mode": "one",
+        "selector": {"namespaces": ["checkout"], "labelSelectors": {"app.kubernetes.io/name": "checkout"}},
+    }
+    assert found["checkout-instance-loss"] == {
+        "type": "PodChaos",
+        "schedule": "0 10 * * 1-5",
+        "concurrencyPolicy": "Forbid",
+        "historyLimit": 5,
+        "startingDeadlineSeconds": 300,
+        "podChaos": {**one_pod, "action": "pod-kill", "gracePeriod": 0},
+    }
+    loss = {"action": "loss", "direction": "to", "loss": {"loss": "10", "correlation": "50"}, "duration": "300s"}
+    assert found["checkout-network-loss"]["networkChaos"] == {**one_pod, **loss}
+    stress = {"stressors": {"cpu": {"workers": 1, "load": 80}}, "duration": "300s"}
+    assert found["checkout-cpu-stress"]["stressChaos"] == {**one_pod, **stress}
     assert not [each for each in compiled("checkout") if each.identity[1] == "Schedule"]
 
 
@@ -188,3 +212,12 @@ def test_a_namespace_is_bounded() -> None:
     assert hard["services.loadbalancers"] == "0"
     assert (hard["requests.cpu"], hard["requests.memory"]) == ("14250m", "16000Mi")  # with a side-car in each pod
     assert labels["policy.sigstore.dev/include"] == "true"
+
+
+def test_a_promise_about_what_nothing_measures_is_refused_with_its_line() -> None:
+    told = "slo: {availability: 99%, objectives: [{metric: cartAbandonmnt, target: 99%}, {metric: cartAbandonment, target: 9%}]}"
+    applications = APPLICATIONS.replace("slo: {availability: 99%}", told)
+    sources = [Source("platform.yaml", PLATFORM % "istio"), Source("applications.yaml", applications)]
+    _, problems_ = read_organisation(sources)
+    line = 1 + next(number for number, text in enumerate(applications.splitlines()) if told in text)
+    assert [(problem.line, problem.code) for problem in problems_] == [(line, "unknown-metric"), (line, "unmeasured")]

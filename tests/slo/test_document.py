@@ -28,7 +28,9 @@ from shipway.spec.reading import Source
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Cn", "Zl", "Zp", "Co")), min_size=1)
 LABELS = st.dictionaries(st.from_regex(r"[a-z_][a-z0-9_]{0,8}", fullmatch=True), TEXTS, max_size=3)
 NOTICES = st.none() | st.builds(Notice, LABELS, LABELS)
-QUERIES = st.sampled_from(["a[{{.window}}]", 'sum(rate(b{c=~"\\\\d.*"}[{{.window}}]))\n/ 2\n', "1 - avg_over_time(x[{{ .window }}])"])
+QUERIES = st.sampled_from(
+    ["a[{{.window}}]", 'sum(rate(b{c=~"\\\\d.*"}[{{.window}}]))\n/ 2\n', "1 - avg_over_time(x[{{ .window }}])"]
+)
 LEVELS = st.builds(
     ServiceLevel,
     service=st.just("billing"),

@@ -1,17 +1,21 @@
 """Our rules in a real Prometheus: it loads them, and its alerts fire exactly when the arithmetic of ``slo.budget`` says so."""
 
+import contextlib
 import json
 import shutil
+import socket
 import subprocess
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import httpx
 import pytest
 
 from shipway.render.slo import rules, sloth
 from shipway.render.slo.files import document
-from shipway.render.slo.levels import DAY, WEEK, BadEvents, ServiceLevel, Window
+from shipway.render.slo.levels import DAY, MONTH, WEEK, BadEvents, ServiceLevel, Window
 from shipway.slo.budget import BurnRate, Spending, Status, judge
 from shipway.slo.counters import Sample
 from shipway.slo.windows import seconds
@@ -200,3 +204,48 @@ def test_the_budget_of_the_period_is_the_same(window: Window, tmp_path: Path) ->
 def test_prometheus_loads_the_rules(make: Callable[[ServiceLevel], list[dict[str, Any]]], tmp_path: Path) -> None:
     (tmp_path / "rules.yaml").write_text(document({"groups": make(LEVEL)}))
     assert "SUCCESS" in promtool("check", "rules", "rules.yaml", where=tmp_path)
+
+
+def test_a_running_prometheus_evaluates_the_rules(tmp_path: Path) -> None:
+    """Every rule of both styles is loaded and evaluated without an error."""
+    if shutil.which("prometheus") is None:
+        pytest.skip("prometheus is not installed (Debian's package prometheus)")
+    calendar = ServiceLevel(
+        service="shop", name="month", objective=99, indicator=LEVEL.indicator, alert="ShopMonth", window=MONTH
+    )
+    groups = [group for made in (rules.groups(LEVEL), rules.groups(calendar), sloth.groups(LEVEL)) for group in made]
+    for group in groups:
+        group["interval"] = "1s"
+    (tmp_path / "rules.yaml").write_text(document({"groups": groups}))
+    (tmp_path / "prometheus.yml").write_text('{"rule_files": ["rules.yaml"]}')
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    words = [
+        "prometheus",
+        "--config.file=prometheus.yml",
+        "--storage.tsdb.path=data",
+        f"--web.listen-address={address}",
+    ]
+    with (tmp_path / "log").open("w") as log, subprocess.Popen(words, cwd=tmp_path, stdout=log, stderr=log) as running:
+        try:
+            loaded = evaluated(address, running, count=len(groups))
+        finally:
+            running.terminate()
+    found = [rule for group in loaded for rule in group["rules"]]
+    assert len(found) == sum(len(group["rules"]) for group in groups)
+    assert {rule["health"] for rule in found} == {"ok"}, [rule.get("lastError") for rule in found]
+
+
+def evaluated(address: str, running: subprocess.Popen[bytes], *, count: int) -> list[dict[str, Any]]:
+    """The rule groups as Prometheus has them, once each was evaluated."""
+    deadline = time.monotonic() + 60
+    while True:
+        assert running.poll() is None
+        assert time.monotonic() < deadline
+        with contextlib.suppress(httpx.TransportError):
+            answer = httpx.get(f"http://{address}/api/v1/rules", trust_env=False)
+            groups: list[dict[str, Any]] = answer.json()["data"]["groups"] if answer.status_code == 200 else []
+            if len(groups) == count and all(rule["health"] != "unknown" for one in groups for rule in one["rules"]):
+                return groups
+        time.sleep(0.2)

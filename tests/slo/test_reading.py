@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from shipway.render.slo.levels import DAY, MONTH, BadEvents, ErrorRatio, GoodEvents
+from shipway.render.slo.levels import DAY, MONTH, BadEvents, ErrorRatio, GoodEvents, Window
 from shipway.slo.reading import Parsed, parse
 from shipway.spec.reading import Source
 from tests import conformance
@@ -59,6 +59,18 @@ slos:
         ("{name: ShopUp}", "{name: A, labels: {a-b: c}}", 10, "expected a label name"),
         ("{name: ShopUp}", "{name: A, annotations: {a: ''}}", 10, "expected a text, got nothing"),
         ("{name: ShopUp}", "{name: A}\n    plugins: {chain: [{id: acme/v1}]}", 11, 'the plugin "acme/v1"'),
+        (
+            "{name: ShopUp}",
+            "{name: A}\n    plugins: {overridePrevious: true, chain: [{id: sloth.dev/core/debug/v1}]}",
+            11,
+            "makes no",
+        ),
+        (
+            "{name: ShopUp}",
+            "{name: A}\n    plugins: {chain: [{id: sloth.dev/core/sli_rules/v1, config: {a: b}}]}",
+            11,
+            "no config",
+        ),
         ("events:", "plugin: {id: sloth-common/http}\n      other:", 7, 'the plugin "sloth-common/http"'),
         ("  - name: up", "  - {}\n  - name: up", 4, "expected a text"),
         ("slos:", "slos: []\nother:", 3, "at least one entry"),
@@ -67,6 +79,34 @@ slos:
 def test_what_is_wrong_is_said_with_its_line(old: str, new: str, line: int, says: str) -> None:
     errors = read(SLOTH.replace(old, new)).errors
     assert any(problem.line == line and says in problem.message for problem in errors), errors
+
+
+def test_plugins_that_change_nothing_are_none() -> None:
+    assert not read(SLOTH + "    plugins: {chain: [{id: sloth.dev/core/debug/v1, config: {msg: x}}]}\n").problems
+    assert not read(SLOTH + "slo_plugins: {chain: [{id: sloth.dev/core/alert_rules/v1}]}\n").problems
+
+
+ALPHA = """\
+apiVersion: openslo/v1alpha
+kind: SLO
+metadata: {name: up}
+spec:
+  service: shop
+  objectives:
+    - ratioMetrics:
+        good: {source: prometheus, queryType: promql, query: "good[{{.window}}]"}
+        total: {source: prometheus, queryType: promql, query: "all[{{.window}}]"}
+      target: 0.99
+  timeWindows: [{count: 28, unit: Day}]
+"""
+
+
+def test_openslo_alpha_speaks_of_the_period_that_rules_are_made_for() -> None:
+    (error,) = read(ALPHA).errors
+    assert (error.line, error.code) == (11, "out-of-range")
+    assert parse([Source("slo.yaml", ALPHA)], Window(28 * DAY)).levels[0].name == "up-0"
+    for old, new in (("Day", "Week"), ("target: 0.99", "target: 2"), ("promql", "sql"), ("prometheus", "other")):
+        assert read(ALPHA.replace("28", "30").replace(old, new)).errors
 
 
 def test_two_of_one_name_would_overwrite_each_other() -> None:

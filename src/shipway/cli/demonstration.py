@@ -79,7 +79,7 @@ def demonstrate(report: Path, *, live: bool, keep: bool, json: bool) -> int:
             promised = client.slo(None)
             everything = journal.timelines()
     found = [one for one in everything if one.app == "storefront"]
-    write_report(report, everything)
+    write_report(report, everything, [promises.section(promised)])
     _show(found, promised, report, json=json)
     if [one.verdict for one in found] == [act.expected for act in ACTS]:
         return 0

@@ -4,13 +4,31 @@ The rooms of verbs are imported here, so none of them may import more than typer
 answer within 200 ms.
 """
 
-import sys
-from collections.abc import Callable, Sequence
-from typing import Annotated
+import signal
 
-import typer
+# Until there is somebody to catch it, an interruption ends the process at once: a traceback out of an import tells nothing.
+_handler = (
+    signal.signal(signal.SIGINT, signal.SIG_DFL) if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN else None
+)
 
-from shipway.cli import applications, controller, demo, documents, failing, journals, past, rendering, rollouts, slo
+import sys  # noqa: E402  # see above
+from collections.abc import Callable, Sequence  # noqa: E402  # see above
+from typing import Annotated  # noqa: E402  # see above
+
+import typer  # noqa: E402  # see above
+
+from shipway.cli import (  # noqa: E402  # see above
+    applications,
+    controller,
+    demo,
+    documents,
+    failing,
+    journals,
+    past,
+    rendering,
+    rollouts,
+    slo,
+)
 
 # Without rich's markup typer prints plain help: 80 columns, no colours to suppress, and 90 ms sooner.
 app = typer.Typer(
@@ -34,7 +52,7 @@ journal = typer.Typer(
 )
 slo_verbs = typer.Typer(
     name="slo",
-    help="Promises, their error budgets and the rules that watch over them.\n\nExample: shipway slo status",
+    help="Promises, their error budgets and alerts.\n\nExample: shipway slo status",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -58,6 +76,10 @@ _add(rollout, rollouts.list_, rollouts.show, rollouts.watch)
 _add(rollout, rollouts.pause, rollouts.resume, rollouts.promote, rollouts.abort, rollouts.retry)
 _add(slo_verbs, slo.status, slo.rules, slo.validate, slo.import_)
 _add(journal, journals.check, journals.repair)
+
+
+if _handler is not None:
+    signal.signal(signal.SIGINT, _handler)
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,5 +1,7 @@
 """Promises and their budgets as people read them. Pure: view models in, renderables out."""
 
+from typing import TYPE_CHECKING
+
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -9,10 +11,23 @@ from shipway.engine.views import PromisesView
 from shipway.model.quantities import format_duration
 from shipway.slo.budget import Spending, Status
 
+if TYPE_CHECKING:
+    from shipway.web.report import Section
+
 STYLES = {"healthy": GOOD, "burning": WAITING, "critical": BAD, "exhausted": BAD, "unknown": FAINT}
 BURNS = ("5m", "1h", "6h")
 """Windows worth a column; the alerts look at all."""
 _NUMBERS = ("requests", "failed", "budget left", *(f"burn {window}" for window in BURNS))
+COLUMNS = ("application", "promise", "objective", "over", *_NUMBERS, "state")
+
+
+def section(view: PromisesView) -> "Section":
+    """The same for the HTML report."""
+    from shipway.web.report import Section  # draws with matplotlib, which `slo status` need not wait for
+
+    rows = tuple(tuple(map(str, _row(status))) for one in view.applications for status in one.statuses)
+    note = "Over as much of the window as was measured. A burn rate of 1 spends the whole budget in exactly the window."
+    return Section("Promises", tuple(name.capitalize() for name in COLUMNS), rows, note)
 
 
 def table(view: PromisesView) -> RenderableType:
@@ -21,7 +36,7 @@ def table(view: PromisesView) -> RenderableType:
     if not found:
         return Text("Nothing is promised: write an `slo` section into an Application and deploy it.", FAINT)
     lines = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=FAINT)
-    for name in ("application", "promise", "objective", "over", *_NUMBERS, "state"):
+    for name in COLUMNS:
         lines.add_column(name, justify="right" if name in _NUMBERS else "left", no_wrap=name != "state")
     for one in found:
         lines.add_row(*_row(one))

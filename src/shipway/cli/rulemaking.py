@@ -193,11 +193,13 @@ def _seconds(length: str) -> float:
     return found
 
 
-def _alert_windows(file: Path | None) -> Mapping[float, AlertWindows]:
-    if file is None:
+def _alert_windows(path: Path | None) -> Mapping[float, AlertWindows]:
+    """Of one file, or of every YAML file of a folder, which is how Sloth takes them."""
+    if path is None:
         return {}
-    (source,) = read_files([file])
-    found, problems = parse_windows(source)
+    files = sorted(one for one in path.glob("*.y*ml")) if path.is_dir() else [path]
+    read = [parse_windows(source) for source in read_files(files)]
+    problems = [problem for _, found in read for problem in found]
     if problems:
         raise BadInput("the alert windows cannot be used", problems=problems)
-    return found
+    return {period: windows for found, _ in read for period, windows in found.items()}

@@ -18,7 +18,7 @@ def status(
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Show what is left of every error budget, as far as the running applications were measured.
+    """Show what is left of every error budget.
 
     Counts what the controller has read of the proxy, and says how much of the
     window that covers. Exit code 0 whatever the state.
@@ -59,7 +59,10 @@ def rules(
     ] = "",
     json: Json = False,
 ) -> None:
-    """Print Prometheus rules: recordings, burn-rate alerts for a page and a ticket, and facts.
+    """Print Prometheus rules: recordings and burn-rate alerts.
+
+    Alerts page while a budget burns fast, and open a ticket while it burns
+    slowly; they need events enough, and say when nothing is measured.
 
     Kubernetes objects (PrometheusServiceLevel) become PrometheusRule objects
     with `--compat sloth`; everything else becomes rule files.
@@ -83,7 +86,13 @@ def rules(
     typer.echo(to_json({"documents": documents}) if json else rulemaking.text(documents), nl=json)
 
 
-def validate(files: Files, json: Json = False) -> None:
+def validate(
+    files: Files,
+    window: Annotated[
+        str, typer.Option("--window", metavar="TIME", help="Period of files that name none, or must have that one.")
+    ] = "30d",
+    json: Json = False,
+) -> None:
     """Check service levels without making rules.
 
     Prints every problem at once, as file:line:column.
@@ -93,7 +102,7 @@ def validate(files: Files, json: Json = False) -> None:
     from shipway.cli import rulemaking
     from shipway.cli.output import show
 
-    levels, problems = rulemaking.service_levels(rulemaking.Request(files=tuple(files)))
+    levels, problems = rulemaking.service_levels(rulemaking.Request(files=tuple(files), window=window))
     names = [level.id for level in levels]
     human = "\n".join([*map(str, problems), f"valid: {', '.join(names) or 'nothing is promised'}"])
     show({"serviceLevels": names, "problems": problems}, human, json=json)

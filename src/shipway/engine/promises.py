@@ -24,6 +24,9 @@ from shipway.spec.platform import Metric
 RESOLUTION = 5.0
 """Seconds between two readings that are kept; the shortest window of an alert is five minutes."""
 
+MOST = 4000
+"""Readings of one release that are kept; of more, every other of the older half goes. Some 20 MB with their histograms."""
+
 _KINDS = frozenset({Observed.__name__, ReleaseRequested.__name__, RetryRequested.__name__})
 
 
@@ -65,6 +68,8 @@ class Ledger:
                 kept.append(last)
             kept.append((at, reading))
             self._last[release] = kept[-1]
+            if len(kept) > MOST:
+                self._kept[release] = _thinned(kept)
         else:
             self._last[release] = (at, reading)
 
@@ -131,6 +136,17 @@ def _live_before(rollouts: Sequence[Rollout], at: float) -> ReleaseId | None:
     if any(one.started_at < at and (one.ended_at is None or one.ended_at > at) for one in rollouts):
         return None
     return next((one.baseline for one in rollouts if one.started_at >= at), None)
+
+
+def _thinned(kept: list[tuple[float, ArmReading]]) -> list[tuple[float, ArmReading]]:
+    """Without every other reading of the older half, but with both sides of every restart: no event is lost."""
+    half = len(kept) // 2
+    older = [
+        one
+        for index, one in enumerate(kept[:half])
+        if index % 2 == 0 or _restarted(one, kept[index + 1][1]) or _restarted(kept[index - 1], one[1])
+    ]
+    return older + kept[half:]
 
 
 def _restarted(last: tuple[float, ArmReading] | None, reading: ArmReading) -> bool:

@@ -83,10 +83,11 @@ def _window_v1alpha(at: Cursor, window: Window) -> Window:
         unit, count = (one / "unit").text(required=True), (one / "count").number(required=True)
         if unit.lower() != "day":
             (one / "unit").wrong("not-one-of", f"expected Day, got {describe(unit)}")
-        elif count is not None and count >= 1:
-            return Window(count * DAY)
-        elif count is not None:
-            (one / "count").wrong("out-of-range", f"expected at least 1, got {count:g}")
+        elif count is not None and count * DAY != window.seconds:
+            # As in Sloth, which made rules for one period only when it took this form up.
+            days = f"{window.seconds / DAY:g}"
+            message = f"expected {days} days, the period that rules are made for, got {count:g}; `--window {count:g}d` makes them for that"
+            (one / "count").wrong("out-of-range", message)
     return window
 
 

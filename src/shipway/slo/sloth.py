@@ -1,7 +1,8 @@
 """Sloth's files: ``version: prometheus/v1`` and the ``PrometheusServiceLevel`` of its Kubernetes operator.
 
 Both say the same in different spelling (``error_query``, ``errorQuery``). A field that Sloth ignores, such as a spelling of
-the other form, is a warning. SLI and SLO plugins are Go programs that we cannot run: they are refused by name.
+the other form, is a warning. SLI and SLO plugins are Go programs that we cannot run: they are refused by
+name, but for those of Sloth itself that make its rules or change none.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,6 +11,11 @@ from shipway.render.slo.levels import BadEvents, ErrorRatio, Indicator, Notice, 
 from shipway.slo.cursor import Cursor
 from shipway.slo.queries import labels_at, name_at, objective_at, query_at
 from shipway.spec.fields import describe
+
+_HARMLESS = frozenset(f"sloth.dev/core/{name}/v1" for name in ("debug", "noop", "validate"))
+"""Plugins of Sloth's own that change no rule."""
+_RULES = frozenset(f"sloth.dev/core/{name}_rules/v1" for name in ("sli", "metadata", "alert"))
+"""Those that make the rules, which happens here anyway."""
 
 Spelling = Callable[[str], str]
 
@@ -110,8 +116,21 @@ def _events(at: Cursor, spelt: Spelling) -> Indicator:
 
 def _refuse_plugins(at: Cursor) -> None:
     at.map()
-    for plugin in (at / "chain").items():
-        refuse_plugin(plugin / "id")
+    at.knows("overridePrevious", "chain")
+    chain = [plugin for plugin in (at / "chain").items() if plugin.map(required=True)]
+    names = {(plugin / "id").text() for plugin in chain}
+    for plugin in chain:
+        if (plugin / "id").text() not in _HARMLESS | _RULES:
+            refuse_plugin(plugin / "id")
+        elif (plugin / "id").text() in _RULES and (plugin / "config").names:
+            (plugin / "config").wrong(
+                "plugin", "expected no configuration: the rules are made as Sloth makes them without one"
+            )
+    if (at / "overridePrevious").flag() and not names >= _RULES:
+        message = (
+            f"expected {', '.join(sorted(_RULES - names))} in the chain: without them Sloth makes no rules of that kind"
+        )
+        (at / "overridePrevious").wrong("plugin", message)
 
 
 def refuse_plugin(at: Cursor) -> None:

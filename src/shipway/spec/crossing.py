@@ -237,6 +237,20 @@ def _judged(resolved: Resolved, platform: Platform, environment: str) -> Iterato
         message = "expected at least 1, got 0; only KEDA scales to nothing, and only by requests or a queue"
         yield Refused("spec.scale.min", "out-of-range", message)
     yield from _minimums(application, platform, environment)
+    yield from _objectives(application, platform)
+
+
+def _objectives(application: Application, platform: Platform) -> Iterator[Refused]:
+    """A promise about a metric of the organisation's own needs its queries."""
+    known = platform.spec.metrics
+    for objective in application.spec.slo.objectives:
+        metric = known.get(objective.metric)
+        if metric is None:
+            message = f"the platform has no metric `{objective.metric}`{did_you_mean(objective.metric, known)}"
+            yield Refused("spec.slo.objectives", "unknown-metric", message)
+        elif metric.good is None or metric.total is None:
+            message = f"the platform says no `good` and `total` queries of `{objective.metric}`, so nothing can be promised of it"
+            yield Refused("spec.slo.objectives", "unmeasured", message)
 
 
 def _minimums(application: Application, platform: Platform, environment: str) -> Iterator[Refused]:
