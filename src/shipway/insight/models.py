@@ -173,8 +173,10 @@ class LagRidge(msgspec.Struct, frozen=True):
         age = 0.5 ** ((origins[-1] - origins) / (14.0 * self.day))
         penalty = np.full(x.shape[1], self.ridge)
         penalty[-1] = 1e-9
+        # Not `@`: on products this narrow a threaded BLAS waits for its threads longer than it counts.
         weighted = x * age[:, None]
-        return np.asarray(np.linalg.solve(weighted.T @ x + np.diag(penalty), weighted.T @ y) / scale)
+        moments = np.einsum("ij,ik->jk", weighted, x)
+        return np.asarray(np.linalg.solve(moments + np.diag(penalty), np.einsum("ij,i->j", weighted, y)) / scale)
 
 
 def _depth(day: int, week: int) -> int:

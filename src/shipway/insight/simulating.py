@@ -22,6 +22,8 @@ STABILISATION = 300.0
 """Seconds that a scaler waits before it goes down: the highest wish of that time holds (Kubernetes' default)."""
 REFIT = 900.0
 """Seconds between two forecasts."""
+FLOOR = 0.1
+"""Share of the last day's mean load that is always expected."""
 WARM_UP = 96
 """Forecasts before the beginning that the margin learns from: a day's."""
 
@@ -92,6 +94,8 @@ def _predictive(trace: Series, begin: int, bounds: Bounds) -> Iterator[_Wish]:
             margin = margin.after(actual, peak)
             found = forecast(Series(trace.start, trace.step, trace.values[:at]), every)
             peak = float(found.mean.max()) if isinstance(found, Forecast) else float(trace.values[at - 1])
+            # A forecast of nothing has no ratio to what comes; a little load is always expected.
+            peak = max(peak, FLOOR * float(trace.values[max(0, at - 96 * every) : at].mean()))
         if at >= begin:
             load = max(peak * margin.factor, float(trace.values[at - 1]))
             decision = decide(load, 1.0, bounds)
