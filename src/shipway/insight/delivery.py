@@ -62,8 +62,8 @@ class Distribution(msgspec.Struct, frozen=True):
         known = sorted(value for value in values if math.isfinite(value) and value >= 0)
         if not known:
             return None
-        quartiles = (_quantile(known, share) for share in (0.25, 0.5, 0.75, 0.9))
-        return cls(len(known), *quartiles, math.fsum(known) / len(known))
+        p25, median, p75, p90 = (_quantile(known, share) for share in (0.25, 0.5, 0.75, 0.9))
+        return cls(len(known), p25, median, p75, p90, math.fsum(known) / len(known))
 
 
 class Share(msgspec.Struct, frozen=True):

@@ -196,7 +196,7 @@ def fit(history: Iterable[Past], zone: tzinfo = UTC) -> Model:
     spread = np.array([*(one.spread for one in FEATURES), 1.0])
     x = np.array(rows).reshape(-1, len(start))
     weights, curvature = _newton(x, np.array(failed, float), start, spread**-2)
-    return Model(weights, np.linalg.inv(curvature), records, len(rows))
+    return Model(weights, np.asarray(np.linalg.inv(curvature), float), records, len(rows))
 
 
 def _newton(x: Floats, y: Floats, start: Floats, precision: Floats) -> tuple[Floats, Floats]:
@@ -246,5 +246,3 @@ def reliability(failed: NDArray[np.bool_], probabilities: Floats, bins: int = 10
     """(mean probability, share that failed, count) of equally large groups by rising probability."""
     groups = np.array_split(np.argsort(probabilities, kind="stable"), min(bins, len(probabilities)))
     return [(float(probabilities[one].mean()), float(failed[one].mean()), len(one)) for one in groups if len(one)]
-
-

@@ -38,7 +38,9 @@ def history(seed: int, releases: int = 1500) -> list[Past]:
         bump, budget = bool(rng.random() < 0.15), float(rng.uniform(-0.2, 1))
         hour, weekday = (at / HOUR) % 24, int(at // (24 * HOUR) + 3) % 7
         odds = -3.1 + services[service] + authors[author]
-        odds += slope["size"] * (math.log1p(lines) - math.log1p(50)) + slope["files"] * (math.log1p(files) - math.log1p(3))
+        odds += slope["size"] * (math.log1p(lines) - math.log1p(50)) + slope["files"] * (
+            math.log1p(files) - math.log1p(3)
+        )
         odds += slope["config"] * config + slope["dependencies"] * bump + slope["budget"] * (0.5 - budget)
         odds += slope["hours"] * (weekday >= 5 or not 8 <= hour < 18) + slope["last"] * last.get(service, False)
         failed = bool(rng.random() < 1 / (1 + math.exp(-odds)))
