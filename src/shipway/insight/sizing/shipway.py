@@ -125,25 +125,23 @@ def _widened(usage: Usage, slots: Slots, aim: float) -> _Cpu:
 
 
 def _requests(cpu: Floats, slots: Slots, age: Floats, aim: float) -> Floats:
-    """The cheapest requests by slot that are exceeded in a share ``aim`` of the time."""
+    """The cheapest requests by slot that are exceeded in a share ``aim`` of the time; quantiles weighted by ``age``."""
     count = HOURS if slots.any() else 1
-    choices = np.empty((count, len(GRID)))
-    sizes = np.zeros(count)
-    for slot in range(count):
-        inside = slots == slot
-        values, weights = cpu[:, inside].ravel(), np.tile(age[inside], len(cpu))
-        known = np.isfinite(values)
-        sizes[slot] = weights[known].sum()
-        choices[slot] = _quantiles(values[known], weights[known]) if known.any() else 0.0
-    return _cheapest(choices, sizes / max(1.0, sizes.sum()), aim)
-
-
-def _quantiles(values: Floats, weights: Floats) -> Floats:
-    """Weighted, at every share of ``GRID``: the least value with at least that share of the weight at or below it."""
-    order = np.argsort(values)
-    sums = np.cumsum(weights[order])
-    places = np.searchsorted(sums, GRID * sums[-1] * (1 - 1e-12))
-    return np.asarray(values[order][np.minimum(places, len(values) - 1)])
+    values, weights = cpu.ravel(), np.tile(age, len(cpu))
+    by_value = np.argsort(values)
+    by_value = by_value[: int(np.isfinite(values).sum())]  # NaN sorts last
+    slot = np.tile(slots, len(cpu)).astype(np.int8)[by_value]
+    order = by_value[np.argsort(slot, kind="stable")]
+    edges = np.searchsorted(np.sort(slot), np.arange(count + 1))
+    choices, sizes = np.zeros((count, len(GRID))), np.zeros(count)
+    for one in range(count):
+        part = order[edges[one] : edges[one + 1]]
+        if len(part):
+            sums = np.cumsum(weights[part])
+            sizes[one] = sums[-1]
+            places = np.searchsorted(sums, GRID * sums[-1] * (1 - 1e-12))
+            choices[one] = values[part][np.minimum(places, len(part) - 1)]
+    return _cheapest(choices, sizes / max(1e-300, float(sizes.sum())), aim)
 
 
 def _cheapest(choices: Floats, shares: Floats, aim: float) -> Floats:
@@ -158,7 +156,7 @@ def _cheapest(choices: Floats, shares: Floats, aim: float) -> Floats:
         return np.asarray(np.argmin(choices + price * above, axis=1))
 
     low, high = 0.0, max(float(choices.max()), 1e-9) * 1e6
-    for _ in range(60):
+    for _ in range(45):
         middle = (low + high) / 2
         if float(shares @ above[picks(middle)]) > aim:
             low = middle
