@@ -1,4 +1,4 @@
-"""Whether an object is what its API accepts: built-ins by `kubernetes-validate`, custom resources by their own schemas."""
+"""Whether an object is what its API accepts: built-ins by the schemas of `kubernetes-validate`, others by those of their CRDs."""
 
 import json
 from functools import cache
@@ -10,7 +10,8 @@ import kubernetes_validate
 
 from tests.conformance import folder
 
-VERSION = "1.34"
+BUILT_IN = Path(kubernetes_validate.__file__).parent / "kubernetes-json-schema" / "v1.37.0-local-strict"
+"""Read directly: the package's own validator takes 10 ms for an object, this one 0.1 ms."""
 WITHOUT_SCHEMA = frozenset({"barmancloud.cnpg.io", "chaos-mesh.org"})
 """Groups that the public catalogue of schemas leaves out; tests pin what we write of them word by word."""
 
@@ -18,16 +19,13 @@ WITHOUT_SCHEMA = frozenset({"barmancloud.cnpg.io", "chaos-mesh.org"})
 def problems(found: dict[str, Any], catalogue: Path) -> list[str]:
     """What the API server would refuse."""
     group, _, version = found["apiVersion"].rpartition("/")
-    path = catalogue / group / f"{found['kind'].lower()}_{version}.json"
-    if "." in group and path.exists():
-        return [f"{error.instance_path}: {error.message}" for error in _validator(path).iter_errors(found)]
+    kind = found["kind"].lower()
+    path = catalogue / group / f"{kind}_{version}.json"
     if group in WITHOUT_SCHEMA:
         return []
-    try:
-        kubernetes_validate.validate(found, VERSION, strict=True)
-    except kubernetes_validate.ValidationError as error:
-        return [str(error)]
-    return []
+    if "." not in group or not path.exists():
+        path = BUILT_IN / "-".join(part for part in (kind, group.partition(".")[0], f"{version}.json") if part)
+    return [f"{error.instance_path}: {error.message}" for error in _validator(path).iter_errors(found)]
 
 
 def catalogue() -> Path:
@@ -37,4 +35,9 @@ def catalogue() -> Path:
 
 @cache
 def _validator(path: Path) -> jsonschema_rs.Validator:
-    return jsonschema_rs.validator_for(json.loads(path.read_text()))
+    schema = json.loads(path.read_text())
+    return jsonschema_rs.validator_for(schema, base_uri=path.as_uri(), retriever=_beside)
+
+
+def _beside(address: str) -> object:
+    return json.loads((BUILT_IN / address.rpartition("/")[2]).read_text())
