@@ -33,6 +33,7 @@ BEYOND_A_SCHEMA = {
     "platform-shadowed-metric": "names that are taken",
     "platform-twice": "other documents",
     "platform-unknown-environment": "other documents",
+    "queue-unknown": "fields that depend on each other",
     "scale-and-replicas": "fields that exclude each other",
     "scale-reversed": "two bounds",
     "scale-without-max": "required once the environment is laid over it",
@@ -41,6 +42,7 @@ BEYOND_A_SCHEMA = {
     "schedule-on-a-service": "fields that depend on each other",
     "schedule-range": "cron",
     "secret-and-variable": "keys of two maps",
+    "storage-of-a-job": "fields that depend on each other",
 }
 """Bad files that the JSON Schema accepts, and what it would have to understand."""
 

@@ -12,7 +12,6 @@ from shipway.model.quantities import format_cpu, format_memory
 from shipway.model.suggestions import did_you_mean
 from shipway.spec.application import Application, Override
 from shipway.spec.diagnosis import problem_at
-from shipway.spec.fields import describe
 from shipway.spec.graph import cycles
 from shipway.spec.platform import Platform
 from shipway.spec.reading import Path
@@ -171,7 +170,7 @@ def _dependencies(
 def _port(declared: DeclaredApplication, path: Path, other: Application, port: str | None) -> Iterator[Problem]:
     name, ports = other.metadata.name, other.open_ports
     if port is None and not ports:
-        message = f"`{name}` answers no calls: {describe(other.spec.archetype)} has no port; remove the dependency"
+        message = f"`{name}` is a {other.spec.archetype} without ports and answers no calls; remove the dependency"
         yield problem_at(declared.file, declared.node, path[:-1], "unknown-port", message)
     elif port is None and other.spec.protocol not in ports:
         message = f"`{name}` has no main port; say which one, of {', '.join(ports)}: {{application: {name}, port: …}}"
@@ -210,8 +209,9 @@ def _placed(declared: DeclaredApplication, platform: DeclaredPlatform, origin: O
     """At the line where the value was written, in whichever file; at the application when nobody wrote it."""
     field, code, message = refused
     if origin.line:
-        document = declared if origin.file == declared.file else platform
-        column = document.node.column_of(field.rpartition(".")[2], origin.line)
+        key = field.rpartition(".")[2]
+        documents = [one.node for one in (declared, platform) if one.file == origin.file]
+        column = max(one.column_of(key, origin.line) for one in documents)
         return Problem(origin.file, origin.line, column, field, code, message)
     path = tuple(field.split("."))
     return problem_at(declared.file, declared.node, path, code, message)
@@ -225,7 +225,9 @@ def _judged(resolved: Resolved, platform: Platform, environment: str) -> Iterato
         yield Refused("spec.image", "missing-field", message)
     for kind in PROFILES:
         name = getattr(spec.profiles, kind)
-        if message := _unknown_profile(platform, kind, name):
+        written = resolved.provenance.get(f"spec.profiles.{kind}", Origin("default")).kind
+        message = _unknown_profile(platform, kind, name)
+        if message and written in {"application", "environment override", "command line"}:  # else it is the Platform's
             yield Refused(f"spec.profiles.{kind}", "unknown-profile", message)
     if (
         spec.scale

@@ -222,7 +222,7 @@ def _merge(
             _merge(lower.setdefault(key, {}), value, here, layer, origins)
         else:
             _drop(lower, (key,), here, origins)
-            lower[key] = deepcopy(value)
+            lower[key] = deepcopy(value) if isinstance(value, dict | list) else value
             origins[here] = _origin(layer, here)
 
 
@@ -237,7 +237,9 @@ def _full(path: Path, value: Any) -> Any:
 def _drop(data: dict[str, Any], inside: Path, path: Path, origins: dict[Path, Origin]) -> None:
     for part in inside[:-1]:
         data = data.get(str(part), {})
-    data.pop(str(inside[-1]), None)
+    if inside[-1] not in data:
+        return
+    del data[str(inside[-1])]
     for known in [known for known in origins if known[: len(path)] == path]:
         del origins[known]
 
