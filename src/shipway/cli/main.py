@@ -25,6 +25,7 @@ from shipway.cli import (  # noqa: E402  # see above
     failing,
     journals,
     past,
+    rendering,
     rollouts,
     slo,
 )
@@ -65,6 +66,7 @@ def _add(group: typer.Typer, *verbs: Callable[..., None]) -> None:
 # In the order in which one needs them: help lists them so.
 _add(app, documents.init, documents.validate, controller.up, controller.down)
 _add(app, applications.deploy, applications.status, applications.undo, applications.logs, applications.explain)
+_add(app, rendering.render, rendering.catalog)
 app.add_typer(rollout)
 _add(app, past.history, past.replay, past.report)
 app.add_typer(journal)
