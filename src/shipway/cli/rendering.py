@@ -31,11 +31,14 @@ def render(
 
     Example: shipway render --env prod --out rendered
     """
+    import gc
+
     from shipway.cli.organisations import load
     from shipway.cli.output import show
     from shipway.cli.replacing import replace
     from shipway.render.formats import layout
 
+    gc.disable()  # nothing here has cycles; looking for them takes as long as all the rest
     organisation = load(platform)
     files = layout(form)(organisation, compiled(organisation, apps, env))
     if out is None:
