@@ -1,5 +1,8 @@
 """Verbs that compile an organisation: render, catalog, and why a value is what it is. None of them needs a controller."""
 
+import gc
+import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,23 +34,18 @@ def render(
 
     Example: shipway render --env prod --out rendered
     """
-    import gc
-
     from shipway.cli.organisations import load
     from shipway.cli.output import show
     from shipway.cli.replacing import replace
     from shipway.render.formats import layout
 
-    gc.disable()  # nothing here has cycles; looking for them takes as long as all the rest
-    organisation = load(platform)
-    files = layout(form)(organisation, compiled(organisation, apps, env))
-    if out is None:
-        found = [(path, content.decode()) for path, content in files]
-        show(
-            [{"path": p, "content": c} for p, c in found], "".join(f"# {p}\n{c}" for p, c in found).rstrip(), json=json
-        )
-        return
-    done = replace(out, files)
+    with _no_collection():
+        organisation = load(platform)
+        files = layout(form)(organisation, compiled(organisation, apps, env))
+        if out is None:
+            _print(list(files), json=json)
+            return
+        done = replace(out, files)
     words = f"{out}: {done.files} files; {done.added} new, {done.changed} changed, {done.removed} removed."
     show({"directory": str(out), **done._asdict()}, words, json=json)
 
@@ -91,6 +89,26 @@ def compiled(organisation: "Organisation", apps: list[str] | None, env: list[str
             hint = "This is a defect of shipway; nothing was written."
             raise ShipwayError("\n".join(["compiled objects contradict each other:", *map(str, wrong)]), hint=hint)
         yield from found
+
+
+def _print(files: "list[tuple[str, bytes]]", *, json: bool) -> None:
+    """To the screen as it would be in files: a terminal must not break lines of YAML."""
+    from shipway.cli.output import show
+
+    if json:
+        show([{"path": path, "content": content.decode()} for path, content in files], "", json=True)
+    else:
+        sys.stdout.write("".join(f"# {path}\n{content.decode()}" for path, content in files))
+
+
+@contextmanager
+def _no_collection() -> "Iterator[None]":
+    """Trees have no cycles, and looking for some in an organisation of thousands takes as long as all the rest."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _row(organisation: "Organisation", name: str) -> dict[str, object]:
