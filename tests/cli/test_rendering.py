@@ -1,5 +1,6 @@
 """render, catalog and explain on the example organisation, and on one that is wrong."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,35 @@ def test_render_writes_a_directory_and_says_what_changed(shipway: Shell, tmp_pat
     assert documents[0]["kind"] == "Namespace"
     again = shipway("render", "cart", "--env", "dev", "--out", out, "--json", *AT)
     assert again.data == {"directory": str(out), "files": 1, "added": 0, "changed": 0, "removed": 22}
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "shipway" / "compiled"
+
+
+def test_what_was_compiled_is_remembered_until_a_file_changes(shipway: Shell, tmp_path: Path, cache: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(EXAMPLE, copy)
+    ask = ("render", "cart", "--env", "dev", "--platform", copy)
+    first = shipway(*ask)
+    (entry,) = cache.iterdir()
+    assert shipway(*ask).out == first.out
+    entry.write_text('[["dev/dev-eu/cart.yaml", "remembered: yes\\n"]]')
+    assert "remembered: yes" in shipway(*ask).out
+    entry.write_text("{")
+    assert shipway(*ask).out == first.out
+    path = copy / "applications" / "cart.yaml"
+    path.write_text(path.read_text().replace("cart:3.0.4", "cart:3.0.5"))
+    assert "cart:3.0.5" in shipway(*ask).out
+    assert len(list(cache.iterdir())) == 2
+
+
+def test_a_cache_that_cannot_be_written_is_none(shipway: Shell, cache: Path) -> None:
+    cache.parent.mkdir(parents=True)
+    cache.write_text("a file in the way")
+    assert shipway("render", "cart", "--env", "dev", *AT).code == 0
 
 
 def test_render_prints_without_a_directory(shipway: Shell) -> None:

@@ -2,7 +2,7 @@
 
 import gc
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,17 +34,14 @@ def render(
 
     Example: shipway render --env prod --out rendered
     """
-    from shipway.cli.organisations import load
-    from shipway.cli.output import show
-    from shipway.cli.replacing import replace
-    from shipway.render.formats import layout
-
     with _no_collection():
-        organisation = load(platform)
-        files = layout(form)(organisation, compiled(organisation, apps, env))
+        files = _files(platform, form, apps, env)
         if out is None:
             _print(list(files), json=json)
             return
+        from shipway.cli.output import show
+        from shipway.cli.replacing import replace
+
         done = replace(out, files)
     words = f"{out}: {done.files} files; {done.added} new, {done.changed} changed, {done.removed} removed."
     show({"directory": str(out), **done._asdict()}, words, json=json)
@@ -91,11 +88,34 @@ def compiled(organisation: "Organisation", apps: list[str] | None, env: list[str
         yield from found
 
 
+def _files(platform: Path, form: str, apps: list[str] | None, env: list[str] | None) -> "Iterable[tuple[str, bytes]]":
+    """What is asked for. A few applications are remembered: their answer takes less time than reading all the others."""
+    from shipway.cli import remembering
+    from shipway.cli.organisations import paths
+
+    key = ""
+    if apps:
+        with suppress(OSError):  # whoever reads the files says better which one cannot be read
+            key = remembering.key(paths(platform), (str(platform), form, apps, env))
+        if key and (known := remembering.recall(key)) is not None:
+            return known
+    from shipway.cli.organisations import load
+    from shipway.render.formats import layout
+
+    organisation = load(platform)
+    files = layout(form)(organisation, compiled(organisation, apps, env))
+    if not key:
+        return files
+    found = list(files)
+    remembering.remember(key, found)
+    return found
+
+
 def _print(files: "list[tuple[str, bytes]]", *, json: bool) -> None:
     """To the screen as it would be in files: a terminal must not break lines of YAML."""
-    from shipway.cli.output import show
-
     if json:
+        from shipway.cli.output import show
+
         show([{"path": path, "content": content.decode()} for path, content in files], "", json=True)
     else:
         sys.stdout.write("".join(f"# {path}\n{content.decode()}" for path, content in files))
@@ -135,4 +155,4 @@ def _dependency(written: object) -> str:
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
