@@ -8,7 +8,7 @@ The code holds names that are made here (``x1``, ``K3``) and ``repr`` of constan
 
 from typing import Any, NamedTuple
 
-from shipway.policy.cel import absorbing, operators, optionals, regexes, values
+from shipway.policy.cel import absorbing, lists, operators, optionals, regexes, values
 from shipway.policy.cel.environment import Environment
 from shipway.policy.cel.errors import CelError, CelSyntaxError
 from shipway.policy.cel.tree import (
@@ -49,6 +49,7 @@ _HELPERS: dict[str, Any] = {
     **{name: getattr(absorbing, name) for name in "conjunction disjunction every some Late resolve".split()},
     **{name: getattr(optionals, name) for name in "optional_map list_with_optionals map_with_optionals".split()},
     "make_map": values.make_map,
+    "sort_by": lists.sort_by,
 }
 
 
@@ -343,7 +344,7 @@ class Emitter:
         else:
             loop = f"for {variables} in {source}" + (f" if {condition.code}" if condition else "")
             code = self.folded(node, body, locals_, loop)
-        kind = {"all": "bool", "exists": "bool", "exists_one": "bool", "map": "list", "filter": "list"}
+        kind = {"all": "bool", "exists": "bool", "exists_one": "bool", "map": "list", "filter": "list", "sortBy": "list"}
         return Piece(code, kind.get(node.fold, "map"), 2 + max(parts))
 
     def folded(self, node: Comprehension, body: Piece, locals_: list[str], loop: str) -> str:
@@ -361,6 +362,8 @@ class Emitter:
                 return f"[{body.code} {loop}]"
             case "transformMap":
                 return f"make_map([({locals_[0]}, {body.code}) {loop}])"
+            case "sortBy":
+                return f"sort_by([({body.code}, {locals_[0]}) {loop}])"
         entry, item = self.fresh("x"), self.constant(_entries)
         return f"make_map([{entry} {loop} for {entry} in {item}({body.code})])"
 

@@ -118,7 +118,7 @@ class Message(Node, frozen=True):
     entries: tuple[Entry, ...]
 
 
-Fold = OneOf["all", "exists", "exists_one", "map", "filter", "transformMap", "transformMapEntry"]
+Fold = OneOf["all", "exists", "exists_one", "map", "filter", "transformMap", "transformMapEntry", "sortBy"]
 
 
 class Comprehension(Node, frozen=True):

@@ -247,6 +247,8 @@ def type_name(value: Value) -> str:
 
 def plain(value: Value) -> Value:
     """Data that YAML readers and callers make, as CEL values: dates become timestamps, tuples lists."""
+    if isinstance(value, (dict, list)):
+        return value
     if isinstance(value, datetime.datetime):
         aware = value if value.tzinfo else value.replace(tzinfo=datetime.UTC)
         return Timestamp((aware - EPOCH) // datetime.timedelta(microseconds=1) * 1000)
