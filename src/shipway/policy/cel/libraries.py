@@ -1,6 +1,17 @@
 """The libraries that there are, in the order in which they are added to an environment. Used by ``environment``."""
 
-from shipway.policy.cel import lists, mathematics, names, networks, optionals, regexes, standard, strings, timestamps, versions
+from shipway.policy.cel import (
+    lists,
+    mathematics,
+    names,
+    networks,
+    optionals,
+    regexes,
+    standard,
+    strings,
+    timestamps,
+    versions,
+)
 from shipway.policy.cel.functions import Library
 
 STANDARD: tuple[Library, ...] = (standard.FUNCTIONS, timestamps.FUNCTIONS, regexes.FUNCTIONS)

@@ -67,7 +67,6 @@ def flatten(values: Values, depth: int = 1) -> list[Value]:
     return flat
 
 
-
 def sort_by(keyed: Sequence[tuple[Value, Value]]) -> list[Value]:
     """Elements in the order of their keys, which must be comparable and of one type."""
     keys = [key for key, _ in keyed]

@@ -43,7 +43,16 @@ _FOLDS: Final[dict[tuple[str, int], Fold]] = {
     ("transformMapEntry", 4): "transformMapEntry",
     ("sortBy", 2): "sortBy",
 }
-_ONE_VARIABLE = {("map", 2), ("map", 3), ("filter", 2), ("all", 2), ("exists", 2), ("exists_one", 2), ("existsOne", 2), ("sortBy", 2)}
+_ONE_VARIABLE = {
+    ("map", 2),
+    ("map", 3),
+    ("filter", 2),
+    ("all", 2),
+    ("exists", 2),
+    ("exists_one", 2),
+    ("existsOne", 2),
+    ("sortBy", 2),
+}
 
 
 def placed(line: int, column: int, *below: Node) -> dict[str, Any]:
@@ -116,5 +125,3 @@ def _block(slots: Node, body: Node, line: int, column: int) -> Node:
         value = slots.entries[number].value
         body = Bind(name=f"@index:{number}", value=value, body=body, **placed(line, column, value, body))
     return body
-
-

@@ -141,7 +141,9 @@ _subdomain = _shape("a lowercase RFC 1123 subdomain", _SUBDOMAIN, 253)
 def _qualified_name(text: str) -> list[str]:
     prefix, slash, name = text.rpartition("/")
     if text.count("/") > 1:
-        return ["a qualified name must consist of alphanumeric characters, '-', '_' or '.', with an optional DNS subdomain prefix and '/'"]
+        return [
+            "a qualified name must consist of alphanumeric characters, '-', '_' or '.', with an optional DNS subdomain prefix and '/'"
+        ]
     problems = [f"prefix part {problem}" for problem in _subdomain(prefix)] if slash else []
     return problems + (_name(name) if name else ["name part must be non-empty"])
 
@@ -219,7 +221,10 @@ FUNCTIONS: Library = (
     *(function(f"format.{name}", _constant(made)) for name, made in _FORMATS.items()),
     function("format.named", _named, str, kind="optional"),
     method("validate", _validate, Format, str, kind="optional"),
-    *(method(name, _no_authorizer, Authorizer, str) for name in ("path", "group", "resource", "check", "namespace", "name")),
+    *(
+        method(name, _no_authorizer, Authorizer, str)
+        for name in ("path", "group", "resource", "check", "namespace", "name")
+    ),
     method("serviceAccount", _no_authorizer, Authorizer, str, str),
     method("allowed", _no_authorizer, Authorizer),
 )

@@ -10,7 +10,9 @@ from shipway.policy.cel.values import INT_MAX, INT_MIN, Opaque
 
 _PART = r"(0|[1-9][0-9]*)"
 _IDENTIFIERS = r"((?:0|[1-9][0-9]*|[0-9]*[a-zA-Z-][0-9a-zA-Z-]*)(?:\.(?:0|[1-9][0-9]*|[0-9]*[a-zA-Z-][0-9a-zA-Z-]*))*)"
-_SEMVER = re.compile(rf"{_PART}\.{_PART}\.{_PART}(?:-{_IDENTIFIERS})?(?:\+([0-9a-zA-Z-]+(?:\.[0-9a-zA-Z-]+)*))?", re.ASCII)
+_SEMVER = re.compile(
+    rf"{_PART}\.{_PART}\.{_PART}(?:-{_IDENTIFIERS})?(?:\+([0-9a-zA-Z-]+(?:\.[0-9a-zA-Z-]+)*))?", re.ASCII
+)
 _QUANTITY = re.compile(r"([+-]?)([0-9]+\.?[0-9]*|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]{1,3}|)", re.ASCII)
 _SCALES = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 MAX_DIGITS = 1000
@@ -23,7 +25,7 @@ class Ordered(Opaque):
     key: Any
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and self.key == other.key
+        return type(other) is type(self) and bool(self.key == getattr(other, "key", None))
 
     def __hash__(self) -> int:
         return hash(self.key)
@@ -73,7 +75,9 @@ def parse_quantity(text: str) -> Quantity:
     """``quantity(text)``; what is finer than 10^-9 is rounded away from zero."""
     found = _QUANTITY.fullmatch(text) if len(text) <= MAX_DIGITS else None
     if found is None:
-        raise CelError(f"cannot parse {text[:50]!r} as a quantity: expected a number with a suffix such as m, k, Mi or G")
+        raise CelError(
+            f"cannot parse {text[:50]!r} as a quantity: expected a number with a suffix such as m, k, Mi or G"
+        )
     sign, number, suffix = found.groups()
     whole, _, fraction = number.partition(".")
     scale = 9 - len(fraction)
@@ -86,7 +90,7 @@ def parse_quantity(text: str) -> Quantity:
     return Quantity(-nanos if sign == "-" else nanos)
 
 
-def parse_semver(text: str, normalize: bool = False) -> Semver:  # noqa: FBT001, FBT002 -- the signature of the CEL function
+def parse_semver(text: str, normalize: bool = False) -> Semver:
     """``semver(text, normalize)``; normalising drops a leading v and zeros, and adds missing parts."""
     found = _SEMVER.fullmatch(_normalized(text) if normalize else text)
     if found is None or len(text) > MAX_DIGITS:
