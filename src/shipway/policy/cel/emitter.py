@@ -6,6 +6,7 @@ exception. The strict form, used after an exception, absorbs errors as CEL does 
 The code holds names that are made here (``x1``, ``K3``) and ``repr`` of constants, nothing else of the source.
 """
 
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from shipway.policy.cel import absorbing, lists, operators, optionals, regexes, values
@@ -67,12 +68,13 @@ BUDGET = Piece("B")
 class Emitter:
     """One form of one expression."""
 
-    def __init__(self, environment: Environment, *, strict: bool) -> None:
+    def __init__(self, environment: Environment, *, strict: bool, bound: Collection[str] = ()) -> None:
         self.environment = environment
         self.strict = strict
         self.names: dict[str, Any] = dict(_HELPERS)
         self.functions: list[str] = []
-        self.scope: dict[str, str] = {}
+        self.scope: dict[str, str] = {name: f"V[{name!r}]" for name in bound}
+        """Names that macros bind, and what they are in the code; ``bound`` ones come with the bindings."""
         self.locals: list[str] = []
         self.count = 0
 

@@ -2,8 +2,8 @@
 
 import math
 import re
-from decimal import Decimal
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from shipway.policy.cel.errors import CelError
