@@ -1,28 +1,19 @@
 """The public conformance cases: the bars, and the name and cause of each failure."""
 
-import os
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
 from shipway.testing.conformance import Case
 from shipway.testing.conformance.cel import run
+from tests.conformance import folder
 
 BARS = {"cel-spec/core": 0.995, "cel-spec/ext": 0.995, "kubernetes": 1.0}
 
 
-def _folder() -> Path:
-    given = os.environ.get("SHIPWAY_CONFORMANCE")
-    folder = (Path(given) if given else Path(__file__).parents[4] / "shared" / "conformance") / "cel"
-    if not folder.is_dir():
-        pytest.skip(f"the public conformance data is not at {folder}; set SHIPWAY_CONFORMANCE")
-    return folder
-
-
 @pytest.fixture(scope="module")
 def cases() -> list[Case]:
-    return run(_folder())
+    return run(folder("cel"))
 
 
 @pytest.mark.parametrize("suite", BARS)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shipway.policy.cel import CelError, CelLimitError, CelSyntaxError, Environment, compile_
-from shipway.policy.cel.regexes import with_re
+from shipway.policy.cel.regexes import compiled, matcher, with_re
 
 FREE = Environment(check=False, limit=20_000)
 WORDS = [
@@ -165,10 +165,24 @@ def test_names_that_the_code_uses_itself_are_ordinary_names() -> None:
     assert compile_("[V, B, K1, x1, f1, truth, all, [7].map(x1, x1)[0]]").evaluate(bindings) == [0, 1, 2, 3, 4, 5, 6, 7]
 
 
-@pytest.mark.parametrize("pattern", [r"(a+)+$", r"(a|b*)*c", r"(?=a)", r"(a)\1", r"(?<!x)y", "a++", "(", r"((a*)*)*"])
+@pytest.mark.parametrize(
+    "pattern",
+    [r"(a+)+$", r"(a|b*)*c", r"(?=a)", r"(a)\1", r"(?<!x)y", "a++", "(", r"((a*)*)*", "(?m)^a$", "[[:alpha:]]", r"a\Z"],
+)
 def test_without_re2_patterns_that_could_run_away_are_refused(pattern: str) -> None:
     with pytest.raises(CelError):
         with_re(pattern)
+
+
+@pytest.mark.parametrize(
+    "pattern", ["^a$", r"a\z", r"[$]$", r"\$\s*$", "(?i)A", "(a|b)*a(a|b){9}$", r"^[a-z]+(\.[a-z]+)?:\d+$", "é.", ""]
+)
+def test_all_ways_of_matching_agree(pattern: str) -> None:
+    texts = ["a", "a\n", "A", "$", "$ ", "\v", "ab" * 20, "x.y:80", "aé🐱", "", "a" * 600, "b" * 590 + "a" * 11]
+    for text in texts:
+        expected = with_re(pattern).search(text) is not None
+        assert matcher(pattern)(text, [10**6]) is expected
+        assert (compiled(pattern).search(text) is not None) is expected
 
 
 def test_without_re2_a_text_is_no_longer_than_its_pattern_allows() -> None:

@@ -24,7 +24,10 @@ LONG = 500
 """Characters of a text that are searched without being counted."""
 MAX_WORK = 10**7
 """Steps that a search with ``re`` may take at worst: the length to the power of the unbounded repetitions."""
-_REFUSED = re.compile(r"(?<!\\)(?:\\\\)*(?:\(\?(?:[=!>(]|<[=!]|P=)|\\[1-9]|[*+?}]\+)")
+_REFUSED = re.compile(r"(?<!\\)(?:\\\\)*(?:\(\?(?:[=!>(#]|<[=!]|P=)|\(\?[a-z]*m|\\[1-9Z]|[*+?}]\+|\[\[:)")
+_PIECE = re.compile(r"\\.|\[\^?\]?[^\]]*\]|\$", re.DOTALL)
+_PYTHONS = {r"\z": r"\Z", "$": r"\Z", r"\s": r"[\t\n\f\r ]", r"\S": r"[^\t\n\f\r ]"}
+"""What ``re`` writes otherwise: its ``$`` also matches before a line break at the end."""
 
 
 @lru_cache(maxsize=1024)
@@ -85,7 +88,7 @@ def with_re(pattern: str) -> Guarded:
             f"regular expression {pattern!r}: look-around, back references and possessive repetition are not in RE2"
         )
     try:
-        made = re.compile(pattern.replace(r"\z", r"\Z"), re.ASCII)
+        made = re.compile(_PIECE.sub(lambda found: _PYTHONS.get(found[0], found[0]), pattern), re.ASCII)
     except (re.error, OverflowError, RecursionError) as problem:
         raise CelError(f"invalid regular expression {pattern!r}: {problem}") from None
     if _runs_away(pattern):
