@@ -178,7 +178,7 @@ def test_without_re2_patterns_that_could_run_away_are_refused(pattern: str) -> N
     "pattern", ["^a$", r"a\z", r"[$]$", r"\$\s*$", "(?i)A", "(a|b)*a(a|b){9}$", r"^[a-z]+(\.[a-z]+)?:\d+$", "é.", ""]
 )
 def test_all_ways_of_matching_agree(pattern: str) -> None:
-    texts = ["a", "a\n", "A", "$", "$ ", "\v", "ab" * 20, "x.y:80", "aé🐱", "", "a" * 600, "b" * 590 + "a" * 11]
+    texts = ["a", "a\n", "A", "$", "$ ", "\v", "ab" * 20, "x.y:80", "aé🐱", "", "a" * 400, "b" * 390 + "a" * 11]
     for text in texts:
         expected = with_re(pattern).search(text) is not None
         assert matcher(pattern)(text, [10**6]) is expected

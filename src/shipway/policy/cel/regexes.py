@@ -22,7 +22,7 @@ from shipway.policy.cel.values import EMPTY, Optional, Value
 MAX_PATTERN = 10_000
 LONG = 500
 """Characters of a text that are searched without being counted."""
-MAX_WORK = 10**7
+MAX_WORK = 10**8
 """Steps that a search with ``re`` may take at worst: the length to the power of the unbounded repetitions."""
 _REFUSED = re.compile(r"(?<!\\)(?:\\\\)*(?:\(\?(?:[=!>(#]|<[=!]|P=)|\(\?[a-z]*m|\\[1-9Z]|[*+?}]\+|\[\[:)")
 _PIECE = re.compile(r"\\.|\[\^?\]?[^\]]*\]|\$", re.DOTALL)
@@ -62,7 +62,8 @@ class Guarded:
         self.made = made
         self.groups = made.groups
         repeats = len(re.findall(r"[*+]|\{\d+,\}", _without_classes(pattern)))
-        self.longest = int(MAX_WORK ** (1 / (repeats + 1))) if repeats > 1 else MAX_SIZE
+        power = repeats if pattern.startswith("^") else repeats + 1
+        self.longest = int(MAX_WORK ** (1 / power)) if power > 1 else MAX_SIZE
 
     def search(self, text: str) -> "re.Match[str] | None":
         """As of ``re.Pattern``."""
