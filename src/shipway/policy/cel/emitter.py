@@ -328,13 +328,13 @@ class Emitter:
         return node.function, True, (node.target, *node.args)
 
     def unknown(self, node: Call, name: str, *, known: bool) -> Piece:
-        message = (
-            self.environment.wrong_count(
-                name, member=node.target is not None and name == node.function, given=len(node.args)
-            )
-            if known
-            else self.environment.undeclared_function(node.function)
-        )
+        if known:
+            member = node.target is not None and name == node.function
+            message = self.environment.wrong_count(name, member=member, given=len(node.args))
+        else:
+            root, fields = dotted(node.target) if node.target is not None else (node, ())
+            path = (root.name, *fields) if isinstance(root, Ident) and root.name not in self.scope else ()
+            message = self.environment.undeclared_function(node.function, path)
         if self.environment.check:
             raise CelSyntaxError(message, node.line, node.column)
         return Piece(f"{self.constant(_failing(message))}()")
