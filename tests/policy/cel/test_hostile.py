@@ -129,6 +129,9 @@ def test_what_is_long_but_flat_or_within_the_limits_works() -> None:
         "'%.99999999f'.format([1.0])",
         "'aaaaaaaaaa'" + ".replace('', 'aaaaaaaaaa')" * 6,
         "lists.range(99999999999)",
+        "lists.range(50000).all(x, " + " && ".join(["x < 99999999"] * 3000) + ")",
+        "cel.bind(d, {'k': lists.range(100000)}, lists.range(100000).all(x, d == {'k': d.k}))",
+        "cel.bind(d, [[lists.range(100000)]], lists.range(100000).all(x, d.indexOf(d[0]) == 0))",
     ],
 )  # fmt: skip
 def test_evaluations_that_would_not_end_are_stopped(source: str) -> None:

@@ -30,10 +30,14 @@ from shipway.policy.cel.tree import (
     Operation,
     OptionalMap,
     Select,
+    children,
 )
 
 MAX_PIECE = 25
 """Nesting of one piece of code. Deeper trees are cut into functions: Python's compiler stops at 200 brackets."""
+
+NODES_OF_A_STEP = 16
+"""A turn of a comprehension costs one step, and one more for each so many nodes of its body."""
 
 _COMPARE = {"<": "lt", "<=": "le", ">": "gt", ">=": "ge"}
 _ARITHMETIC = {"+": "add", "-": "sub", "*": "mul", "/": "div", "%": "mod"}
@@ -366,7 +370,8 @@ class Emitter:
         body = self.inside(names, locals_, node.body)
         condition = None if node.condition is None else self.bool_of(self.inside(names, locals_, node.condition))
         two = node.second is not None
-        source = f"{'pairs' if two else 'tick'}(B, {over.code})"
+        weight = 1 + size(node.body) // NODES_OF_A_STEP
+        source = f"{'pairs' if two else 'tick'}(B, {over.code}{f', {weight}' if weight > 1 else ''})"
         parts = [over.depth, body.depth, condition.depth if condition else 0]
         variables = ", ".join(locals_)
         if self.strict and node.fold in ("all", "exists"):
@@ -430,6 +435,11 @@ def dotted(node: Node) -> tuple[Node, tuple[str, ...]]:
         fields.append(node.field)
         node = node.operand
     return node, tuple(reversed(fields))
+
+
+def size(node: Node) -> int:
+    """Nodes of the tree."""
+    return 1 + sum(size(below) for below in children(node))
 
 
 def _is_plain_string(node: Node | None) -> bool:
