@@ -293,7 +293,7 @@ class Emitter:
             return self.unknown(node, name, known=bool(overloads))
         call = chosen.call
         pieces = [self.emit(arg) for arg in args]
-        if name == "matches" and isinstance(args[1], Literal) and type(args[1].value) is str:
+        if name == "matches" and len(args) == 2 and isinstance(args[1], Literal) and type(args[1].value) is str:
             return self.matcher(args[1].value, pieces)
         if self.strict and member and name in ("or", "orValue") and len(pieces) == 2:
             lazy = Piece(f"({pieces[0].code}, lambda: {pieces[1].code})", depth=1 + max(p.depth for p in pieces))
@@ -302,7 +302,7 @@ class Emitter:
             found = self.dug(args[0], pieces[1])
             if found is not None:
                 return found
-        if not self.strict and member and name in ("startsWith", "endsWith") and _is_plain_string(args[1]):
+        if not self.strict and member and name in ("startsWith", "endsWith") and _is_plain_string(args[-1]):
             code = f"{pieces[0].code}.{name.lower()}({pieces[1].code})"
             return Piece(code, "bool", pieces[0].depth)
         kinds = {overload.kind for overload in overloads}
