@@ -140,7 +140,9 @@ class _Walk:
                 return self.blame(taken, names, bindings, wanted=wanted)
             case Bind():
                 inner = {**names, node.name: self.origin(node.value, names, bindings)}
-                return self.blame(node.body, inner, {**bindings, node.name: self.value(node.value, bindings)}, wanted=wanted)
+                return self.blame(
+                    node.body, inner, {**bindings, node.name: self.value(node.value, bindings)}, wanted=wanted
+                )
             case Select(operand=Ident(name="variables")) if (root := self._variable(node.field)) is not None:
                 return self.blame(root, {"object": ()}, self._scope.bindings, wanted=wanted)
         return self.origin(node, names, bindings)

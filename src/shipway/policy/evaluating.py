@@ -82,7 +82,7 @@ class Evaluator:
             reason=outcome.reason,
             exception=exception,
             ignores_errors=rule.ignores_errors,
-            annotations=outcome.annotations,
+            annotations=dict(outcome.annotations),
             facts=dict(about) if bad and is_fact(about) else None,
         )
 
@@ -124,5 +124,3 @@ def replayed(finding: Finding, evaluator: Evaluator, at: float) -> list[Finding]
         return []
     facts: Mapping[str, Any] = finding.facts or NOTHING
     return [one for one in evaluator.evaluate(Request(object=facts, at=at)) if one.rule == finding.rule]
-
-

@@ -19,6 +19,8 @@ from shipway.spec.policies import PolicyException, in_utc
 GROUP = "facts.shipway.dev"
 API_VERSION = f"{GROUP}/v1"
 _CONTROLLERS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Rollout")
+RELATED = frozenset({*_CONTROLLERS, "PodDisruptionBudget", "NetworkPolicy"})
+"""Kinds that :func:`workloads` looks at."""
 
 
 def is_fact(value: Object) -> bool:
@@ -99,8 +101,18 @@ def exceptions(found: Iterable[PolicyException], at: float) -> list[Object]:
     ]
 
 
+def outline(value: Object) -> Object:
+    """As much of an object as :func:`workloads` looks at: cheap to hand to another process."""
+    spec = value.get("spec") if isinstance(value.get("spec"), Mapping) else {}
+    template = spec.get("template") if isinstance(spec.get("template"), Mapping) else None
+    kept = {key: spec[key] for key in ("replicas", "selector", "podSelector") if key in spec}
+    meta = {key: found for key, found in metadata(value).items() if key in ("name", "namespace")}
+    pods = {"template": {"metadata": {"labels": dict(labels(template))}}} if template is not None else {}
+    return {"kind": value.get("kind"), "metadata": meta, "spec": {**kept, **pods}}
+
+
 def workloads(objects: Sequence[Object], environment: str = "") -> Iterator[tuple[Object, Object]]:
-    """(fact, the object it is about) of every controller of pods: what else in the set is meant for its pods."""
+    """(fact, the object that it is about) of every controller of pods: what else in the set is meant for its pods."""
     by_kind: dict[tuple[str, str], list[Object]] = {}
     for one in objects:
         by_kind.setdefault((str(one.get("kind")), namespace(one)), []).append(one)

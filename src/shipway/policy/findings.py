@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from shipway.policy.resources import metadata, name
-from shipway.policy.rules import NOTHING, Action, CompiledRule, Object, Path, Place, Severity, Status
+from shipway.policy.rules import Action, CompiledRule, Object, Path, Place, Severity, Status
 
 
 class Subject(msgspec.Struct, frozen=True):
@@ -60,7 +60,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     exception: str = ""
     """Name of the exception that turned a fail into a skip."""
     ignores_errors: bool = False
-    annotations: Mapping[str, str] = NOTHING
+    annotations: Mapping[str, str] = {}
     facts: Mapping[str, Any] | None = None
     """The virtual resource that was judged, whole, so that the decision can be replayed; None for real objects."""
 
@@ -86,7 +86,9 @@ class Summary(msgspec.Struct, frozen=True):
     """Those of ``failed`` and ``errors`` that deny."""
 
     def __add__(self, other: "Summary") -> "Summary":
-        return Summary(*(a + b for a, b in zip(msgspec.structs.astuple(self), msgspec.structs.astuple(other), strict=True)))
+        return Summary(
+            *(a + b for a, b in zip(msgspec.structs.astuple(self), msgspec.structs.astuple(other), strict=True))
+        )
 
 
 _FIELD = {"pass": "passed", "fail": "failed", "warn": "warned", "skip": "skipped", "error": "errors"}

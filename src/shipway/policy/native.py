@@ -98,14 +98,19 @@ def _compiled(document: Document, problems: list[Problem]) -> _Policy | None:
         if expression is not None:
             variables[str(one.get("name"))] = expression
     conditions = [
-        (str(one.get("name", index)), made.expression(one.get("expression"), ("spec", "matchConditions", index, "expression"), {}))
+        (
+            str(one.get("name", index)),
+            made.expression(one.get("expression"), ("spec", "matchConditions", index, "expression"), {}),
+        )
         for index, one in enumerate(_maps(spec.get("matchConditions")))
     ]
     validations = [made.validation(one, index, variables) for index, one in enumerate(_maps(spec.get("validations")))]
     annotations = [
         (
             str(one.get("key", "")),
-            made.expression(one.get("valueExpression"), ("spec", "auditAnnotations", index, "valueExpression"), variables),
+            made.expression(
+                one.get("valueExpression"), ("spec", "auditAnnotations", index, "valueExpression"), variables
+            ),
         )
         for index, one in enumerate(_maps(spec.get("auditAnnotations")))
     ]
@@ -149,7 +154,9 @@ class _Compiler:
         try:
             found = compiled(source, variables)
         except CelSyntaxError as error:
-            self.report(path, "bad-expression", f"{error.message} (line {error.line}, column {error.column} of the expression)")
+            self.report(
+                path, "bad-expression", f"{error.message} (line {error.line}, column {error.column} of the expression)"
+            )
             return None
         if "authorizer" in found.roots:
             self.report(path, "unsupported", "`authorizer` is not supported: its answers are in an API server")
@@ -165,7 +172,9 @@ class _Compiler:
         if expression is None:
             return None
         message = str(one.get("message", "")).strip()
-        return _Validation(expression, str(one["expression"]).strip(), message, message_expression, str(one.get("reason", "Invalid")))
+        return _Validation(
+            expression, str(one["expression"]).strip(), message, message_expression, str(one.get("reason", "Invalid"))
+        )
 
 
 def _rule(policy: _Policy, document: Document | None, count: int, others: Sequence[Object]) -> CompiledRule:
@@ -227,7 +236,9 @@ def _evaluating(
 
 def _without_params(ref: Mapping[str, Any]) -> Sequence[Outcome]:
     if ref.get("parameterNotFoundAction") == "Deny":
-        return (Outcome("fail", "no params found for the policy, and its binding says to deny then", reason="Forbidden"),)
+        return (
+            Outcome("fail", "no params found for the policy, and its binding says to deny then", reason="Forbidden"),
+        )
     return (Outcome("skip", "no params found for the policy"),)
 
 

@@ -22,6 +22,7 @@ Path = tuple[str | int, ...]
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
+
 class Place(msgspec.Struct, frozen=True):
     """Where something is written. Line and column count from 1; 0 is unknown."""
 

@@ -23,9 +23,7 @@ class ChangeState(msgspec.Struct, frozen=True):
     """When it will be allowed (or, during a window, no longer is) as RFC 3339; empty when that is more than a year away."""
 
 
-def change_state(
-    windows: Sequence[Window], freezes: Sequence[Window], environment: str, at: float
-) -> ChangeState:
+def change_state(windows: Sequence[Window], freezes: Sequence[Window], environment: str, at: float) -> ChangeState:
     """What the windows and freezes of ``environment`` say at ``at`` (seconds since the epoch). A freeze beats a window."""
     here = [one for one in windows if not one.environments or environment in one.environments]
     for freeze in freezes:

@@ -95,7 +95,8 @@ class Enforced(Closed):
     """What is done about some rules."""
 
     rules: RuleNames = Field(
-        description="Ids of rules, as `shipway policy list` shows them; `*` stands for any text.", examples=[["require-*"]]
+        description="Ids of rules, as `shipway policy list` shows them; `*` stands for any text.",
+        examples=[["require-*"]],
     )
     action: Action | None = Field(
         default=None, description="off, audit (only recorded), warn or deny, everywhere.", examples=["audit"]
@@ -181,7 +182,9 @@ class PolicySetSpec(Closed):
         default=(), description="Who may break which rules, and until when.", examples=[[]]
     )
     change_windows: Annotated[tuple[Window, ...], Field(strict=False)] = Field(
-        default=(), description="When changes are allowed; always, when there is none for the environment.", examples=[[]]
+        default=(),
+        description="When changes are allowed; always, when there is none for the environment.",
+        examples=[[]],
     )
     freezes: Annotated[tuple[Window, ...], Field(strict=False)] = Field(
         default=(), description="When nothing may change, whatever the windows say.", examples=[[]]

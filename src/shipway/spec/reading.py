@@ -317,9 +317,7 @@ class _Reader:
     def _count(self, event: Any, values: int) -> None:
         self._values += values
         if self._values > self._dialect.values:
-            message = (
-                f"expected at most {self._dialect.values:,} values in one file, got more; aliases count as often as they are used"
-            )
+            message = f"expected at most {self._dialect.values:,} values in one file, got more; aliases count as often as they are used"
             raise self._stop(event, "too-large", message)
 
     def _report(self, event: Any, code: str, message: str) -> None:

@@ -175,7 +175,12 @@ class Emitter:
         operand, key = self.emit(node.operand), self.emit(node.key)
         if node.optional:
             return self.apply("optional_index", operand, key, kind="optional")
-        if not self.strict and key.kind == "string" and isinstance(node.key, Literal) and operand.kind in ("dyn", "map"):
+        if (
+            not self.strict
+            and key.kind == "string"
+            and isinstance(node.key, Literal)
+            and operand.kind in ("dyn", "map")
+        ):
             return Piece(f"{operand.code}[{key.code}]", "dyn", operand.depth)
         return self.apply("index", operand, key, kind="optional" if operand.kind == "optional" else "dyn")
 
@@ -299,7 +304,9 @@ class Emitter:
 
     def unknown(self, node: Call, name: str, *, known: bool) -> Piece:
         message = (
-            self.environment.wrong_count(name, member=node.target is not None and name == node.function, given=len(node.args))
+            self.environment.wrong_count(
+                name, member=node.target is not None and name == node.function, given=len(node.args)
+            )
             if known
             else self.environment.undeclared_function(node.function)
         )

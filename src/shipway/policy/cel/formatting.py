@@ -72,7 +72,10 @@ def text_of(value: Value, _: int = 0) -> str:
             return str(int(value))
         case str() | Timestamp() | Duration() | CelType():
             return str(value)
-    raise _refuse("string clause can only be used on strings, bools, bytes, ints, doubles, maps, lists, types, durations, and timestamps", value)
+    raise _refuse(
+        "string clause can only be used on strings, bools, bytes, ints, doubles, maps, lists, types, durations, and timestamps",
+        value,
+    )
 
 
 def _decimal(value: Value, _: int) -> str:

@@ -115,5 +115,3 @@ def _block(slots: Node, body: Node, line: int, column: int) -> Node:
         value = slots.entries[number].value
         body = Bind(name=f"@index:{number}", value=value, body=body, **placed(line, column, value, body))
     return body
-
-

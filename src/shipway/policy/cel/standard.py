@@ -157,9 +157,7 @@ FUNCTIONS: Library = (
     function("bool", _same, bool, kind="bool"),
     function("bytes", to_bytes, str, kind="bytes"),
     function("bytes", _same, bytes, kind="bytes"),
-    function(
-        "string", to_string, (str, int, UInt, float, bool, bytes, Timestamp, Duration, Opaque), kind="string"
-    ),
+    function("string", to_string, (str, int, UInt, float, bool, bytes, Timestamp, Duration, Opaque), kind="string"),
     function("type", type_of, ANY, kind="type"),
     function("dyn", _same, ANY),
 )

@@ -114,5 +114,12 @@ FUNCTIONS: Library = (
     method("getHours", lambda value: _whole(value.nanos, _UNITS["h"]), Duration, kind="int"),
     method("getMinutes", lambda value: _whole(value.nanos, _UNITS["m"]), Duration, kind="int"),
     method("getSeconds", lambda value: _whole(value.nanos, NANOS), Duration, kind="int"),
-    method("getMilliseconds", lambda value: _whole(value.nanos, 1_000_000) % 1000 if value.nanos >= 0 else -(_whole(-value.nanos, 1_000_000) % 1000), Duration, kind="int"),
+    method(
+        "getMilliseconds",
+        lambda value: (
+            _whole(value.nanos, 1_000_000) % 1000 if value.nanos >= 0 else -(_whole(-value.nanos, 1_000_000) % 1000)
+        ),
+        Duration,
+        kind="int",
+    ),
 )
