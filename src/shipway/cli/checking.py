@@ -16,10 +16,10 @@ from shipway.model.problems import Problem
 from shipway.policy import facts
 from shipway.policy.evaluating import Locate
 from shipway.policy.findings import Finding, Summary, summary
+from shipway.policy.releases import Release, subjects
 from shipway.policy.rules import Object, Place, Request
 from shipway.policy.rules import Path as ValuePath
-from shipway.policy.windows import change_state
-from shipway.spec import DeclaredApplication, Source, parse_documents, resolve
+from shipway.spec import Source, parse_documents, resolve
 from shipway.spec.manifests import Manifest, Positions, read_manifests
 
 MANIFESTS = (".yaml", ".yml", ".json")
@@ -160,9 +160,8 @@ class Judging:
     def _secrets(self, value: Object, locate: Locate) -> None:
         scanned = scan(value)
         if scanned is not None:
-            secrets = scanned["spec"]["secrets"]
             # A finding about the n-th secret points to the value that it was found in.
-            self.judge(scanned, lambda path: locate(tuple(secrets[path[2]]["path"]) if len(path) > 2 else ()))
+            self.judge(scanned, lambda path: locate(facts.scanned_at(scanned, path)))
 
     def judge(self, value: Object, locate: Locate | None) -> None:
         """One object or fact."""
@@ -201,17 +200,15 @@ class Judging:
         self.found.problems += parsed.problems
         for declared in parsed.declared:
             self.found.objects += 1
-            resolved = resolve(declared, parsed.declared_platform, self._asked.environment).application
-            for value, locate in application_facts(
-                resolved.document(),
-                declared,
-                self._policies,
-                self._asked.environment,
-                self._asked.at,
-                self._asked.known,
-            ):
+            release = Release(
+                document=resolve(declared, parsed.declared_platform, self._asked.environment).application.document(),
+                declared=declared,
+                environment=self._asked.environment,
+                at=self._asked.at,
+                known=self._asked.known,
+            )
+            for value, locate in subjects(release, self._policies.sets, scan if self._scans else None):
                 self.judge(value, locate)
-            self._secrets(resolved.document(), _written(declared))
 
     def _is_policy_set(self, file: str) -> bool:
         manifests, _ = read_manifests(self._source(file))
@@ -223,60 +220,6 @@ class Judging:
         if self._stdin is None:
             self._stdin = Source("<stdin>", sys.stdin.buffer.read())
         return self._stdin
-
-
-def application_facts(
-    document: Mapping[str, Any],
-    declared: DeclaredApplication,
-    policies: Policies,
-    environment: str,
-    at: float,
-    known: Mapping[str, Any],
-) -> list[tuple[Object, Locate]]:
-    """The Application itself and its Delivery, each with where its values are written.
-
-    ``known`` holds ``cost``, ``traffic``, ``errorBudget`` and ``image``, for all applications or below an application's name.
-    """
-    own = {**known, **known.get(declared.application.metadata.name, {})}
-    budget = declared.application.spec.budget
-    cost = dict(own.get("cost") or {})
-    if budget is not None and "budget" not in cost:
-        cost["budget"] = document["spec"].get("budget")
-    delivery = facts.delivery(
-        document,
-        environment=environment,
-        at=at,
-        change=change_state(policies.sets.change_windows, policies.sets.freezes, environment, at),
-        cost=cost,
-        traffic=own.get("traffic"),
-        error_budget=own.get("errorBudget"),
-        image=own.get("image"),
-    )
-    written = _written(declared)
-    return [(document, written), (delivery, lambda path: written(_in_application(path)))]
-
-
-_CAUSES: Mapping[str, ValuePath] = {
-    "cost": ("spec", "budget"),
-    "image": ("spec", "image"),
-    "change": ("metadata", "name"),
-}
-"""Where to point in an Application for facts of a Delivery."""
-
-
-def _in_application(path: ValuePath) -> ValuePath:
-    if path[:2] == ("spec", "application"):
-        return path[2:]
-    return _CAUSES.get(str(path[1]), ()) if len(path) > 1 else ()
-
-
-def _written(declared: DeclaredApplication) -> Locate:
-    def locate(path: ValuePath) -> Place:
-        key, node, depth = declared.node.at(path)
-        shown = key if key is not None and depth < len(path) else node
-        return Place(shown.file or declared.file, shown.line, shown.column)
-
-    return locate
 
 
 def refuse_problems(problems: Iterable[Problem]) -> None:

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 import shipway
 from shipway.cli import checking
 from shipway.cli.policies import PACK, read_policies, read_source
@@ -18,15 +20,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-def checked(
-    paths: Sequence[str],
-    policies: Sequence[Path],
-    environment: str,
-    form: str,
-    known: Path | None,
-    pack: bool,
-    processes: int,
-) -> tuple[str, int]:
+def checked(asked: checking.Check, form: str) -> tuple[str, int]:
     """The report in a format, and the exit code.
 
     Raises:
@@ -34,16 +28,7 @@ def checked(
     """
     if form not in FORMATS:
         raise BadInput(f"--format: expected one of {', '.join(FORMATS)}, got {form!r}{did_you_mean(form, FORMATS)}")
-    asked = checking.Check(
-        paths=tuple(paths),
-        policies=tuple(map(str, policies)),
-        environment=environment,
-        pack=pack,
-        passes=form in WITH_PASSES,
-        at=time.time(),
-        known=facts_of(known) if known else {},
-        processes=processes,
-    )
+    asked = msgspec.structs.replace(asked, passes=form in WITH_PASSES, at=time.time())
     found = checking.check(asked)
     checking.refuse_problems(found.problems)
     report = Report(

@@ -44,11 +44,17 @@ def check(
     """
     import sys
 
-    from shipway.cli import judging
+    from shipway.cli import checking, judging
 
-    report, code = judging.checked(
-        paths, policies or [], environment, "json" if json else form, known, not no_pack, processes
+    asked = checking.Check(
+        paths=tuple(paths),
+        policies=tuple(map(str, policies or [])),
+        environment=environment,
+        pack=not no_pack,
+        known=judging.facts_of(known) if known else {},
+        processes=processes,
     )
+    report, code = judging.checked(asked, "json" if json else form)
     sys.stdout.write(report + "\n" if report else "")
     raise typer.Exit(code)
 
@@ -82,3 +88,25 @@ def explain(
 
     found = judging.explained(rule, policies or [], environment)
     show(found, judging.explanation(found), json=json)
+
+
+def test_(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where the tests are.")] = Path(),
+    json: Json = False,
+) -> None:
+    """Run tests of policies.
+
+    Finds *_test.yaml (ours), kyverno-test.yaml (Kyverno's) and suite.yaml
+    (Gatekeeper's). Exits with 1 when a case fails.
+
+    Example: shipway policy test policies/
+    """
+    from shipway.cli import policytests
+    from shipway.cli.output import show
+
+    cases = policytests.run(directory)
+    failed = [one for one in cases if not one.passed]
+    lines = [f"{one.suite}: {one.name}: {one.cause}" for one in failed]
+    total = f"{len(cases) - len(failed)} of {len(cases)} passed"
+    show({"cases": cases, "failed": len(failed)}, "\n".join([*lines, total]), json=json)
+    raise typer.Exit(1 if failed else 0)

@@ -46,6 +46,6 @@ def _detectors() -> tuple[list[tuple[str, Callable[[str], Iterable[str]]]], Call
     from detect_secrets.plugins.base import RegexBasedDetector
     from detect_secrets.plugins.keyword import KeywordDetector
 
-    known = get_mapping_from_secret_type_to_class().values()
+    known: Iterable[type[Any]] = get_mapping_from_secret_type_to_class().values()
     made = [one() for one in known if issubclass(one, RegexBasedDetector) and one.__name__ not in _NOISY]
     return [(one.secret_type, one.analyze_string) for one in made], KeywordDetector().analyze_string

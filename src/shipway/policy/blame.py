@@ -126,7 +126,9 @@ class _Walk:
         except CelError:
             return None
 
-    def blame(self, node: Node, names: Names, bindings: Bindings, *, wanted: bool = True) -> Path | None:
+    def blame(  # noqa: PLR0911  # one answer for each form of expression
+        self, node: Node, names: Names, bindings: Bindings, *, wanted: bool = True
+    ) -> Path | None:
         """Who decided that ``node`` is not ``wanted``."""
         match node:
             case Not():
@@ -150,7 +152,8 @@ class _Walk:
     def _of_logic(self, node: Logic, names: Names, bindings: Bindings, *, wanted: bool) -> Path | None:
         """The operand that decides alone, if one does: a false one in ``&&``, a true one in ``||``."""
         decided_alone = (node.operator == "&&") == wanted
-        for arg in node.args:
+        # Where all operands decide together, the first ones mostly ask whether the last one matters at all.
+        for arg in node.args if decided_alone else reversed(node.args):
             if not decided_alone or self.value(arg, bindings) is not wanted:
                 found = self.blame(arg, names, bindings, wanted=wanted)
                 if found is not None:
@@ -186,7 +189,7 @@ class _Walk:
         elif isinstance(found, list | tuple):
             yield from ((one, (*base, index) if base is not None else None) for index, one in enumerate(found))
 
-    def origin(self, node: Node, names: Names, bindings: Bindings) -> Path | None:
+    def origin(self, node: Node, names: Names, bindings: Bindings) -> Path | None:  # noqa: PLR0911  # as in blame()
         """The path in the object that a node's value comes from, or is made of first."""
         match node:
             case Ident():

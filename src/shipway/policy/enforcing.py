@@ -40,7 +40,8 @@ def exception_of(
 def unknown_rules(sets: Merged, rules: Iterable[CompiledRule]) -> list[str]:
     """Names in the sets that fit no rule: most likely misspelt, and then something is not enforced that should be."""
     known = list(rules)
-    named = [name for entry in (*sets.enforce, *sets.exceptions) for name in entry.rules]
+    named = [name for entry in sets.enforce for name in entry.rules]
+    named += [name for one in sets.exceptions for name in one.rules]
     return [name for name in dict.fromkeys(named) if not any(_names((name,), rule) for rule in known)]
 
 

@@ -48,9 +48,11 @@ class Evaluator:
         about = subject_of(request)
         found: list[Finding] = []
         for rule, action in self.rules_for(str(about.get("kind", "")), request.resource):
-            for outcome in rule.evaluate(request):
-                if passes or outcome.status not in ("pass", "skip") or outcome.annotations:
-                    found.append(self._finding(rule, action, outcome, request, locate))
+            found += [
+                self._finding(rule, action, outcome, request, locate)
+                for outcome in rule.evaluate(request)
+                if passes or outcome.status not in ("pass", "skip") or outcome.annotations
+            ]
         return found
 
     def _finding(

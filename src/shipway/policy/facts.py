@@ -103,11 +103,11 @@ def exceptions(found: Iterable[PolicyException], at: float) -> list[Object]:
 
 def outline(value: Object) -> Object:
     """As much of an object as :func:`workloads` looks at: cheap to hand to another process."""
-    spec = value.get("spec") if isinstance(value.get("spec"), Mapping) else {}
-    template = spec.get("template") if isinstance(spec.get("template"), Mapping) else None
+    spec = _map(value.get("spec"))
+    template = spec.get("template")
     kept = {key: spec[key] for key in ("replicas", "selector", "podSelector") if key in spec}
     meta = {key: found for key, found in metadata(value).items() if key in ("name", "namespace")}
-    pods = {"template": {"metadata": {"labels": dict(labels(template))}}} if template is not None else {}
+    pods = {"template": {"metadata": {"labels": dict(labels(template))}}} if isinstance(template, Mapping) else {}
     return {"kind": value.get("kind"), "metadata": meta, "spec": {**kept, **pods}}
 
 
@@ -125,8 +125,8 @@ def workloads(objects: Sequence[Object], environment: str = "") -> Iterator[tupl
 
 
 def _workload(value: Object, budgets: Sequence[Object], policies: Sequence[Object], environment: str) -> Object:
-    spec = value.get("spec") if isinstance(value.get("spec"), Mapping) else {}
-    pods = labels(spec.get("template") if isinstance(spec.get("template"), Mapping) else None)
+    spec = _map(value.get("spec"))
+    pods = labels(_map(spec.get("template")))
     facts = {
         "kind": value.get("kind"),
         "environment": environment or None,
@@ -148,6 +148,11 @@ def secret_scan(value: Object, found: Sequence[Mapping[str, Any]]) -> Object:
     """What a secret scanner found in an object's values: each ``{"type", "path", "value"}``, the value masked."""
     spec = {"kind": value.get("kind"), "secrets": list(found)}
     return _fact("SecretScan", name(value), spec, str(metadata(value).get("namespace") or ""))
+
+
+def scanned_at(scanned: Object, path: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    """The path in the object that was scanned, for a path in the SecretScan: that of the n-th secret."""
+    return tuple(scanned["spec"]["secrets"][path[2]]["path"]) if len(path) > 2 else ()
 
 
 Scannable = tuple[tuple[str | int, ...], str, str]
@@ -198,6 +203,10 @@ def _of_container(container: Mapping[str, Any], path: tuple[str | int, ...]) -> 
         for index, word in enumerate(_list(container.get(field))):
             if isinstance(word, str):
                 yield (*path, field, index), field, word
+
+
+def _map(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _list(value: Any) -> list[Any]:

@@ -29,7 +29,7 @@ def selects(selector: Mapping[str, Any] | None, found: Mapping[str, Any]) -> boo
 
 
 def _meets(requirement: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
-    key, values = requirement.get("key"), requirement.get("values") or ()
+    key, values = str(requirement.get("key")), requirement.get("values") or ()
     match requirement.get("operator"):
         case "In":
             return key in found and found[key] in values

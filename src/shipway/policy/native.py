@@ -28,11 +28,12 @@ from shipway.policy.rules import (
 
 GROUP = "admissionregistration.k8s.io"
 POLICY, BINDING = "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"
-_FIELDS = frozenset(
-    "paramKind matchConstraints validations failurePolicy auditAnnotations matchConditions variables".split()
-)
-_BINDING_FIELDS = frozenset("policyName paramRef matchResources validationActions".split())
+_FIELDS = frozenset({
+    "paramKind", "matchConstraints", "validations", "failurePolicy", "auditAnnotations", "matchConditions", "variables",
+})  # fmt: skip
+_BINDING_FIELDS = frozenset({"policyName", "paramRef", "matchResources", "validationActions"})
 _ACTIONS: Mapping[str, Action] = {"Deny": "deny", "Warn": "warn", "Audit": "audit"}
+_STRICTEST: Sequence[Action] = ("deny", "warn", "audit")
 _UNBOUND: Mapping[str, Any] = {"validationActions": ["Deny"]}
 
 
@@ -77,7 +78,8 @@ def load(
         policy = _compiled(document, problems)
         if policy is not None:
             its = bound.pop(policy.name, [])
-            rules += [_rule(policy, binding, len(its), others) for binding in its or [None]]
+            wanted: list[Document | None] = [*its] or [None]
+            rules += [_rule(policy, binding, len(its), others) for binding in wanted]
     for name_, left in bound.items():
         message = f"there is no {POLICY} `{name_}` in these files"
         problems += [_problem(one, ("spec", "policyName"), "unknown-policy", message) for one in left]
@@ -180,12 +182,8 @@ class _Compiler:
 def _rule(policy: _Policy, document: Document | None, count: int, others: Sequence[Object]) -> CompiledRule:
     binding = _map(document.data.get("spec")) if document else _UNBOUND
     about = described(policy.document)
-    if document is None and about.action is not None:
-        action = about.action
-    else:
-        actions = [_ACTIONS[one] for one in binding.get("validationActions") or () if one in _ACTIONS]
-        action = next((one for one in ("deny", "warn", "audit") if one in actions), "audit")  # type: ignore[assignment]  # literals of Action
-        action = about.action or action
+    actions = [_ACTIONS[one] for one in binding.get("validationActions") or () if one in _ACTIONS]
+    action = about.action or _strictest(actions)
     return CompiledRule(
         policy=policy.name,
         name=name(document.data) if document is not None and count > 1 else policy.name,
@@ -197,6 +195,10 @@ def _rule(policy: _Policy, document: Document | None, count: int, others: Sequen
         place=policy.document.locate(()),
         **about.fields(),
     )
+
+
+def _strictest(actions: Sequence[Action]) -> Action:
+    return next((one for one in _STRICTEST if one in actions), "audit")
 
 
 def _resources(constraints: Mapping[str, Any]) -> frozenset[str] | None:

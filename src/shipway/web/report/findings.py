@@ -152,7 +152,7 @@ def _sarif_result(finding: Finding, index: int) -> dict[str, Any]:
 
 # -- CI servers
 
-_UNPRINTABLE = {code: "\ufffd" for code in (*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF)}
+_UNPRINTABLE = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF), "\ufffd")
 
 
 def _xml(text: str) -> str:
