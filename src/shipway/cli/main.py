@@ -56,7 +56,8 @@ app.add_typer(journal)
 _add(app, demo.demo, documents.schema)
 _add(rollout, rollouts.list_, rollouts.show, rollouts.watch)
 _add(rollout, rollouts.pause, rollouts.resume, rollouts.promote, rollouts.abort, rollouts.retry)
-_add(policies, policy.check, policy.test_, policy.list_, policy.explain)
+policies.command("test")(policy.run_tests)
+_add(policies, policy.check, policy.list_, policy.explain)
 _add(journal, journals.check, journals.repair)
 
 

@@ -1,11 +1,13 @@
 """Policy files as ``policy`` verbs and the controller read them: the built-in pack, directories of policies, PolicySets."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 import shipway.policy
+from shipway.engine.gating import Enforced
 from shipway.model.errors import BadInput
 from shipway.model.problems import Problem
 from shipway.policy.evaluating import Evaluator
@@ -50,6 +52,42 @@ def read_policies(paths: Sequence[Path], *, pack: bool = True) -> Policies:
     if found.problems:
         raise BadInput("the policies cannot be used", problems=found.problems)
     return found
+
+
+class PolicyDirectory:
+    """A directory of policies (or none, then the built-in ones alone), read again when one of its files has changed."""
+
+    def __init__(self, path: Path, *, pack: bool = True) -> None:
+        self._path, self._pack = path, pack
+        self._stamp: object = None
+        self._policies = Policies(())
+
+    def read(self) -> Enforced:
+        """What holds now.
+
+        Raises:
+            BadInput: with every problem of every file; what held before no longer does.
+        """
+        policies = self.policies()
+        return Enforced(policies.rules, policies.sets)
+
+    def policies(self) -> Policies:
+        """The same with where it is written."""
+        stamp = self.stamp()
+        if stamp != self._stamp:
+            self._policies = read_policies([self._path] if self._path.exists() else [], pack=self._pack)
+            self._stamp = stamp
+        return self._policies
+
+    def stamp(self) -> object:
+        """Something that changes when a file does."""
+        files = sorted(self._path.rglob("*")) if self._path.is_dir() else [self._path]
+        found = []
+        for file in files:
+            with suppress(OSError):  # gone between the two looks: the next look sees it
+                facts = file.stat()
+                found.append((str(file), facts.st_mtime_ns, facts.st_size, facts.st_ino))
+        return tuple(found)
 
 
 def policies_of(sources: Sequence[Source], *, pack: bool = True) -> Policies:

@@ -90,7 +90,7 @@ def explain(
     show(found, judging.explanation(found), json=json)
 
 
-def test_(
+def run_tests(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where the tests are.")] = Path(),
     json: Json = False,
 ) -> None:
