@@ -57,7 +57,7 @@ def read_policies(paths: Sequence[Path], *, pack: bool = True) -> Policies:
 class PolicyDirectory:
     """A directory of policies (or none, then the built-in ones alone), read again when one of its files has changed."""
 
-    def __init__(self, path: Path, *, pack: bool = True) -> None:
+    def __init__(self, path: Path | None, *, pack: bool = True) -> None:
         self._path, self._pack = path, pack
         self._stamp: object = None
         self._policies = Policies(())
@@ -75,12 +75,15 @@ class PolicyDirectory:
         """The same with where it is written."""
         stamp = self.stamp()
         if stamp != self._stamp:
-            self._policies = read_policies([self._path] if self._path.exists() else [], pack=self._pack)
+            here = [self._path] if self._path is not None and self._path.exists() else []
+            self._policies = read_policies(here, pack=self._pack)
             self._stamp = stamp
         return self._policies
 
     def stamp(self) -> object:
         """Something that changes when a file does."""
+        if self._path is None:
+            return ()
         files = sorted(self._path.rglob("*")) if self._path.is_dir() else [self._path]
         found = []
         for file in files:
