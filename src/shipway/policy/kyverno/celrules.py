@@ -1,7 +1,8 @@
 """Validations written in CEL: ``validate.cel`` of a ClusterPolicy and everything of a ValidatingPolicy.
 
 Compiled by ``loading``, judged through ``validation`` and ``validating``. Variables are evaluated when an expression needs
-them, each once for a request. An expression that has no value, or one that is not a bool, makes an outcome ``error``.
+them, each once for a request. An expression without a value, or whose value is no bool, is a failure unless
+``failurePolicy`` is ``Ignore``, as in Kubernetes; where data of a cluster is missing it is an ``error``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,7 @@ import msgspec
 
 from shipway.policy.cel import CelError, CelSyntaxError, Environment, Program, compile_
 from shipway.policy.kyverno import images, libraries, pods, resources
-from shipway.policy.kyverno.faults import RuleFault, Unsupported
+from shipway.policy.kyverno.faults import NoData, RuleFault, Unsupported
 from shipway.policy.rules import Outcome, Path, Request
 
 _NAMES = (
@@ -39,6 +40,8 @@ class Expressions(msgspec.Struct, frozen=True):
     param_kind: Mapping[str, Any] | None = None
     param_ref: Mapping[str, Any] | None = None
     exceptions: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    lenient: bool = False
+    """``failurePolicy: Ignore``: an expression without a value is an error instead of a failure."""
     whole: bool = False
     """The payload is any JSON, not an object of Kubernetes."""
 
@@ -106,8 +109,10 @@ def _judge(expressions: Expressions, bindings: "_Bindings") -> Outcome:
         for validation in expressions.validations:
             if not _truth(validation.program, bindings, "the validation"):
                 return Outcome("fail", _message(validation, bindings))
-    except RuleFault as fault:
+    except NoData as fault:
         return Outcome("error", str(fault))
+    except RuleFault as fault:
+        return Outcome("error" if expressions.lenient else "fail", str(fault))
     return Outcome("pass")
 
 
@@ -115,7 +120,8 @@ def _truth(wanted: Program, bindings: "_Bindings", what: str) -> bool:
     try:
         found = bindings.evaluate(wanted)
     except CelError as error:
-        raise RuleFault(f"{what} `{_short(wanted.source)}` has no value: {error.message}") from None
+        fault = NoData if isinstance(error, libraries.NotGiven) else RuleFault
+        raise fault(f"{what} `{_short(wanted.source)}` has no value: {error.message}") from None
     if not isinstance(found, bool):
         raise RuleFault(f"{what} `{_short(wanted.source)}` is no bool")
     return found
@@ -145,12 +151,18 @@ class _Bindings:
         self._programs = expressions.variables
         self._known: dict[str, Any] = {}
         self._tried: set[str] = set()
+        self._missing: list[libraries.NotGiven] = []
         self.data = {**_facts(request, expressions), "params": params, "variables": self._known, "exceptions": expressions.exceptions}
 
     def evaluate(self, wanted: Program) -> Any:
         """The value of an expression; a variable without a value is absent, which ``||`` may absorb."""
         self._prepare(wanted)
-        return wanted.evaluate(self.data)
+        try:
+            return wanted.evaluate(self.data)
+        except CelError:
+            if self._missing:
+                raise self._missing[0] from None
+            raise
 
     def _prepare(self, wanted: Program) -> None:
         for reference in wanted.references:
@@ -164,6 +176,8 @@ class _Bindings:
         self._tried.add(name)
         try:
             self._known[name] = self.evaluate(self._programs[name])
+        except libraries.NotGiven as error:
+            self._missing.append(error)
         except CelError:
             # The expression that reads it fails in its turn, with the name of the variable.
             return

@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from shipway.policy.kyverno import expressions, images, pods, variables
+from shipway.policy.kyverno import expressions, images, pods, resources, variables
 from shipway.policy.kyverno.faults import NoData, RuleFault, Unresolved
 from shipway.policy.rules import Request
 
 MOST_NESTED = 30
 """Context entries that need each other in a row."""
+_PART = re.compile(r'"([^"]+)"|([^.]+)')
 _ROOTS = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -39,7 +40,7 @@ class Context:
         faults = self._load_named(expression)
         try:
             found = expressions.evaluate(expression, self.data, self.request.at)
-        except Unresolved:
+        except RuleFault:
             if faults:
                 raise faults[0] from None
             raise
@@ -120,7 +121,7 @@ def build(request: Request) -> Context:
     if found is not None and (of_pod := images.of_pod(found[1], "/" + "/".join(map(str, found[0])))):
         data["images"] = of_pod
     for name, value in _given(request).items():
-        _put(data, name.split("."), value)
+        put(data, split_name(name), value)
     return Context(request, data)
 
 
@@ -149,7 +150,12 @@ def _given(request: Request) -> Mapping[str, Any]:
     return given if isinstance(given, Mapping) else {}
 
 
-def _put(data: dict[str, Any], parts: Sequence[str], value: object) -> None:
+def split_name(name: str) -> list[str]:
+    """Parts of a dotted name; one in double quotes may hold dots."""
+    return [quoted or plain for quoted, plain in _PART.findall(name)] or [name]
+
+
+def put(data: dict[str, Any], parts: Sequence[str], value: object) -> None:
     """Write at a dotted name without touching what the request itself holds."""
     for part in parts[:-1]:
         below = data.get(part)
@@ -170,7 +176,9 @@ def _variable(context: Context, name: str, source: Mapping[str, Any]) -> Any:
                 found = expressions.evaluate(path, found, context.request.at)
             else:
                 found = context.query(path)
-    except Unresolved:
+    except NoData:
+        raise
+    except RuleFault:
         if "default" not in source:
             raise
         found = None
@@ -202,6 +210,9 @@ def _api_call(context: Context, name: str, source: Mapping[str, Any]) -> Any:
     for answer in context.request.values.get("apiCallResponses") or ():
         if answer.get("url", answer.get("urlPath")) == url and str(answer.get("method") or method).upper() == method:
             return _projected(context, source, (answer.get("response") or {}).get("body"))
+    found = resources.answer(context.request.inventory, url) if method == "GET" and not isinstance(service, Mapping) else None
+    if found is not None:
+        return _projected(context, source, found)
     if "default" in source:
         return context.resolve(source["default"])
     raise NoData(f"no data for the context entry `{name}`: no answer is given for {method} {url}")
@@ -221,11 +232,12 @@ def global_entry(given: Mapping[str, Any], projection: str, at: float) -> Any:
     root: Any = given.get("resources") if given.get("resources") is not None else given.get("data")
     if given.get("fieldPath") and given.get("resources") is None:
         root = expressions.evaluate(str(given["fieldPath"]), root, at)
+    projections = {str(one.get("name")): str(one.get("path", "")) for one in given.get("projections") or ()}
     if not projection:
-        return root
-    for one in given.get("projections") or ():
-        if one.get("name") == projection:
-            return expressions.evaluate(str(one.get("path", "")), root, at)
+        shown = {name: expressions.evaluate(path, root, at) for name, path in projections.items()}
+        return {**root, **shown} if isinstance(root, Mapping) else root
+    if projection in projections:
+        return expressions.evaluate(projections[projection], root, at)
     raise Unresolved(f"the global context entry `{given.get('name')}` has no projection `{projection}`")
 
 

@@ -1,7 +1,7 @@
 """JMESPath with Kyverno's functions, compiled once and bounded. Called by ``variables``, ``context`` and ``validation``.
 
-Whatever an expression cannot be evaluated to, a missing field among the arguments of a function included, is
-:class:`Unresolved`: conditions read it as null, everything else makes the rule an error.
+A field that is missing is null, which conditions accept and everything else refuses. What cannot be evaluated, such as a
+null among the arguments of a function, makes the rule an error.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,8 +12,9 @@ import jmespath
 from jmespath import functions as builtin
 from jmespath.exceptions import JMESPathError
 from jmespath.parser import ParsedResult
+from jmespath.visitor import TreeInterpreter
 
-from shipway.policy.kyverno.faults import RuleFault, Unresolved
+from shipway.policy.kyverno.faults import RuleFault
 from shipway.policy.kyverno.functions import FUNCTIONS, TIMED
 
 LONGEST = 50_000
@@ -39,6 +40,17 @@ class _Functions(builtin.Functions):
         self.at = at
 
 
+class _Interpreter(TreeInterpreter):
+    """Where nothing is, nothing more is asked: ``absent.keys(@)`` is null, not an error of ``keys``."""
+
+    def visit_subexpression(self, node: Any, value: Any) -> Any:
+        for child in node["children"]:
+            value = self.visit(child, value)
+            if value is None:
+                return None
+        return value
+
+
 _Functions.FUNCTION_TABLE = {
     **builtin.Functions.FUNCTION_TABLE,
     **{name: _entry(function, types, timed=False) for name, (function, types) in FUNCTIONS.items()},
@@ -59,12 +71,12 @@ def parse(text: str) -> ParsedResult:
 
 
 def evaluate(text: str, data: object, at: float) -> Any:
-    """The value of an expression over ``data``; None when nothing is there."""
+    """The value of an expression over ``data``; None when nothing is there. Raises :class:`RuleFault`."""
     expression = parse(text)
     try:
-        return _plain(expression.search(data, jmespath.Options(custom_functions=_Functions(at))))
+        return _plain(_Interpreter(jmespath.Options(custom_functions=_Functions(at))).visit(expression.parsed, data))
     except (RuleFault, JMESPathError, RecursionError, ValueError, TypeError, AttributeError, ArithmeticError, KeyError) as error:
-        raise Unresolved(f"`{_short(text)}` has no value: {str(error) or type(error).__name__}") from None
+        raise RuleFault(f"`{_short(text)}` has no value: {str(error) or type(error).__name__}") from None
 
 
 def _plain(value: object) -> object:

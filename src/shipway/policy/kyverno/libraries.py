@@ -12,7 +12,9 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
-from shipway.policy.cel import ANY, LIST, MAP, CelError, function, method
+import msgspec
+
+from shipway.policy.cel import ANY, LIST, MAP, CelError, Overload, function, method
 from shipway.policy.cel.values import Duration, Timestamp
 from shipway.policy.kyverno import arithmetic, context, images, resources
 from shipway.policy.kyverno.faults import RuleFault
@@ -31,6 +33,10 @@ def serving(request: Request) -> Iterator[None]:
         yield
     finally:
         _SERVED.reset(token)
+
+
+class NotGiven(CelError):
+    """What a cluster, a registry or a service would have answered is not among the data of the request."""
 
 
 class Image:
@@ -61,10 +67,12 @@ def _resource_get(version: str, resource: str, *place: str) -> Any:
     for item in resources.looked_up(_SERVED.get().inventory, version, resource, namespace):
         if (item.get("metadata") or {}).get("name") == name:
             return dict(item)
-    raise CelError(f"{version} {resource} {namespace}/{name} is not given")
+    raise NotGiven(f"{version} {resource} {namespace}/{name} is not given")
 
 
 def _resource_list(version: str, resource: str, namespace: str = "", labels: Mapping[str, Any] | None = None) -> Any:
+    if not _SERVED.get().inventory:
+        raise NotGiven(f"no objects of a cluster are given to list {version} {resource}")
     found = resources.looked_up(_SERVED.get().inventory, version, resource, namespace)
     wanted = (labels or {}).items()
     listed = [dict(item) for item in found if all(((item.get("metadata") or {}).get("labels") or {}).get(key) == value for key, value in wanted)]
@@ -87,7 +95,7 @@ def _metadata(reference: str) -> Any:
         text = str(one.get("image", ""))
         if text == reference or (wanted is not None and images.parse(text) == wanted):
             return dict(one)
-    raise CelError(f"the registry's answer for `{reference}` is not given")
+    raise NotGiven(f"the registry's answer for `{reference}` is not given")
 
 
 def _global(name: str, projection: str = "") -> Any:
@@ -97,7 +105,7 @@ def _global(name: str, projection: str = "") -> Any:
                 return context.global_entry(one, projection, _SERVED.get().at)
             except RuleFault as fault:
                 raise CelError(str(fault)) from None
-    raise CelError(f"the global context entry `{name}` is not given")
+    raise NotGiven(f"the global context entry `{name}` is not given")
 
 
 def _answer(method_: str, url: str) -> Any:
@@ -105,7 +113,7 @@ def _answer(method_: str, url: str) -> Any:
         if one.get("url", one.get("urlPath")) == url and str(one.get("method") or method_).upper() == method_:
             found = one.get("response") or {}
             return {"statusCode": found.get("statusCode", 200), "body": found.get("body")}
-    raise CelError(f"no answer is given for {method_} {url}; nothing is fetched while policies are evaluated")
+    raise NotGiven(f"no answer is given for {method_} {url}; nothing is fetched while policies are evaluated")
 
 
 def _service_account(username: str) -> dict[str, str]:
@@ -177,7 +185,7 @@ def _refused(name: str, why: str) -> Any:
 
 
 _NEVER = "nothing is fetched or made up while policies are evaluated"
-FUNCTIONS = (
+_DECLARED = (
     function("resource.Get", _resource_get, str, str, str, kind="dyn"),
     function("resource.Get", _resource_get, str, str, str, str),
     function("resource.List", _resource_list, str, str),
@@ -218,3 +226,12 @@ FUNCTIONS = (
     function("generator.Apply", _refused("generator.Apply", "only validation is evaluated"), str, LIST),
     function("x509.decode", _refused("x509.decode", "certificates are not decoded"), str),
 )
+
+
+def _aliased(overload: Overload) -> Overload:
+    """``resource.get`` beside ``resource.Get``: newer policies spell functions in lower case."""
+    room, _, name = overload.name.rpartition(".")
+    return msgspec.structs.replace(overload, name=f"{room}.{name[:1].lower()}{name[1:]}")
+
+
+FUNCTIONS = (*_DECLARED, *(_aliased(one) for one in _DECLARED if "." in one.name and one.name.rpartition(".")[2][0].isupper()))

@@ -142,14 +142,12 @@ class _Loader:
         return made
 
     def _rules_of(self, body: Mapping[str, Any], path: Path) -> list[CompiledRule]:
-        generated = str(body.get("name", "")).startswith("autogen-")
-        cel = check_rule(body, path)
+        cel = check_rule(body, path, self.document["spec"].get("failurePolicy"))
         policy = exceptions.title(self.document) if self.document.get("kind") == "Policy" else str(self.document["metadata"].get("name", ""))
         name = str(body.get("name") or f"rule-{path[-1]}")
         exempt = exceptions.for_rule(_of_group(self._exempt, "kyverno.io"), policy, name)
         judge = _scored(self.document, partial(validation.judge, validation.Rule(name, body, exempt, cel)))
         judge = _within(self.document, judge)
-        del generated
         return [
             self._compiled(policy, name, _only(judge, namespaces, outside=outside), action, path, _kinds(body))
             for action, namespaces, outside in _actions(self.document["spec"], body["validate"])
@@ -219,7 +217,7 @@ def _check_depth(value: object, depth: int) -> None:
             _check_depth(below, depth + 1)
 
 
-def check_rule(body: Mapping[str, Any], path: Path) -> celrules.Expressions | None:
+def check_rule(body: Mapping[str, Any], path: Path, failure_policy: object = None) -> celrules.Expressions | None:
     """Refuse what the engine does not evaluate; the compiled expressions of a CEL rule."""
     for block in ("match", "exclude"):
         matching.check(body.get(block), (*path, block))
@@ -234,7 +232,7 @@ def check_rule(body: Mapping[str, Any], path: Path) -> celrules.Expressions | No
         other = next((name for name in ("manifests", "assert") if name in validate), "")
         raise Unsupported(f"`validate.{other}` is not supported" if other else f"expected one of {', '.join(_BODIES)}", (*path, other) if other else path)
     if found[0] == "cel":
-        return _cel(body, validate["cel"], (*path, "cel"))
+        return _cel(body, validate["cel"], (*path, "cel"), failure_policy)
     if found[0] == "podSecurity":
         podsecurity.check(validate["podSecurity"], (*path, "podSecurity"))
     else:
@@ -296,7 +294,7 @@ def _check_expressions(body: Mapping[str, Any], path: Path) -> None:
                 raise Unsupported(str(fault), path) from None
 
 
-def _cel(body: Mapping[str, Any], cel: object, path: Path) -> celrules.Expressions:
+def _cel(body: Mapping[str, Any], cel: object, path: Path, failure_policy: object) -> celrules.Expressions:
     if not isinstance(cel, Mapping):
         raise Unsupported("expected a map with `expressions`", path)
     for index, one in enumerate(cel.get("auditAnnotations") or ()):
@@ -305,6 +303,7 @@ def _cel(body: Mapping[str, Any], cel: object, path: Path) -> celrules.Expressio
         validations=celrules.validations_of(cel.get("expressions"), (*path, "expressions")),
         variables=celrules.variables_of(cel.get("variables"), (*path, "variables")),
         conditions=celrules.conditions_of(body.get("celPreconditions"), (*path[:-2], "celPreconditions")),
+        lenient=failure_policy == "Ignore",
         param_kind=cel.get("paramKind"),
         param_ref=cel.get("paramRef"),
     )

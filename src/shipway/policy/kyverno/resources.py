@@ -3,6 +3,7 @@
 Called by ``validating``, ``celrules`` and the library ``resource``.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -104,6 +105,24 @@ def is_param(item: Object, kind: Mapping[str, Any], reference: Mapping[str, Any]
     if reference.get("name"):
         return bool(metadata.get("name") == reference["name"])
     return matching.selects(reference.get("selector"), _labels(metadata))
+
+
+_URL = re.compile(r"/(?:api|apis/([^/]+))/([^/?]+)(?:/namespaces/([^/?]+))?/([^/?]+)(?:/([^/?]+))?(?:\?.*)?")
+
+
+def answer(inventory: Sequence[Object], url: str) -> Mapping[str, Any] | None:
+    """What a cluster with these objects answers to GET: an object, or a list of them; None for an object not among them.
+
+    A list is only answered when the inventory has any object of the resource: an empty one would be a guess.
+    """
+    match = _URL.fullmatch(url)
+    if match is None:
+        return None
+    version = f"{match[1]}/{match[2]}" if match[1] else match[2]
+    found = looked_up(inventory, version, match[4], match[3] or "")
+    if not match[5]:
+        return {"apiVersion": version, "kind": "List", "items": [dict(item) for item in found]} if found else None
+    return next((dict(item) for item in found if (item.get("metadata") or {}).get("name") == match[5]), None)
 
 
 def looked_up(inventory: Sequence[Object], api_version: str, resource: str, namespace: str) -> list[Object]:

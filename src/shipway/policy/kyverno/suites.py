@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from shipway.model.errors import BadInput
-from shipway.policy.kyverno import autogen, loading, wildcards
+from shipway.policy.kyverno import autogen, context, loading, wildcards
 from shipway.policy.rules import CompiledRule, Object, Operation, Outcome, Request
 
 Read = Callable[[str], Sequence[Mapping[str, Any]]]
@@ -52,12 +52,16 @@ class _Suite(msgspec.Struct, frozen=True):
     rules: Sequence[CompiledRule]
     faults: Mapping[str, str]
     """Policy to why it cannot be used."""
+    ruleless: frozenset[str]
+    """Policies that have expressions instead of named rules."""
     refused: frozenset[str]
     """``policy`` or ``policy/rule`` that is about something not evaluated."""
     resources: Sequence[Object]
+    payloads: Mapping[str, Object]
+    """Plain JSON by the name of its file."""
+    inventory: Sequence[Object]
     values: Mapping[str, Any]
     user: Mapping[str, Any]
-    context: Mapping[str, Any]
     answers: Mapping[str, Any]
     at: float
 
@@ -76,21 +80,23 @@ def _suite(test: Mapping[str, Any], read: Read, at: float) -> _Suite:
     exempt = [document for document in _read_all(test.get("exceptions"), read) if loading.is_exception(document)]
     rules, faults = _loaded(policies, exempt)
     values = _first(test.get("variables"), read) or test.get("values") or {}
-    context = (_first(test.get("context"), read) or {}).get("spec") or {}
+    given = (_first(test.get("context"), read) or {}).get("spec") or {}
     answers = {
         "apiCallResponses": test.get("apiCallResponses") or [],
         "globalContextEntries": [_with_files(entry, read) for entry in test.get("globalContextEntries") or ()],
-        "images": context.get("images") or [],
+        "images": given.get("images") or [],
         "subresources": values.get("subresources") or [],
     }
     return _Suite(
         rules=rules,
         faults=faults,
+        ruleless=frozenset(_name(one) for one in policies if one.get("kind") in loading.VALIDATING),
         refused=_refused(policies),
         resources=[_in_default(item) for item in _read_all(test.get("resources") or test.get("resource"), read)],
         values=values,
+        payloads=_payloads(test, read),
+        inventory=[*(given.get("resources") or ()), *_inventory(test, read)],
         user=_user(_first(test.get("userinfo"), read) or {}),
-        context=context,
         answers=answers,
         at=at,
     )
@@ -111,6 +117,20 @@ def _unpacked(document: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
 
 def _first(file: object, read: Read) -> Mapping[str, Any] | None:
     return next(iter(read(str(file))), None) if file else None
+
+
+def _payloads(test: Mapping[str, Any], read: Read) -> dict[str, Object]:
+    files = [str(file) for file in (*(test.get("jsonPayloads") or ()), *([test["jsonPayload"]] if test.get("jsonPayload") else ()))]
+    return {file.rpartition("/")[2]: document for file in files for document in read(file)}
+
+
+def _inventory(test: Mapping[str, Any], read: Read) -> list[Object]:
+    """Objects of the cluster: plain ones, or those that a document of the CLI wraps."""
+    found = []
+    for document in _read_all([*(test.get("clusterResources") or ()), *(test.get("paramResources") or ())], read):
+        wrapped = (document.get("spec") or {}).get("resources") if document.get("kind") == "ClusterResource" else None
+        found += wrapped or [document]
+    return found
 
 
 def _with_files(entry: Mapping[str, Any], read: Read) -> Mapping[str, Any]:
@@ -142,8 +162,10 @@ def _refused(policies: Sequence[Mapping[str, Any]]) -> frozenset[str]:
     """What mutates, generates or verifies signatures."""
     found = {_name(one) for one in policies if one.get("kind") in loading.REFUSED}
     for one in policies:
-        listed = (one.get("spec") or {}).get("rules") or ()
-        found |= {f"{_name(one)}/{rule.get('name')}" for rule in listed if isinstance(rule, Mapping) and "validate" not in rule}
+        listed = [rule for rule in (one.get("spec") or {}).get("rules") or () if isinstance(rule, Mapping)]
+        other = [rule for rule in listed if "validate" not in rule]
+        found |= {f"{_name(one)}/{rule.get('name')}" for rule in other}
+        found |= {_name(one)} if other and len(other) == len(listed) else set()
     return frozenset(found)
 
 
@@ -175,7 +197,8 @@ def _rows(result: Mapping[str, Any], suite: _Suite) -> Iterator[ResultRow]:
         namespace, _, name = wanted.rpartition("/")
         namespace = namespace or str(result.get("namespace") or "")
         found = [item for item in suite.resources if _is_wanted(item, str(result.get("kind") or ""), namespace, name)]
-        actual, message = _verdict(policy, rule, found, suite)
+        found = [suite.payloads[name]] if name in suite.payloads else found
+        actual, message = _verdict(policy, rule, found, suite, str(result.get("operation") or ""))
         yield ResultRow(
             policy=policy,
             rule=rule,
@@ -213,40 +236,50 @@ def _supported(policy: str, rule: str, result: Mapping[str, Any], suite: _Suite)
     return not foreign and name not in suite.refused and f"{name}/{rule}" not in suite.refused
 
 
-def _verdict(policy: str, rule: str, found: Sequence[Object], suite: _Suite) -> tuple[str, str]:
+def _verdict(policy: str, rule: str, found: Sequence[Object], suite: _Suite, operation: str) -> tuple[str, str]:
     name = policy.rpartition("/")[2]
     if name in suite.faults:
         return "error", suite.faults[name]
     if not found:
         return "error", "no such resource in the test"
     rules = [one for one in suite.rules if one.policy in {policy, name} or one.policy.rpartition("/")[2] == name]
-    chosen = [one for one in rules if not rule or one.engine != "kyverno" or _is_rule(one, rule, name)]
+    chosen = [one for one in rules if not rule or _is_rule(one, rule, suite)]
     if not chosen:
         return "error", f"the policy has no rule `{rule}`" if rules else f"no policy `{policy}` in the test"
-    outcomes = [outcome for item in found for one in chosen for outcome in one.evaluate(_request(item, one, suite))]
+    outcomes = [outcome for item in found for one in chosen for outcome in one.evaluate(_request(item, one, suite, operation))]
     worst = min(outcomes, key=lambda one: _WORST.index(one.status), default=Outcome("skip", "no rule is about this resource"))
     return worst.status, worst.message
 
 
-def _is_rule(one: CompiledRule, rule: str, policy: str) -> bool:
+def _is_rule(one: CompiledRule, rule: str, suite: _Suite) -> bool:
+    """A ValidatingPolicy has no named rules, so whatever the test calls its rule is meant."""
     names = {rule, *(f"{prefix}{rule}"[: autogen.LONGEST_NAME] for prefix in ("autogen-", "autogen-cronjob-"))}
-    return one.name in names or (one.name == policy and rule == policy)
+    return one.name in names or one.policy in suite.ruleless
 
 
-def _request(item: Object, rule: CompiledRule, suite: _Suite) -> Request:
+def _request(item: Object, rule: CompiledRule, suite: _Suite, operation: str) -> Request:
     given = _given(_name(item), rule, suite.values)
-    operation = _OPERATIONS.get(str(given.get("request.operation", "CREATE")), "CREATE")
-    deleted = operation == "DELETE"
+    doing = _OPERATIONS.get(operation or str(given.get("request.operation", "CREATE")), "CREATE")
+    item = _overridden(item, given)
     return Request(
-        object=None if deleted else item,
-        old_object=item if deleted else None,
-        operation=operation,
+        object=None if doing == "DELETE" else item,
+        old_object=item if doing in {"DELETE", "UPDATE"} else None,
+        operation=doing,
         user_info=suite.user,
         namespace_object=_namespace(item, suite),
-        inventory=suite.context.get("resources") or (),
+        inventory=suite.inventory,
         values={**suite.answers, "variables": given},
         at=suite.at,
     )
+
+
+def _overridden(item: Object, given: Mapping[str, Any]) -> Object:
+    """The object with the values that the test sets in it: ``request.object.metadata.labels.team``."""
+    made = dict(item)
+    for name, value in given.items():
+        if str(name).startswith("request.object."):
+            context.put(made, context.split_name(str(name))[2:], value)
+    return made
 
 
 def _given(resource: str, rule: CompiledRule, values: Mapping[str, Any]) -> dict[str, Any]:

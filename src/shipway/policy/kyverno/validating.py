@@ -63,6 +63,7 @@ def _expressions(spec: Mapping[str, Any]) -> celrules.Expressions:
         validations=celrules.validations_of(spec.get("validations"), (*at, "validations")),
         variables=celrules.variables_of(spec.get("variables"), (*at, "variables")),
         conditions=celrules.conditions_of(spec.get("matchConditions"), (*at, "matchConditions")),
+        lenient=spec.get("failurePolicy") == "Ignore",
         whole=(spec.get("evaluation") or {}).get("mode") == "JSON",
     )
 

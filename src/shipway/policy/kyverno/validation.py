@@ -15,6 +15,7 @@ from shipway.policy.kyverno.faults import RuleFault
 from shipway.policy.kyverno.patterns import Mismatch
 from shipway.policy.rules import Outcome, Path, Request
 
+_RANK = {"skip": 0, "pass": 1, "error": 2}
 MOST_ELEMENTS = 10_000
 """Elements of all lists that one rule goes through."""
 
@@ -121,14 +122,15 @@ def message(validate: Mapping[str, Any], data: Context, detail: str) -> str:
 
 
 def _each(loops: Sequence[Mapping[str, Any]], validate: Mapping[str, Any], data: Context, level: int) -> Outcome:
-    """Fails with the first element that does; passes when an element passed; skips when none was judged."""
-    applied = False
+    """Fails with the first element that does; an error elsewhere does not hide it, nor is it hidden by elements that pass."""
+    best = Outcome("skip", "no element is concerned")
     for loop in loops:
         for outcome in _loop(loop, validate, data, level):
-            if outcome.status in {"fail", "error"}:
+            if outcome.status == "fail":
                 return outcome
-            applied = applied or outcome.status == "pass"
-    return Outcome("pass") if applied else Outcome("skip", "no element is concerned")
+            if _RANK[outcome.status] > _RANK[best.status]:
+                best = outcome
+    return best
 
 
 def _loop(loop: Mapping[str, Any], validate: Mapping[str, Any], data: Context, level: int) -> Iterator[Outcome]:
@@ -138,15 +140,26 @@ def _loop(loop: Mapping[str, Any], validate: Mapping[str, Any], data: Context, l
     for index, element in enumerate(found):
         names = {"element": element, "elementIndex": index, f"element{level}": element, f"elementIndex{level}": index}
         with data.scope(**names):
-            data.declare(loop.get("context") or ())
-            if not conditions.hold(loop.get("preconditions"), data.lenient):
-                yield Outcome("skip", "the preconditions are not met")
-            elif "foreach" in loop:
-                yield _each(loop["foreach"], validate, data, level + 1)
-            else:
-                scoped = loop.get("elementScope", isinstance(element, dict))
-                path = (*root, index) if scoped and root else ()
-                yield _body(loop, validate, data, element if scoped else data.request.object, path)
+            try:
+                yield _element(loop, validate, data, element, (*root, index) if root else (), level)
+            except RuleFault as fault:
+                yield Outcome("error", str(fault))
+
+
+def _element(
+    loop: Mapping[str, Any], validate: Mapping[str, Any], data: Context, element: object, path: Path, level: int
+) -> Outcome:
+    data.declare(loop.get("context") or ())
+    if not conditions.hold(loop.get("preconditions"), data.lenient):
+        return Outcome("skip", "the preconditions are not met")
+    if "foreach" in loop:
+        return _each(loop["foreach"], validate, data, level + 1)
+    scoped = loop.get("elementScope", isinstance(element, dict))
+    if scoped and not isinstance(element, dict):
+        raise RuleFault("elements that are no maps need `elementScope: false`")
+    if scoped or "deny" in loop:
+        return _body(loop, validate, data, element, path)
+    return _body(loop, validate, data, data.request.object, ())
 
 
 def _elements(expression: str, data: Context) -> Sequence[Any]:
