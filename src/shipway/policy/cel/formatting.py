@@ -49,7 +49,7 @@ def _special(value: Value) -> str | None:
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
-def text_of(value: Value, _: int = 0) -> str:
+def text_of(value: Value, _: int = 0) -> str:  # noqa: PLR0911 -- one kind of value after the other
     """``%s``: any value as text, maps in the order of their keys."""
     value = plain(value)
     special = _special(value)
@@ -72,7 +72,10 @@ def text_of(value: Value, _: int = 0) -> str:
             return str(int(value))
         case str() | Timestamp() | Duration() | CelType():
             return str(value)
-    raise _refuse("string clause can only be used on strings, bools, bytes, ints, doubles, maps, lists, types, durations, and timestamps", value)
+    raise _refuse(
+        "string clause can only be used on strings, bools, bytes, ints, doubles, maps, lists, types, durations, and timestamps",
+        value,
+    )
 
 
 def _decimal(value: Value, _: int) -> str:

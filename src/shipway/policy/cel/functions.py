@@ -36,7 +36,9 @@ class Overload(msgspec.Struct, frozen=True):
 Library = tuple[Overload, ...]
 
 
-def function(name: str, call: Callable[..., Any], *params: Parameter, kind: str = "dyn", variadic: bool = False) -> Overload:
+def function(
+    name: str, call: Callable[..., Any], *params: Parameter, kind: str = "dyn", variadic: bool = False
+) -> Overload:
     """``name(args)``; the name may have dots."""
     return Overload(name, call, params, member=False, kind=kind, variadic=variadic)
 

@@ -145,7 +145,7 @@ def sized(value: Value) -> Value:
     return value
 
 
-def add(left: Value, right: Value) -> Value:
+def add(left: Value, right: Value) -> Value:  # noqa: PLR0911 -- one type after the other, the frequent ones first
     """``+``."""
     kind = type(left)
     if kind is type(right):
@@ -160,7 +160,11 @@ def add(left: Value, right: Value) -> Value:
     left, right = plain(left), plain(right)
     if isinstance(left, Duration) and isinstance(right, Duration):
         return Duration(left.nanos + right.nanos)
-    if isinstance(left, (Timestamp, Duration)) and isinstance(right, (Timestamp, Duration)) and type(left) is not type(right):
+    if (
+        isinstance(left, (Timestamp, Duration))
+        and isinstance(right, (Timestamp, Duration))
+        and type(left) is not type(right)
+    ):
         return Timestamp(left.nanos + right.nanos)
     if isinstance(left, list) and isinstance(right, list):
         return sized(left + right)
@@ -269,7 +273,11 @@ def _has_key(key: Value, entries: Mapping[Any, Any]) -> bool:
         return key in entries if isinstance(entries, BoolMap) else any(known is key for known in entries)
     if type(key) not in _NUMBERS or key not in entries:
         return False
-    return key not in (0, 1) or isinstance(entries, BoolMap) or any(known == key and type(known) is not bool for known in entries)
+    return (
+        key not in (0, 1)
+        or isinstance(entries, BoolMap)
+        or any(known == key and type(known) is not bool for known in entries)
+    )
 
 
 def index(value: Value, key: Value) -> Value:
@@ -346,17 +354,19 @@ def has(value: Value, field: str) -> bool:
 # -- comprehensions
 
 
-def tick(budget: Budget, values: Value) -> Iterable[Value]:
+def tick(budget: Budget, values: Value) -> Value:
     """What a comprehension runs over: elements or keys. Its steps are taken off the budget at once."""
     kind = type(values)
-    if kind is not list and kind is not dict and (
-        not isinstance(values, (Mapping, Sequence)) or isinstance(values, (str, bytes))
+    if (
+        kind is not list
+        and kind is not dict
+        and (not isinstance(values, (Mapping, Sequence)) or isinstance(values, (str, bytes)))
     ):
         raise CelError(f"expected a list or a map to go over, found {type_name(values)}")
     budget[0] -= len(values) + 1
     if budget[0] < 0:
         raise CelLimitError("the evaluation takes too many steps")
-    return values  # type: ignore[no-any-return] -- a list or a map, as checked above
+    return values
 
 
 def pairs(budget: Budget, values: Value) -> Iterable[tuple[Value, Value]]:

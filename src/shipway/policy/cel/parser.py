@@ -269,5 +269,3 @@ class _Parser:
             parts.append(node.field)
             node = node.operand
         return ".".join([node.name, *reversed(parts)]) if isinstance(node, Ident) else ""
-
-

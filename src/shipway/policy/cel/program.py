@@ -1,7 +1,7 @@
 """Compiled expressions: the door of this room.
 
-    program = compile_("object.spec.replicas <= 50", Environment(variables=["object"]))
-    program.evaluate({"object": {...}})
+program = compile_("object.spec.replicas <= 50", Environment(variables=["object"]))
+program.evaluate({"object": {...}})
 """
 
 from collections.abc import Callable, Mapping

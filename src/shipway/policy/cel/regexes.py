@@ -50,7 +50,9 @@ def _words(problem: Exception) -> str:
 def with_re(pattern: str) -> "re.Pattern[str]":
     """The pattern for Python's own engine, refused when it could run away or means something else in RE2."""
     if _REFUSED.search(pattern):
-        raise CelError(f"regular expression {pattern!r}: look-around, back references and possessive repetition are not in RE2")
+        raise CelError(
+            f"regular expression {pattern!r}: look-around, back references and possessive repetition are not in RE2"
+        )
     try:
         made = re.compile(pattern.replace(r"\z", r"\Z"), re.ASCII)
     except (re.error, OverflowError, RecursionError) as problem:
@@ -125,7 +127,7 @@ def _groups(pattern: str) -> Any:
     return made
 
 
-def _captured(match: Any) -> str | None:
+def _captured(match: Any) -> Any:
     return match.group(1 if match.re.groups else 0) if hasattr(match, "re") else match.group()
 
 

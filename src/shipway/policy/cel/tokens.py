@@ -7,7 +7,25 @@ from shipway.policy.cel.errors import CelSyntaxError
 from shipway.policy.cel.values import INT_MAX, UINT_MAX, UInt, Value
 
 RESERVED = frozenset(
-    "as break const continue else for function if import let loop package namespace return var void while".split()
+    [
+        "as",
+        "break",
+        "const",
+        "continue",
+        "else",
+        "for",
+        "function",
+        "if",
+        "import",
+        "let",
+        "loop",
+        "package",
+        "namespace",
+        "return",
+        "var",
+        "void",
+        "while",
+    ]
 )
 MAX_LENGTH = 100_000
 """Characters in an expression, as in Kubernetes' own limits on policies (its requests are bounded at about 3 MB)."""
@@ -66,7 +84,9 @@ class _Lexer:
         while self.at < len(self.source):
             found = _LEXEME.match(self.source, self.at)
             if found is None:
-                raise self.error(f"unexpected character {self.source[self.at]!r}; expected a name, a value or an operator")
+                raise self.error(
+                    f"unexpected character {self.source[self.at]!r}; expected a name, a value or an operator"
+                )
             token = self.token(str(found.lastgroup), found.group())
             if token is not None:
                 tokens.append(token)
@@ -159,7 +179,9 @@ class _Lexer:
         two, four, eight, octal, simple = found.groups()
         if simple is not None:
             if simple not in _SIMPLE:
-                raise self.error(rf"unknown escape \{simple}; expected one of \a \b \f \n \r \t \v \\ \? \" \' \` \x \u \U or three octal digits")
+                raise self.error(
+                    rf"unknown escape \{simple}; expected one of \a \b \f \n \r \t \v \\ \? \" \' \` \x \u \U or three octal digits"
+                )
             return _SIMPLE[simple].encode()
         if binary and (four or eight):
             raise self.error(r"\u and \U are not allowed in bytes; write \x or octal")
