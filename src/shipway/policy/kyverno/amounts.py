@@ -18,8 +18,19 @@ _DECIMAL = {
     "": Decimal(1),
     **{unit: Decimal(10) ** (3 * power) for power, unit in enumerate("kMGTPE", start=1)},
 }
-_QUANTITY = re.compile(r"([+-]?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40}))(Ki|Mi|Gi|Ti|Pi|Ei|[numkMGTPE]|[eE][+-]?\d{1,2})?")
-_NANOSECONDS = {"ns": 1, "us": 1000, "µs": 1000, "μs": 1000, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
+_QUANTITY = re.compile(
+    r"([+-]?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40}))(Ki|Mi|Gi|Ti|Pi|Ei|[numkMGTPE]|[eE][+-]?\d{1,2})?"
+)
+_NANOSECONDS = {
+    "ns": 1,
+    "us": 1000,
+    "µs": 1000,
+    "μs": 1000,
+    "ms": 10**6,
+    "s": 10**9,
+    "m": 60 * 10**9,
+    "h": 3600 * 10**9,
+}
 _DURATION_PART = re.compile(r"(\d{1,18}(?:\.\d{0,18})?|\.\d{1,18})(ns|us|µs|μs|ms|s|m|h)")
 _DURATION = re.compile(rf"([+-]?)((?:{_DURATION_PART.pattern})+)")
 _LONGEST = 2**63
@@ -73,7 +84,9 @@ def parse_quantity(text: str) -> Quantity | None:
 def format_quantity(value: Decimal, *, binary: bool) -> str:
     """The canonical form: the largest suffix that leaves a whole number. Binary suffixes only from 1024 on."""
     if value == value.to_integral_value():
-        units = _BINARY if binary and abs(value) >= 1024 else {unit: size for unit, size in _DECIMAL.items() if size > 1}
+        units = (
+            _BINARY if binary and abs(value) >= 1024 else {unit: size for unit, size in _DECIMAL.items() if size > 1}
+        )
         for unit, size in reversed(units.items()):
             if value and value % size == 0:
                 return f"{int(value / size)}{unit}"

@@ -19,7 +19,9 @@ def rules(policy: Mapping[str, Any]) -> Iterator[tuple[int, Mapping[str, Any]]]:
     controllers = _controllers(policy, listed)
     for index, rule in enumerate(listed):
         yield index, rule
-        if "validate" in rule and any(matching.parse_kind(kind).kind == "Pod" for kind in matching.kinds_of(rule.get("match"))):
+        if "validate" in rule and any(
+            matching.parse_kind(kind).kind == "Pod" for kind in matching.kinds_of(rule.get("match"))
+        ):
             yield from ((index, made) for made in _generated(rule, controllers))
 
 
@@ -36,9 +38,17 @@ def _controllers(policy: Mapping[str, Any], listed: Sequence[Mapping[str, Any]])
 
 def _applies(rule: Mapping[str, Any]) -> bool:
     mutate = rule.get("mutate") or {}
-    if rule.get("generate") or mutate.get("patchesJson6902") or any(each.get("patchesJson6902") for each in mutate.get("foreach") or ()):
+    if (
+        rule.get("generate")
+        or mutate.get("patchesJson6902")
+        or any(each.get("patchesJson6902") for each in mutate.get("foreach") or ())
+    ):
         return False
-    return all(_generic(one.get("resources") or {}) for block in ("match", "exclude") for one in matching.filters(rule.get(block)))
+    return all(
+        _generic(one.get("resources") or {})
+        for block in ("match", "exclude")
+        for one in matching.filters(rule.get(block))
+    )
 
 
 def _generic(resources: Mapping[str, Any]) -> bool:
@@ -84,7 +94,11 @@ def _with_kinds(block: Any, kinds: Sequence[str]) -> Any:
 def _validation(validate: Any, shift: Callable[[str], str], template: str) -> Any:
     if not isinstance(validate, Mapping):
         return validate
-    made = {key: rewrite(value, shift) for key, value in validate.items() if key not in {"pattern", "anyPattern", "podSecurity"}}
+    made = {
+        key: rewrite(value, shift)
+        for key, value in validate.items()
+        if key not in {"pattern", "anyPattern", "podSecurity"}
+    }
     if "pattern" in validate:
         made["pattern"] = _wrapped(rewrite(validate["pattern"], shift), template)
     if isinstance(validate.get("anyPattern"), list):
@@ -110,12 +124,20 @@ def rewrite(value: Any, shift: Callable[[str], str]) -> Any:
 
 
 def _shift(template: str) -> Callable[[str], str]:
-    return _replacing({f"request.{of}.{part}": f"request.{of}.{template}.{part}" for of in ("object", "oldObject") for part in ("spec", "metadata")})
+    return _replacing(
+        {
+            f"request.{of}.{part}": f"request.{of}.{template}.{part}"
+            for of in ("object", "oldObject")
+            for part in ("spec", "metadata")
+        }
+    )
 
 
 def cel_shift(template: str) -> Callable[[str], str]:
     """For CEL: ``object.spec`` and ``object.metadata`` become those of the template."""
-    return _replacing({f"{of}.{part}": f"{of}.{template}.{part}" for of in ("object", "oldObject") for part in ("spec", "metadata")})
+    return _replacing(
+        {f"{of}.{part}": f"{of}.{template}.{part}" for of in ("object", "oldObject") for part in ("spec", "metadata")}
+    )
 
 
 def _replacing(words: Mapping[str, str]) -> Callable[[str], str]:

@@ -66,7 +66,10 @@ def conditions_of(listed: object, path: Path) -> tuple[tuple[str, Program], ...]
 
 def variables_of(listed: object, path: Path) -> dict[str, Program]:
     """``variables``, in the order in which they are declared."""
-    return {str(one.get("name", "")): program(one.get("expression"), (*path, index, "expression")) for index, one in _maps(listed, path)}
+    return {
+        str(one.get("name", "")): program(one.get("expression"), (*path, index, "expression"))
+        for index, one in _maps(listed, path)
+    }
 
 
 def validations_of(listed: object, path: Path) -> tuple[Validation, ...]:
@@ -75,7 +78,13 @@ def validations_of(listed: object, path: Path) -> tuple[Validation, ...]:
     for index, one in _maps(listed, path):
         text = one.get("messageExpression")
         told = program(text, (*path, index, "messageExpression")) if text else None
-        made.append(Validation(program(one.get("expression"), (*path, index, "expression")), str(one.get("message") or "").strip(), told))
+        made.append(
+            Validation(
+                program(one.get("expression"), (*path, index, "expression")),
+                str(one.get("message") or "").strip(),
+                told,
+            )
+        )
     return tuple(made)
 
 
@@ -90,8 +99,14 @@ def _maps(listed: object, path: Path) -> list[tuple[int, Mapping[str, Any]]]:
 def judge(expressions: Expressions, request: Request) -> Outcome:
     """The first validation that is not true decides; with several parameters, the first of them that fails."""
     with libraries.serving(request):
-        outcomes = [_judge(expressions, _Bindings(expressions, request, params)) for params in _params(expressions, request)]
-    return min(outcomes, key=lambda one: ("error", "fail", "pass", "skip").index(one.status), default=Outcome("skip", "no parameters"))
+        outcomes = [
+            _judge(expressions, _Bindings(expressions, request, params)) for params in _params(expressions, request)
+        ]
+    return min(
+        outcomes,
+        key=lambda one: ("error", "fail", "pass", "skip").index(one.status),
+        default=Outcome("skip", "no parameters"),
+    )
 
 
 def all_hold(wanted: Sequence[tuple[str, Program]], request: Request) -> bool:
@@ -152,7 +167,12 @@ class _Bindings:
         self._known: dict[str, Any] = {}
         self._tried: set[str] = set()
         self._missing: list[libraries.NotGiven] = []
-        self.data = {**_facts(request, expressions), "params": params, "variables": self._known, "exceptions": expressions.exceptions}
+        self.data = {
+            **_facts(request, expressions),
+            "params": params,
+            "variables": self._known,
+            "exceptions": expressions.exceptions,
+        }
 
     def evaluate(self, wanted: Program) -> Any:
         """The value of an expression; a variable without a value is absent, which ``||`` may absorb."""
@@ -227,7 +247,11 @@ def _images(shown: Mapping[str, Any]) -> dict[str, list[str]]:
     found = pods.spec_of(shown)
     spec = found[1] if found else {}
     return {
-        group: [one["image"] for one in spec.get(group) or () if isinstance(one, Mapping) and isinstance(one.get("image"), str)]
+        group: [
+            one["image"]
+            for one in spec.get(group) or ()
+            if isinstance(one, Mapping) and isinstance(one.get("image"), str)
+        ]
         if isinstance(spec.get(group), list)
         else []
         for group in images.GROUPS
@@ -239,7 +263,9 @@ def _params(expressions: Expressions, request: Request) -> list[Any]:
     if not expressions.param_kind or not expressions.param_ref:
         return [None]
     reference = expressions.param_ref
-    found = [dict(item) for item in request.inventory if resources.is_param(item, expressions.param_kind, reference, request)]
+    found = [
+        dict(item) for item in request.inventory if resources.is_param(item, expressions.param_kind, reference, request)
+    ]
     if not found and reference.get("parameterNotFoundAction") != "Allow":
         return [None] if request.inventory else _missing(reference)
     return found

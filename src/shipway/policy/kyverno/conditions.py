@@ -44,7 +44,11 @@ def _any(conditions: Sequence[Any], resolve: Resolve) -> tuple[bool, str]:
 
 def _all(conditions: Sequence[Any], resolve: Resolve, message: str = "") -> tuple[bool, str]:
     for condition in conditions:
-        if isinstance(condition, Mapping) and "operator" not in condition and ("any" in condition or "all" in condition):
+        if (
+            isinstance(condition, Mapping)
+            and "operator" not in condition
+            and ("any" in condition or "all" in condition)
+        ):
             held, _ = _hold(condition, resolve)
         else:
             held = holds(condition, resolve)

@@ -194,7 +194,11 @@ def _config_map(context: Context, name: str, source: Mapping[str, Any]) -> Any:
     namespace = str(context.resolve(source.get("namespace") or "default"))
     for item in context.request.inventory:
         metadata = item.get("metadata") or {}
-        if item.get("kind") == "ConfigMap" and metadata.get("name") == wanted and metadata.get("namespace", "default") == namespace:
+        if (
+            item.get("kind") == "ConfigMap"
+            and metadata.get("name") == wanted
+            and metadata.get("namespace", "default") == namespace
+        ):
             return _parsed_data(item)
     raise NoData(f"no data for the context entry `{name}`: the ConfigMap {namespace}/{wanted} is not given")
 
@@ -210,7 +214,11 @@ def _api_call(context: Context, name: str, source: Mapping[str, Any]) -> Any:
     for answer in context.request.values.get("apiCallResponses") or ():
         if answer.get("url", answer.get("urlPath")) == url and str(answer.get("method") or method).upper() == method:
             return _projected(context, source, (answer.get("response") or {}).get("body"))
-    found = resources.answer(context.request.inventory, url) if method == "GET" and not isinstance(service, Mapping) else None
+    found = (
+        resources.answer(context.request.inventory, url)
+        if method == "GET" and not isinstance(service, Mapping)
+        else None
+    )
     if found is not None:
         return _projected(context, source, found)
     if "default" in source:

@@ -30,7 +30,11 @@ class Exemption(msgspec.Struct, frozen=True):
 def title(document: Mapping[str, Any]) -> str:
     """``namespace/name``."""
     metadata = document.get("metadata") or {}
-    return f"{metadata['namespace']}/{metadata.get('name', '')}" if metadata.get("namespace") else str(metadata.get("name", ""))
+    return (
+        f"{metadata['namespace']}/{metadata.get('name', '')}"
+        if metadata.get("namespace")
+        else str(metadata.get("name", ""))
+    )
 
 
 def for_rule(documents: Sequence[Mapping[str, Any]], policy: str, rule: str) -> tuple[Exemption, ...]:
@@ -38,12 +42,15 @@ def for_rule(documents: Sequence[Mapping[str, Any]], policy: str, rule: str) -> 
     return tuple(
         Exemption(title(one), _matcher(one["spec"]), tuple(one["spec"].get("podSecurity") or ()))
         for one in documents
-        if isinstance(one.get("spec"), Mapping) and any(_names(each, policy, rule) for each in one["spec"].get("exceptions") or ())
+        if isinstance(one.get("spec"), Mapping)
+        and any(_names(each, policy, rule) for each in one["spec"].get("exceptions") or ())
     )
 
 
 def _names(each: Mapping[str, Any], policy: str, rule: str) -> bool:
-    return each.get("policyName") == policy and any(wildcards.matches(str(name), rule) for name in each.get("ruleNames") or ())
+    return each.get("policyName") == policy and any(
+        wildcards.matches(str(name), rule) for name in each.get("ruleNames") or ()
+    )
 
 
 def _matcher(spec: Mapping[str, Any]) -> Callable[[Request, Context], bool]:
@@ -59,7 +66,10 @@ def for_policy(documents: Sequence[Mapping[str, Any]], kind: str, policy: str) -
         _by_expressions(one)
         for one in documents
         if isinstance(one.get("spec"), Mapping)
-        and any(each.get("name") == policy and each.get("kind", kind) == kind for each in one["spec"].get("policyRefs") or ())
+        and any(
+            each.get("name") == policy and each.get("kind", kind) == kind
+            for each in one["spec"].get("policyRefs") or ()
+        )
     )
 
 
@@ -75,4 +85,6 @@ def _by_expressions(document: Mapping[str, Any]) -> Exemption:
         "allowedImages": list(spec.get("images") or spec.get("allowedImages") or ()),
         "allowedValues": list(spec.get("allowedValues") or ()),
     }
-    return Exemption(title(document), applies, (), values if any(values.values()) else {}, str(spec.get("reportResult") or "skip"))
+    return Exemption(
+        title(document), applies, (), values if any(values.values()) else {}, str(spec.get("reportResult") or "skip")
+    )

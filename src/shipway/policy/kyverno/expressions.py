@@ -67,7 +67,9 @@ def parse(text: str) -> ParsedResult:
         return jmespath.compile(text)
     except (JMESPathError, RecursionError, ValueError, IndexError, KeyError, TypeError, AttributeError) as error:
         # The library's parser lets errors of its own slip for some malformed inputs.
-        raise RuleFault(f"`{_short(text)}` is no JMESPath: {str(error).splitlines()[0] if str(error) else error!r}") from None
+        raise RuleFault(
+            f"`{_short(text)}` is no JMESPath: {str(error).splitlines()[0] if str(error) else error!r}"
+        ) from None
 
 
 def evaluate(text: str, data: object, at: float) -> Any:
@@ -75,7 +77,16 @@ def evaluate(text: str, data: object, at: float) -> Any:
     expression = parse(text)
     try:
         return _plain(_Interpreter(jmespath.Options(custom_functions=_Functions(at))).visit(expression.parsed, data))
-    except (RuleFault, JMESPathError, RecursionError, ValueError, TypeError, AttributeError, ArithmeticError, KeyError) as error:
+    except (
+        RuleFault,
+        JMESPathError,
+        RecursionError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        ArithmeticError,
+        KeyError,
+    ) as error:
         raise RuleFault(f"`{_short(text)}` has no value: {str(error) or type(error).__name__}") from None
 
 

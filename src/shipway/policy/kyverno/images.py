@@ -43,7 +43,13 @@ class Image(msgspec.Struct, frozen=True):
 
     def facts(self) -> dict[str, Any]:
         """As the variable ``images`` shows it."""
-        facts = {"registry": self.registry, "path": self.path, "name": self.name, "tag": self.tag, "digest": self.digest}
+        facts = {
+            "registry": self.registry,
+            "path": self.path,
+            "name": self.name,
+            "tag": self.tag,
+            "digest": self.digest,
+        }
         kept = {key: value for key, value in facts.items() if value}
         return {**kept, "reference": self.reference, "referenceWithTag": self.reference_with_tag}
 

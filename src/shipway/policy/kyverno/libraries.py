@@ -75,7 +75,11 @@ def _resource_list(version: str, resource: str, namespace: str = "", labels: Map
         raise NotGiven(f"no objects of a cluster are given to list {version} {resource}")
     found = resources.looked_up(_SERVED.get().inventory, version, resource, namespace)
     wanted = (labels or {}).items()
-    listed = [dict(item) for item in found if all(((item.get("metadata") or {}).get("labels") or {}).get(key) == value for key, value in wanted)]
+    listed = [
+        dict(item)
+        for item in found
+        if all(((item.get("metadata") or {}).get("labels") or {}).get(key) == value for key, value in wanted)
+    ]
     return {"apiVersion": version, "kind": "List", "items": listed}
 
 
@@ -234,4 +238,7 @@ def _aliased(overload: Overload) -> Overload:
     return msgspec.structs.replace(overload, name=f"{room}.{name[:1].lower()}{name[1:]}")
 
 
-FUNCTIONS = (*_DECLARED, *(_aliased(one) for one in _DECLARED if "." in one.name and one.name.rpartition(".")[2][0].isupper()))
+FUNCTIONS = (
+    *_DECLARED,
+    *(_aliased(one) for one in _DECLARED if "." in one.name and one.name.rpartition(".")[2][0].isupper()),
+)

@@ -86,7 +86,11 @@ def load(
     loader = _Loader(document, locate, exempt)
     made = loader.rules()
     if loader.problems:
-        name = str((document.get("metadata") or {}).get("name", "")) if isinstance(document.get("metadata"), Mapping) else ""
+        name = (
+            str((document.get("metadata") or {}).get("name", ""))
+            if isinstance(document.get("metadata"), Mapping)
+            else ""
+        )
         raise BadInput(f"the policy `{name}` cannot be used", problems=loader.problems)
     return made
 
@@ -114,14 +118,20 @@ class _Loader:
         except Unsupported as fault:
             place = self._locate(fault.path)
             path = ".".join(str(part) for part in fault.path)
-            self.problems.append(Problem(place.file, place.line, place.column, path, "unsupported-policy", fault.message))
+            self.problems.append(
+                Problem(place.file, place.line, place.column, path, "unsupported-policy", fault.message)
+            )
         return otherwise
 
     def _validating(self) -> list[CompiledRule]:
         spec = self.document["spec"]
         policy = str(self.document["metadata"].get("name", ""))
-        found = exceptions.for_policy(_of_group(self._exempt, "policies.kyverno.io"), str(self.document["kind"]), policy)
-        wanted = [str(each).lower() for each in spec.get("validationActions") or spec.get("validationAction") or ["deny"]]
+        found = exceptions.for_policy(
+            _of_group(self._exempt, "policies.kyverno.io"), str(self.document["kind"]), policy
+        )
+        wanted = [
+            str(each).lower() for each in spec.get("validationActions") or spec.get("validationAction") or ["deny"]
+        ]
         action: Action = next((_ACTIONS[each] for each in ("deny", "warn", "audit") if each in wanted), "deny")
         made = list(validating.rules(self.document, found))
         return [self._compiled(policy, rule.name, partial(validating.judge, rule), action, ("spec",)) for rule in made]
@@ -133,7 +143,12 @@ class _Loader:
             path = ("spec", "rules", index)
             if "validate" not in body:
                 feature = next((name for name in _TYPES if name in body), "")
-                refused.append(Unsupported(f"{_TYPES.get(feature, 'a rule without `validate`')} is not supported", (*path, feature) if feature else path))
+                refused.append(
+                    Unsupported(
+                        f"{_TYPES.get(feature, 'a rule without `validate`')} is not supported",
+                        (*path, feature) if feature else path,
+                    )
+                )
             else:
                 made += self._tried(partial(self._rules_of, body, path), [])
         if not made and not self.problems:
@@ -143,7 +158,11 @@ class _Loader:
 
     def _rules_of(self, body: Mapping[str, Any], path: Path) -> list[CompiledRule]:
         cel = check_rule(body, path, self.document["spec"].get("failurePolicy"))
-        policy = exceptions.title(self.document) if self.document.get("kind") == "Policy" else str(self.document["metadata"].get("name", ""))
+        policy = (
+            exceptions.title(self.document)
+            if self.document.get("kind") == "Policy"
+            else str(self.document["metadata"].get("name", ""))
+        )
         name = str(body.get("name") or f"rule-{path[-1]}")
         exempt = exceptions.for_rule(_of_group(self._exempt, "kyverno.io"), policy, name)
         judge = _scored(self.document, partial(validation.judge, validation.Rule(name, body, exempt, cel)))
@@ -190,7 +209,9 @@ def _check_shape(document: Mapping[str, Any]) -> bool:
     """A policy at all, not too deep, with a spec."""
     _check_depth(document, 0)
     if not is_policy(document):
-        raise Unsupported(f"expected a policy of Kyverno, found {document.get('apiVersion')} {document.get('kind')}", ("kind",))
+        raise Unsupported(
+            f"expected a policy of Kyverno, found {document.get('apiVersion')} {document.get('kind')}", ("kind",)
+        )
     if feature := REFUSED.get(str(document["kind"])):
         raise Unsupported(f"{document['kind']}: {feature} is not supported, only validation is", ("kind",))
     for key in ("metadata", "spec"):
@@ -199,7 +220,9 @@ def _check_shape(document: Mapping[str, Any]) -> bool:
     if not isinstance(document["metadata"].get("annotations"), Mapping | None):
         raise Unsupported("expected a map", ("metadata", "annotations"))
     listed = document["spec"].get("rules")
-    if document["kind"] in CLASSIC and not (isinstance(listed, list) and all(isinstance(one, Mapping) for one in listed)):
+    if document["kind"] in CLASSIC and not (
+        isinstance(listed, list) and all(isinstance(one, Mapping) for one in listed)
+    ):
         raise Unsupported("expected a list of rules", ("spec", "rules"))
     return True
 
@@ -230,7 +253,10 @@ def check_rule(body: Mapping[str, Any], path: Path, failure_policy: object = Non
     found = [name for name in _BODIES if name in validate]
     if len(found) != 1:
         other = next((name for name in ("manifests", "assert") if name in validate), "")
-        raise Unsupported(f"`validate.{other}` is not supported" if other else f"expected one of {', '.join(_BODIES)}", (*path, other) if other else path)
+        raise Unsupported(
+            f"`validate.{other}` is not supported" if other else f"expected one of {', '.join(_BODIES)}",
+            (*path, other) if other else path,
+        )
     if found[0] == "cel":
         return _cel(body, validate["cel"], (*path, "cel"), failure_policy)
     if found[0] == "podSecurity":
@@ -268,7 +294,9 @@ def _check_loop(loop: Mapping[str, Any], path: Path) -> None:
         raise Unsupported("expected a JMESPath expression", (*path, "list"))
     conditions.check(loop.get("preconditions"), (*path, "preconditions"))
     _check_context(loop.get("context"), (*path, "context"))
-    _check_body({key: value for key, value in loop.items() if key in {"pattern", "anyPattern", "deny", "foreach"}}, path)
+    _check_body(
+        {key: value for key, value in loop.items() if key in {"pattern", "anyPattern", "deny", "foreach"}}, path
+    )
 
 
 def _check_context(entries: object, path: Path) -> None:
@@ -286,7 +314,9 @@ def _check_context(entries: object, path: Path) -> None:
 
 def _check_expressions(body: Mapping[str, Any], path: Path) -> None:
     """Expressions that hold no others are parsed now, so that a typing error is found at load."""
-    for text in variables.expressions({key: body[key] for key in ("context", "preconditions", "validate") if key in body}):
+    for text in variables.expressions(
+        {key: body[key] for key in ("context", "preconditions", "validate") if key in body}
+    ):
         if "{{" not in text and text not in {"", "@"}:
             try:
                 expressions.parse(text)
@@ -311,7 +341,9 @@ def _cel(body: Mapping[str, Any], cel: object, path: Path, failure_policy: objec
 
 def _actions(spec: Mapping[str, Any], validate: Mapping[str, Any]) -> Iterator[tuple[Action, tuple[str, ...], bool]]:
     """Action, namespaces that it is for, and whether it is for all but these."""
-    default = _ACTIONS.get(str(validate.get("failureAction") or spec.get("validationFailureAction") or "Audit").lower(), "audit")
+    default = _ACTIONS.get(
+        str(validate.get("failureAction") or spec.get("validationFailureAction") or "Audit").lower(), "audit"
+    )
     overrides = validate.get("failureActionOverrides") or spec.get("validationFailureActionOverrides") or ()
     named: list[str] = []
     for one in overrides:
@@ -353,7 +385,9 @@ def _scored(document: Mapping[str, Any], judge: validation.Judge) -> validation.
     """A policy that says it is not scored warns instead of failing."""
     if str((document["metadata"].get("annotations") or {}).get("policies.kyverno.io/scored")) != "false":
         return judge
-    return lambda request: [Outcome("warn" if one.status == "fail" else one.status, one.message, one.path) for one in judge(request)]
+    return lambda request: [
+        Outcome("warn" if one.status == "fail" else one.status, one.message, one.path) for one in judge(request)
+    ]
 
 
 def _kinds(body: Mapping[str, Any]) -> frozenset[str] | None:

@@ -15,7 +15,9 @@ from shipway.policy.kyverno.faults import Unsupported
 from shipway.policy.rules import Object, Path, Request
 
 _VERSION = re.compile(r"\*|v\d+(?:(?:alpha|beta)\d+)?")
-_RESOURCES = frozenset({"kinds", "name", "names", "namespaces", "annotations", "selector", "namespaceSelector", "operations"})
+_RESOURCES = frozenset(
+    {"kinds", "name", "names", "namespaces", "annotations", "selector", "namespaceSelector", "operations"}
+)
 _FILTER = frozenset({"resources", "subjects", "roles", "clusterRoles"})
 
 
@@ -117,9 +119,15 @@ def subject_of(request: Request) -> Subject:
     kind = str(shown.get("kind", ""))
     for one in request.values.get("subresources") or ():
         child, parent = one.get("subresource") or {}, one.get("parentResource") or {}
-        if child.get("kind") == kind and child.get("version", version) == version and child.get("group", group) == group:
+        if (
+            child.get("kind") == kind
+            and child.get("version", version) == version
+            and child.get("group", group) == group
+        ):
             name = str(child.get("name", "")).rpartition("/")[2]
-            return Subject(str(parent.get("group", "")), str(parent.get("version", "")), str(parent.get("kind", "")), name)
+            return Subject(
+                str(parent.get("group", "")), str(parent.get("version", "")), str(parent.get("kind", "")), name
+            )
     return Subject(group, version, kind)
 
 

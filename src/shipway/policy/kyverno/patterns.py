@@ -69,7 +69,14 @@ def _match(value: object, pattern: object, path: Path) -> Mismatch | None:
 
 def _match_scalar(value: object, pattern: object, path: Path) -> Mismatch | None:
     if isinstance(value, list):
-        return next((Mismatch((*path, i), _expected(item, pattern)) for i, item in enumerate(value) if not scalars.satisfies(item, pattern)), None)
+        return next(
+            (
+                Mismatch((*path, i), _expected(item, pattern))
+                for i, item in enumerate(value)
+                if not scalars.satisfies(item, pattern)
+            ),
+            None,
+        )
     if pattern == "*" and value is not None:
         return None
     return None if scalars.satisfies(value, pattern) else Mismatch(path, _expected(value, pattern))
@@ -132,7 +139,11 @@ def _entries(pattern: dict[str, Any], value: dict[str, Any], path: Path) -> Iter
     wild = path[-1:] in {("labels",), ("annotations",), ("matchLabels",)}
     for key, below in pattern.items():
         kind, name = anchor(key)
-        found = [other for other in value if wildcards.matches(name, other)] if wild and wildcards.has_wildcard(name) else []
+        found = (
+            [other for other in value if wildcards.matches(name, other)]
+            if wild and wildcards.has_wildcard(name)
+            else []
+        )
         for one in found or [name]:
             yield kind, one, below
 

@@ -30,7 +30,10 @@ CONTROLS = frozenset(
         "Running as Non-root user",
     }
 )
-_ALIASES = {"hostprobesandhostlifecycle": "Host Probes / Lifecycle Hooks", "host probes": "Host Probes / Lifecycle Hooks"}
+_ALIASES = {
+    "hostprobesandhostlifecycle": "Host Probes / Lifecycle Hooks",
+    "host probes": "Host Probes / Lifecycle Hooks",
+}
 
 
 def check(block: object, path: Path) -> None:
@@ -38,9 +41,13 @@ def check(block: object, path: Path) -> None:
     if not isinstance(block, Mapping):
         raise Unsupported("expected a map with `level`", path)
     if block.get("level") not in standards.LEVELS:
-        raise Unsupported(f"expected privileged, baseline or restricted, found `{block.get('level')}`", (*path, "level"))
+        raise Unsupported(
+            f"expected privileged, baseline or restricted, found `{block.get('level')}`", (*path, "level")
+        )
     if standards.minor_of(str(block.get("version") or "")) is None:
-        raise Unsupported(f"expected latest or a version such as v1.37, found `{block.get('version')}`", (*path, "version"))
+        raise Unsupported(
+            f"expected latest or a version such as v1.37, found `{block.get('version')}`", (*path, "version")
+        )
     check_exclusions(block.get("exclude"), (*path, "exclude"))
 
 
@@ -48,7 +55,9 @@ def check_exclusions(listed: object, path: Path) -> None:
     """Refuse exemptions of controls that do not exist."""
     for index, one in enumerate(listed if isinstance(listed, list) else ()):
         if not isinstance(one, Mapping) or _control(one) not in CONTROLS:
-            raise Unsupported("expected the name of a control of the Pod Security Standards", (*path, index, "controlName"))
+            raise Unsupported(
+                "expected the name of a control of the Pod Security Standards", (*path, index, "controlName")
+            )
 
 
 def _control(one: Mapping[str, Any]) -> str:

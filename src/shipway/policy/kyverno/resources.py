@@ -48,7 +48,10 @@ def matches(constraints: Mapping[str, Any] | None, request: Request) -> bool:
     listed = constraints.get("resourceRules")
     return (
         (listed is None or any(_selected(one, subject, metadata, request.operation) for one in listed))
-        and not any(_selected(one, subject, metadata, request.operation) for one in constraints.get("excludeResourceRules") or ())
+        and not any(
+            _selected(one, subject, metadata, request.operation)
+            for one in constraints.get("excludeResourceRules") or ()
+        )
         and matching.selects(constraints.get("objectSelector"), _labels(metadata))
         and _in_namespace(constraints.get("namespaceSelector"), request, shown)
     )
@@ -72,7 +75,9 @@ def _among(wanted: Sequence[Any] | None, found: str) -> bool:
 def _is_resource(pattern: str, subject: Subject) -> bool:
     resource, _, subresource = pattern.partition("/")
     name = plural(subject.kind)
-    return (resource == "*" or wildcards.matches(resource.lower(), name)) and wildcards.matches(subresource, subject.subresource)
+    return (resource == "*" or wildcards.matches(resource.lower(), name)) and wildcards.matches(
+        subresource, subject.subresource
+    )
 
 
 def _labels(metadata: Mapping[str, Any]) -> Mapping[str, str]:
@@ -89,7 +94,9 @@ def _in_namespace(selector: Mapping[str, Any] | None, request: Request, shown: O
         return True
     metadata = namespace.get("metadata")
     metadata = metadata if isinstance(metadata, Mapping) else {}
-    return matching.selects(selector, {"kubernetes.io/metadata.name": str(metadata.get("name", "")), **_labels(metadata)})
+    return matching.selects(
+        selector, {"kubernetes.io/metadata.name": str(metadata.get("name", "")), **_labels(metadata)}
+    )
 
 
 def is_param(item: Object, kind: Mapping[str, Any], reference: Mapping[str, Any], request: Request) -> bool:

@@ -23,7 +23,12 @@ _UNSCOPED = frozenset(
         "MutatingWebhookConfiguration ClusterPolicy CertificateSigningRequest FlowSchema PriorityLevelConfiguration"
     ).split()
 )
-_OPERATIONS: Mapping[str, Operation] = {"CREATE": "CREATE", "UPDATE": "UPDATE", "DELETE": "DELETE", "CONNECT": "CONNECT"}
+_OPERATIONS: Mapping[str, Operation] = {
+    "CREATE": "CREATE",
+    "UPDATE": "UPDATE",
+    "DELETE": "DELETE",
+    "CONNECT": "CONNECT",
+}
 
 
 class ResultRow(msgspec.Struct, frozen=True):
@@ -120,7 +125,10 @@ def _first(file: object, read: Read) -> Mapping[str, Any] | None:
 
 
 def _payloads(test: Mapping[str, Any], read: Read) -> dict[str, Object]:
-    files = [str(file) for file in (*(test.get("jsonPayloads") or ()), *([test["jsonPayload"]] if test.get("jsonPayload") else ()))]
+    files = [
+        str(file)
+        for file in (*(test.get("jsonPayloads") or ()), *([test["jsonPayload"]] if test.get("jsonPayload") else ()))
+    ]
     return {file.rpartition("/")[2]: document for file in files for document in read(file)}
 
 
@@ -138,7 +146,9 @@ def _with_files(entry: Mapping[str, Any], read: Read) -> Mapping[str, Any]:
     return {**entry, "resources": _read_all(files, read)} if files else entry
 
 
-def _loaded(policies: Sequence[Mapping[str, Any]], exempt: Sequence[Mapping[str, Any]]) -> tuple[list[CompiledRule], dict[str, str]]:
+def _loaded(
+    policies: Sequence[Mapping[str, Any]], exempt: Sequence[Mapping[str, Any]]
+) -> tuple[list[CompiledRule], dict[str, str]]:
     rules: list[CompiledRule] = []
     faults: dict[str, str] = {}
     for document in policies:
@@ -184,7 +194,9 @@ def _user(document: Mapping[str, Any]) -> Mapping[str, Any]:
     if subject.get("kind") == "User":
         found.setdefault("username", subject.get("name"))
     if subject.get("kind") == "ServiceAccount":
-        found.setdefault("username", f"system:serviceaccount:{subject.get('namespace', 'default')}:{subject.get('name')}")
+        found.setdefault(
+            "username", f"system:serviceaccount:{subject.get('namespace', 'default')}:{subject.get('name')}"
+        )
     if subject.get("kind") == "Group":
         found.setdefault("groups", [subject.get("name")])
     return {**found, **{key: document[key] for key in ("roles", "clusterRoles") if document.get(key)}}
@@ -213,13 +225,20 @@ def _rows(result: Mapping[str, Any], suite: _Suite) -> Iterator[ResultRow]:
 
 def _wanted(result: Mapping[str, Any], suite: _Suite) -> Sequence[str]:
     listed = [str(each) for each in result.get("resources") or ()]
-    listed += [f"{each['namespace']}/{each['name']}" if each.get("namespace") else str(each.get("name")) for each in result.get("resourceSpecs") or ()]
+    listed += [
+        f"{each['namespace']}/{each['name']}" if each.get("namespace") else str(each.get("name"))
+        for each in result.get("resourceSpecs") or ()
+    ]
     if result.get("resource"):
         listed.append(str(result["resource"]))
     if listed:
         return listed
     kind = str(result.get("kind") or "")
-    return [f"{_metadata(item).get('namespace', '')}/{_name(item)}".lstrip("/") for item in suite.resources if not kind or item.get("kind") == kind]
+    return [
+        f"{_metadata(item).get('namespace', '')}/{_name(item)}".lstrip("/")
+        for item in suite.resources
+        if not kind or item.get("kind") == kind
+    ]
 
 
 def _is_wanted(item: Object, kind: str, namespace: str, name: str) -> bool:
@@ -232,7 +251,10 @@ def _is_wanted(item: Object, kind: str, namespace: str, name: str) -> bool:
 
 def _supported(policy: str, rule: str, result: Mapping[str, Any], suite: _Suite) -> bool:
     name = policy.rpartition("/")[2]
-    foreign = any(result.get(key) for key in ("patchedResource", "patchedResources", "generatedResource", "isValidatingAdmissionPolicy"))
+    foreign = any(
+        result.get(key)
+        for key in ("patchedResource", "patchedResources", "generatedResource", "isValidatingAdmissionPolicy")
+    )
     return not foreign and name not in suite.refused and f"{name}/{rule}" not in suite.refused
 
 
@@ -246,8 +268,12 @@ def _verdict(policy: str, rule: str, found: Sequence[Object], suite: _Suite, ope
     chosen = [one for one in rules if not rule or _is_rule(one, rule, suite)]
     if not chosen:
         return "error", f"the policy has no rule `{rule}`" if rules else f"no policy `{policy}` in the test"
-    outcomes = [outcome for item in found for one in chosen for outcome in one.evaluate(_request(item, one, suite, operation))]
-    worst = min(outcomes, key=lambda one: _WORST.index(one.status), default=Outcome("skip", "no rule is about this resource"))
+    outcomes = [
+        outcome for item in found for one in chosen for outcome in one.evaluate(_request(item, one, suite, operation))
+    ]
+    worst = min(
+        outcomes, key=lambda one: _WORST.index(one.status), default=Outcome("skip", "no rule is about this resource")
+    )
     return worst.status, worst.message
 
 
@@ -302,8 +328,14 @@ def _namespace(item: Object, suite: _Suite) -> Object | None:
     name = _metadata(item).get("namespace")
     if not name:
         return None
-    documents = [*(suite.values.get("namespaces") or ()), *(one for one in suite.resources if one.get("kind") == "Namespace")]
-    found = next((one for one in documents if _name(one) == name), {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    documents = [
+        *(suite.values.get("namespaces") or ()),
+        *(one for one in suite.resources if one.get("kind") == "Namespace"),
+    ]
+    found = next(
+        (one for one in documents if _name(one) == name),
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}},
+    )
     labels = {**(_metadata(found).get("labels") or {})}
     for one in suite.values.get("namespaceSelector") or ():
         if one.get("name") == name:

@@ -80,20 +80,33 @@ def _generated(spec: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]
         shift = autogen.cel_shift(_CONTROLLERS[members[0]][1])
         constraints = {
             "resourceRules": [
-                {"apiGroups": [_CONTROLLERS[name][0]], "apiVersions": ["v1"], "operations": operations, "resources": [name]}
+                {
+                    "apiGroups": [_CONTROLLERS[name][0]],
+                    "apiVersions": ["v1"],
+                    "operations": operations,
+                    "resources": [name],
+                }
                 for name in members
             ]
         }
-        texts = {key: autogen.rewrite(spec[key], shift) for key in ("variables", "validations", "matchConditions") if key in spec}
+        texts = {
+            key: autogen.rewrite(spec[key], shift)
+            for key in ("variables", "validations", "matchConditions")
+            if key in spec
+        }
         yield rule, constraints, {**spec, **texts}
 
 
 def _for_pods(constraints: object) -> bool:
     """Only pods, by nothing that their controllers lack."""
-    if not isinstance(constraints, Mapping) or any(constraints.get(key) for key in ("namespaceSelector", "objectSelector")):
+    if not isinstance(constraints, Mapping) or any(
+        constraints.get(key) for key in ("namespaceSelector", "objectSelector")
+    ):
         return False
     listed = constraints.get("resourceRules") or ()
-    return len(listed) == 1 and list(listed[0].get("resources") or ()) == ["pods"] and not listed[0].get("resourceNames")
+    return (
+        len(listed) == 1 and list(listed[0].get("resources") or ()) == ["pods"] and not listed[0].get("resourceNames")
+    )
 
 
 def judge(rule: Rule, request: Request) -> Sequence[Outcome]:
@@ -105,7 +118,9 @@ def judge(rule: Rule, request: Request) -> Sequence[Outcome]:
         applying = [one for one in rule.exempt if one.applies(request, data)]
         if full := next((one for one in applying if not one.values), None):
             return [Outcome("pass" if full.result == "pass" else "skip", f"excepted by {full.name}")]
-        merged = {key: [value for one in applying for value in one.values[key]] for key in ("allowedImages", "allowedValues")}
+        merged = {
+            key: [value for one in applying for value in one.values[key]] for key in ("allowedImages", "allowedValues")
+        }
         return [celrules.judge(msgspec.structs.replace(rule.expressions, exceptions=merged), request)]
     except RuleFault as fault:
         return [Outcome("error", str(fault))]

@@ -57,7 +57,9 @@ def _judge(rule: Rule, request: Request, data: Context) -> Outcome:
     if not conditions.hold(rule.body.get("preconditions"), data.lenient):
         return Outcome("skip", "the preconditions are not met")
     if "podSecurity" in rule.validate:
-        return podsecurity.judge(rule.validate, request, data, [control for one in applying for control in one.controls])
+        return podsecurity.judge(
+            rule.validate, request, data, [control for one in applying for control in one.controls]
+        )
     if rule.cel is not None:
         return celrules.judge(rule.cel, request)
     if "foreach" in rule.validate:
@@ -89,7 +91,9 @@ def _pattern_outcome(found: Mismatch | None, validate: Mapping[str, Any], data: 
     return Outcome("fail", message(validate, data, found.message), (*path, *found.path))
 
 
-def _any_pattern(listed: Sequence[Any], validate: Mapping[str, Any], data: Context, value: object, path: Path) -> Outcome:
+def _any_pattern(
+    listed: Sequence[Any], validate: Mapping[str, Any], data: Context, value: object, path: Path
+) -> Outcome:
     failed: list[Mismatch] = []
     skipped: Mismatch | None = None
     for pattern in listed:
@@ -118,7 +122,11 @@ def message(validate: Mapping[str, Any], data: Context, detail: str) -> str:
         text = str(data.resolve(text))
     except RuleFault:
         text = str(data.lenient(text))
-    return f"{text.rstrip('.')}: {detail}" if text and detail else text or detail or "the resource is not as the policy says"
+    return (
+        f"{text.rstrip('.')}: {detail}"
+        if text and detail
+        else text or detail or "the resource is not as the policy says"
+    )
 
 
 def _each(loops: Sequence[Mapping[str, Any]], validate: Mapping[str, Any], data: Context, level: int) -> Outcome:

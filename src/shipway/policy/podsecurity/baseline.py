@@ -64,7 +64,9 @@ def host_path_volumes(pod: Pod) -> Iterator[Violation]:
     """No volumes from the host's file system."""
     for index, volume in enumerate(sequence(pod.spec.get("volumes"))):
         if mapping(volume).get("hostPath") is not None:
-            yield Violation("HostPath Volumes", ("spec", "volumes", index, "hostPath"), "must not be set", volume["hostPath"])
+            yield Violation(
+                "HostPath Volumes", ("spec", "volumes", index, "hostPath"), "must not be set", volume["hostPath"]
+            )
 
 
 def host_ports(pod: Pod) -> Iterator[Violation]:
@@ -116,7 +118,9 @@ def selinux(pod: Pod) -> Iterator[Violation]:
     for path, context, image in pod.contexts():
         options = mapping(context.get("seLinuxOptions"))
         if options.get("type") is not None and options["type"] not in types:
-            yield Violation("SELinux", (*path, "seLinuxOptions", "type"), f"must not be {options['type']}", options["type"], image)
+            yield Violation(
+                "SELinux", (*path, "seLinuxOptions", "type"), f"must not be {options['type']}", options["type"], image
+            )
         for name in ("user", "role"):
             if options.get(name):
                 yield Violation("SELinux", (*path, "seLinuxOptions", name), "must not be set", options[name], image)

@@ -33,7 +33,11 @@ def non_root(pod: Pod) -> Iterator[Violation]:
     inherited = pod.security.get("runAsNonRoot")
     containers = list(pod.containers())
     said = [container.security.get("runAsNonRoot") for container in containers]
-    if inherited is not True and (inherited is False or not containers) and not (containers and all(value is True for value in said)):
+    if (
+        inherited is not True
+        and (inherited is False or not containers)
+        and not (containers and all(value is True for value in said))
+    ):
         yield Violation("Running as Non-root", ("spec", "securityContext", "runAsNonRoot"), "must be true", inherited)
     for container, value in zip(containers, said, strict=True):
         if value is False or (value is None and inherited is None):

@@ -25,11 +25,19 @@ class _Loader(yaml.CSafeLoader):
 
 
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag not in {_TIMESTAMP, "tag:yaml.org,2002:bool", "tag:yaml.org,2002:int"}]
+    first: [
+        (tag, pattern)
+        for tag, pattern in resolvers
+        if tag not in {_TIMESTAMP, "tag:yaml.org,2002:bool", "tag:yaml.org,2002:int"}
+    ]
     for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
 }
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
-_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"(?:[-+]?(?:0|[1-9][0-9]*)|0x[0-9a-fA-F]+|0[0-7]+)$"), list("-+0123456789"))
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:int", re.compile(r"(?:[-+]?(?:0|[1-9][0-9]*)|0x[0-9a-fA-F]+|0[0-7]+)$"), list("-+0123456789")
+)
 
 
 def run(folder: Path) -> list[Case]:
@@ -41,7 +49,11 @@ def run(folder: Path) -> list[Case]:
 def _run_file(file: Path, folder: Path) -> list[Case]:
     name = str(file.parent.relative_to(folder)).removesuffix("/.kyverno-test")
     try:
-        rows = [row for test in documents(file) for row in suites.run_test(test, lambda path: documents(file.parent / path), AT)]
+        rows = [
+            row
+            for test in documents(file)
+            for row in suites.run_test(test, lambda path: documents(file.parent / path), AT)
+        ]
     except BadInput as error:
         return [Case("kyverno", name, passed=False, cause=error.message)]
     return [_case(name, row) for row in rows if row.supported]
