@@ -5,6 +5,7 @@ back in a lambda, so that ``error || true`` is true, as the language definition 
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 
 from shipway.policy.cel.errors import CelError, CelLimitError
 from shipway.policy.cel.operators import select, truth
@@ -13,7 +14,7 @@ from shipway.policy.cel.values import Value
 Thunk = Callable[[], Value]
 
 
-def settle(decisive: bool, outcomes: Iterable[Thunk]) -> bool:  # noqa: FBT001 -- the deciding value, not a switch
+def settle(decisive: bool, outcomes: Iterable[Thunk]) -> bool:
     """``decisive`` if one outcome is that, else the first error, else its opposite."""
     error: CelError | None = None
     for outcome in outcomes:
@@ -40,27 +41,26 @@ def as_error(problem: Exception) -> CelError:
 
 def conjunction(*operands: Thunk) -> bool:
     """``&&``."""
-    return settle(False, operands)  # noqa: FBT003 -- see settle
+    return settle(False, operands)
 
 
 def disjunction(*operands: Thunk) -> bool:
     """``||``."""
-    return settle(True, operands)  # noqa: FBT003 -- see settle
+    return settle(True, operands)
 
 
 def _each(items: Iterable[Value], body: Callable[..., Value], *, two: bool) -> Iterable[Thunk]:
-    for item in items:
-        yield (lambda pair=item: body(*pair)) if two else (lambda one=item: body(one))
+    return (partial(body, *item) if two else partial(body, item) for item in items)
 
 
 def every(items: Iterable[Value], body: Callable[..., Value], *, two: bool) -> bool:
     """``all``."""
-    return settle(False, _each(items, body, two=two))  # noqa: FBT003 -- see settle
+    return settle(False, _each(items, body, two=two))
 
 
 def some(items: Iterable[Value], body: Callable[..., Value], *, two: bool) -> bool:
     """``exists``."""
-    return settle(True, _each(items, body, two=two))  # noqa: FBT003 -- see settle
+    return settle(True, _each(items, body, two=two))
 
 
 class Late:

@@ -8,7 +8,7 @@ The code holds names that are made here (``x1``, ``K3``) and ``repr`` of constan
 
 from typing import Any, NamedTuple
 
-from shipway.policy.cel import absorbing, operators, optionals, regexes, values
+from shipway.policy.cel import absorbing, lists, operators, optionals, regexes, values
 from shipway.policy.cel.environment import Environment
 from shipway.policy.cel.errors import CelError, CelSyntaxError
 from shipway.policy.cel.tree import (
@@ -36,19 +36,20 @@ MAX_PIECE = 25
 
 _COMPARE = {"<": "lt", "<=": "le", ">": "gt", ">=": "ge"}
 _ARITHMETIC = {"+": "add", "-": "sub", "*": "mul", "/": "div", "%": "mod"}
+_OPERATORS = (
+    *("truth", "negation", "eq", "ne", "lt", "le", "gt", "ge", "add", "sub", "mul", "div", "mod", "neg", "contains"),
+    *("index", "optional_index", "select", "optional_select", "has", "tick", "pairs"),
+)
 _HELPERS: dict[str, Any] = {
     "__builtins__": {},
     "all": all,
     "any": any,
     "sum": sum,
-    **{
-        name: getattr(operators, name)
-        for name in "truth negation eq ne lt le gt ge add sub mul div mod neg contains index optional_index".split()
-        + "select optional_select has tick pairs".split()
-    },
-    **{name: getattr(absorbing, name) for name in "conjunction disjunction every some Late resolve".split()},
-    **{name: getattr(optionals, name) for name in "optional_map list_with_optionals map_with_optionals".split()},
+    **{name: getattr(operators, name) for name in _OPERATORS},
+    **{name: getattr(absorbing, name) for name in ("conjunction", "disjunction", "every", "some", "Late", "resolve")},
+    **{name: getattr(optionals, name) for name in ("dig", "optional_map", "list_with_optionals", "map_with_optionals")},
     "make_map": values.make_map,
+    "sort_by": lists.sort_by,
 }
 
 
@@ -285,11 +286,26 @@ class Emitter:
         if self.strict and member and name in ("or", "orValue") and len(pieces) == 2:
             lazy = Piece(f"({pieces[0].code}, lambda: {pieces[1].code})", depth=1 + max(p.depth for p in pieces))
             return self.apply(self.constant(_lazily(call)), lazy, kind=overloads[0].kind)
+        if not self.strict and call in (optionals.or_value, optionals.or_value_leniently):
+            found = self.dug(args[0], pieces[1])
+            if found is not None:
+                return found
         if not self.strict and member and name in ("startsWith", "endsWith") and _is_plain_string(args[1]):
             code = f"{pieces[0].code}.{name.lower()}({pieces[1].code})"
             return Piece(code, "bool", pieces[0].depth)
         kinds = {overload.kind for overload in overloads}
         return self.apply(self.constant(call), *pieces, kind=kinds.pop() if len(kinds) == 1 else "dyn")
+
+    def dug(self, target: Node, default: Piece) -> Piece | None:
+        """``x.?a.?b.orValue(d)`` in one call, without optional values in between; None for other targets."""
+        fields: list[str] = []
+        while isinstance(target, Select) and target.optional:
+            fields.append(target.field)
+            target = target.operand
+        base = self.emit(target)
+        if not fields or base.kind == "optional":
+            return None
+        return self.apply("dig", base, default, *(Piece(repr(field)) for field in reversed(fields)))
 
     def target(self, node: Call) -> tuple[str, bool, tuple[Node, ...]]:
         """Name, whether it is a method, and all arguments. ``math.abs(x)`` is a function with a dotted name."""
@@ -350,10 +366,17 @@ class Emitter:
         else:
             loop = f"for {variables} in {source}" + (f" if {condition.code}" if condition else "")
             code = self.folded(node, body, locals_, loop)
-        kind = {"all": "bool", "exists": "bool", "exists_one": "bool", "map": "list", "filter": "list"}
+        kind = {
+            "all": "bool",
+            "exists": "bool",
+            "exists_one": "bool",
+            "map": "list",
+            "filter": "list",
+            "sortBy": "list",
+        }
         return Piece(code, kind.get(node.fold, "map"), 2 + max(parts))
 
-    def folded(self, node: Comprehension, body: Piece, locals_: list[str], loop: str) -> str:
+    def folded(self, node: Comprehension, body: Piece, locals_: list[str], loop: str) -> str:  # noqa: PLR0911 -- one a fold
         truth = self.bool_of(body).code if node.fold in ("all", "exists", "exists_one", "filter") else body.code
         match node.fold:
             case "all":
@@ -368,6 +391,8 @@ class Emitter:
                 return f"[{body.code} {loop}]"
             case "transformMap":
                 return f"make_map([({locals_[0]}, {body.code}) {loop}])"
+            case "sortBy":
+                return f"sort_by([({body.code}, {locals_[0]}) {loop}])"
         entry, item = self.fresh("x"), self.constant(_entries)
         return f"make_map([{entry} {loop} for {entry} in {item}({body.code})])"
 

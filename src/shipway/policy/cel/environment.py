@@ -12,9 +12,21 @@ from shipway.policy.cel.functions import Library, Overload, chosen
 from shipway.policy.cel.optionals import or_value_leniently
 from shipway.policy.cel.values import CelType
 
-TYPES = (
-    "bool int uint double string bytes list map null_type type optional_type google.protobuf.Timestamp google.protobuf.Duration"
-).split()
+TYPES = [
+    "bool",
+    "int",
+    "uint",
+    "double",
+    "string",
+    "bytes",
+    "list",
+    "map",
+    "null_type",
+    "type",
+    "optional_type",
+    "google.protobuf.Timestamp",
+    "google.protobuf.Duration",
+]
 
 
 class Environment:

@@ -1,7 +1,7 @@
 """Macros: calls whose arguments are not evaluated but rewritten. Called by ``parser`` while it reads a call.
 
 ``expand`` gives the node that the call stands for, or None when the call is an ordinary one. Macros of the specification,
-of the two-variable comprehensions, of bindings, of optional values, and of ``cel.block``.
+of the two-variable comprehensions, of bindings, of optional values, of ``sortBy``, and of ``cel.block``.
 """
 
 from typing import Any, Final
@@ -41,8 +41,18 @@ _FOLDS: Final[dict[tuple[str, int], Fold]] = {
     ("transformMap", 4): "transformMap",
     ("transformMapEntry", 3): "transformMapEntry",
     ("transformMapEntry", 4): "transformMapEntry",
+    ("sortBy", 2): "sortBy",
 }
-_ONE_VARIABLE = {("map", 2), ("map", 3), ("filter", 2), ("all", 2), ("exists", 2), ("exists_one", 2), ("existsOne", 2)}
+_ONE_VARIABLE = {
+    ("map", 2),
+    ("map", 3),
+    ("filter", 2),
+    ("all", 2),
+    ("exists", 2),
+    ("exists_one", 2),
+    ("existsOne", 2),
+    ("sortBy", 2),
+}
 
 
 def placed(line: int, column: int, *below: Node) -> dict[str, Any]:

@@ -45,6 +45,17 @@ def or_value_leniently(target: Value, default: Value) -> Value:
     return target.value if target.filled else default
 
 
+def dig(value: Value, default: Value, *fields: str) -> Value:
+    """``value.?a.?b.orValue(default)`` for plain maps; an error for anything else, which the strict form then looks at."""
+    for field in fields:
+        if type(value) is not dict:
+            no_overload("_?._", value)
+        if field not in value:
+            return default
+        value = value[field]
+    return value
+
+
 def or_else(target: Value, other: Value) -> Value:
     """``or(other)``."""
     if not isinstance(target, Optional):

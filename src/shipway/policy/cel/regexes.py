@@ -127,7 +127,7 @@ def _groups(pattern: str) -> Any:
     return made
 
 
-def _captured(match: Any) -> str | None:
+def _captured(match: Any) -> Any:
     return match.group(1 if match.re.groups else 0) if hasattr(match, "re") else match.group()
 
 

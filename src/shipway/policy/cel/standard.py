@@ -12,7 +12,10 @@ from shipway.policy.cel.values import CelType, Duration, Opaque, Timestamp, UInt
 
 _INTEGER = re.compile(r"[+-]?[0-9]+", re.ASCII)
 _DOUBLE = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
-_TRUE, _FALSE = frozenset("1 t T true TRUE True".split()), frozenset("0 f F false FALSE False".split())
+_TRUE, _FALSE = (
+    frozenset(["1", "t", "T", "true", "TRUE", "True"]),
+    frozenset(["0", "f", "F", "false", "FALSE", "False"]),
+)
 _INFINITIES = {"inf": math.inf, "+inf": math.inf, "-inf": -math.inf, "infinity": math.inf, "+infinity": math.inf,
                "-infinity": -math.inf, "nan": math.nan}  # fmt: skip
 
@@ -52,7 +55,7 @@ def to_int(value: Value) -> int:
     if isinstance(value, Timestamp):
         return value.nanos // 1_000_000_000
     if isinstance(value, Duration):
-        return int(math.trunc(value.nanos / 1_000_000_000))
+        return math.trunc(value.nanos / 1_000_000_000)
     if type(value) is float:
         # The bounds are excluded: they are not exact as doubles.
         if not -(2.0**63) < value < 2.0**63:

@@ -1,6 +1,6 @@
 """Timestamps and durations: reading them, and their parts."""
 
-import datetime
+import datetime as dt
 import re
 import zoneinfo
 from collections.abc import Callable
@@ -23,11 +23,12 @@ def timestamp(text: str) -> Timestamp:
     if found is None:
         raise CelError(f"cannot convert {text[:60]!r} to a timestamp: expected RFC 3339 such as 2026-01-31T23:59:59Z")
     *fields, fraction, zone = found.groups()
+    year, month, day, hour, minute, second = map(int, fields)
     try:
-        moment = datetime.datetime(*map(int, fields), tzinfo=datetime.UTC)  # type: ignore[arg-type, misc] -- six numbers
+        moment = dt.datetime(year, month, day, hour, minute, second, tzinfo=dt.UTC)
     except ValueError as problem:
         raise CelError(f"{text}: timestamp out of range: {problem}") from None
-    seconds = (moment - EPOCH) // datetime.timedelta(seconds=1) - _offset(zone)
+    seconds = (moment - EPOCH) // dt.timedelta(seconds=1) - _offset(zone)
     return Timestamp(seconds * NANOS + int((fraction or "").ljust(9, "0")))
 
 
@@ -60,13 +61,13 @@ def _bad_duration(text: str) -> CelError:
     return CelError(f"cannot convert {text[:60]!r} to a duration: expected numbers with units such as 1h30m or 1.5s")
 
 
-def zone_of(name: str) -> datetime.tzinfo:
+def zone_of(name: str) -> dt.tzinfo:
     """A time zone by its IANA name or as an offset: ``+02:00``."""
     found = _OFFSET.fullmatch(name)
     if found:
-        delta = datetime.timedelta(hours=int(found[2]), minutes=int(found[3]))
+        delta = dt.timedelta(hours=int(found[2]), minutes=int(found[3]))
         try:
-            return datetime.timezone(-delta if found[1] == "-" else delta)
+            return dt.timezone(-delta if found[1] == "-" else delta)
         except ValueError:
             raise CelError(f"unknown time zone {name!r}: an offset is less than a day") from None
     try:
@@ -75,17 +76,17 @@ def zone_of(name: str) -> datetime.tzinfo:
         raise CelError(f"unknown time zone {name[:60]!r}: expected an IANA name or an offset such as +02:00") from None
 
 
-def _getter(part: Callable[[datetime.datetime], int]) -> Callable[..., int]:
+def _getter(part: Callable[[dt.datetime], int]) -> Callable[..., int]:
     def get(moment: Timestamp, zone: str = "UTC") -> int:
         try:
-            return part(moment.datetime(datetime.UTC if zone == "UTC" else zone_of(zone)))
+            return part(moment.datetime(dt.UTC if zone == "UTC" else zone_of(zone)))
         except OverflowError:
             raise CelError(f"timestamp out of range in the time zone {zone}") from None
 
     return get
 
 
-_PARTS: dict[str, Callable[[datetime.datetime], int]] = {
+_PARTS: dict[str, Callable[[dt.datetime], int]] = {
     "getFullYear": lambda moment: moment.year,
     "getMonth": lambda moment: moment.month - 1,
     "getDate": lambda moment: moment.day,

@@ -7,7 +7,25 @@ from shipway.policy.cel.errors import CelSyntaxError
 from shipway.policy.cel.values import INT_MAX, UINT_MAX, UInt, Value
 
 RESERVED = frozenset(
-    "as break const continue else for function if import let loop package namespace return var void while".split()
+    [
+        "as",
+        "break",
+        "const",
+        "continue",
+        "else",
+        "for",
+        "function",
+        "if",
+        "import",
+        "let",
+        "loop",
+        "package",
+        "namespace",
+        "return",
+        "var",
+        "void",
+        "while",
+    ]
 )
 MAX_LENGTH = 100_000
 """Characters in an expression, as in Kubernetes' own limits on policies (its requests are bounded at about 3 MB)."""

@@ -118,7 +118,7 @@ class Message(Node, frozen=True):
     entries: tuple[Entry, ...]
 
 
-Fold = OneOf["all", "exists", "exists_one", "map", "filter", "transformMap", "transformMapEntry"]
+Fold = OneOf["all", "exists", "exists_one", "map", "filter", "transformMap", "transformMapEntry", "sortBy"]
 
 
 class Comprehension(Node, frozen=True):
@@ -150,7 +150,7 @@ class OptionalMap(Node, frozen=True):
     flat: bool
 
 
-def children(node: Node) -> tuple[Node, ...]:
+def children(node: Node) -> tuple[Node, ...]:  # noqa: PLR0911 -- one kind of node after the other
     """The nodes directly below, in source order."""
     match node:
         case Select() | Has() | Not():

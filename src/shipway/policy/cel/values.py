@@ -4,7 +4,7 @@
 is used as it is. What Python has no plain value for is here. Values are never changed after they are made.
 """
 
-import datetime
+import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -88,15 +88,15 @@ class Timestamp:
         """RFC 3339 in UTC."""
         seconds, rest = divmod(self.nanos, NANOS)
         fraction = f".{rest:09d}".rstrip("0") if rest else ""
-        moment = EPOCH + datetime.timedelta(seconds=seconds)
+        moment = EPOCH + dt.timedelta(seconds=seconds)
         return f"{moment.replace(tzinfo=None).isoformat()}{fraction}Z"
 
-    def datetime(self, zone: datetime.tzinfo = datetime.UTC) -> datetime.datetime:
+    def datetime(self, zone: dt.tzinfo = dt.UTC) -> dt.datetime:
         """The same moment with microseconds, in the zone."""
-        return (EPOCH + datetime.timedelta(microseconds=self.nanos // 1000)).astimezone(zone)
+        return (EPOCH + dt.timedelta(microseconds=self.nanos // 1000)).astimezone(zone)
 
 
-EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 class CelType:
@@ -144,11 +144,11 @@ class _BoolKey:
 
     __slots__ = ("value",)
 
-    def __init__(self, value: bool) -> None:  # noqa: FBT001 -- the value itself, not a switch
+    def __init__(self, value: bool) -> None:
         self.value = value
 
 
-_KEYS = (_BoolKey(False), _BoolKey(True))  # noqa: FBT003 -- see above
+_KEYS = (_BoolKey(False), _BoolKey(True))
 
 
 def _store(key: Value) -> Value:
@@ -186,11 +186,6 @@ class BoolMap(dict[Any, Any]):
         """The value of the key or the default."""
         return super().get(_store(key), default)
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, dict) and self.items() == list(other.items())
-
-    __hash__ = None  # type: ignore[assignment] -- as for dict
-
 
 def make_map(entries: Iterable[tuple[Value, Value]]) -> dict[Any, Any]:
     """A map of the entries; equal keys (1, 1u) and keys of other types are errors."""
@@ -226,16 +221,16 @@ _NAMES: dict[type, str] = {
 }
 
 
-def type_name(value: Value) -> str:
+def type_name(value: Value) -> str:  # noqa: PLR0911 -- one kind of value after the other
     """The CEL name of the value's type."""
     name = _NAMES.get(type(value))
     if name is not None:
         return name
     if isinstance(value, Opaque):
         return value.cel_type
-    if isinstance(value, datetime.date):
+    if isinstance(value, dt.date):
         return "google.protobuf.Timestamp"
-    if isinstance(value, datetime.timedelta):
+    if isinstance(value, dt.timedelta):
         return "google.protobuf.Duration"
     for base, name in ((bool, "bool"), (int, "int"), (float, "double"), (str, "string"), (bytes, "bytes")):
         if isinstance(value, base):
@@ -245,15 +240,17 @@ def type_name(value: Value) -> str:
     return "list" if isinstance(value, Sequence) else type(value).__name__
 
 
-def plain(value: Value) -> Value:
+def plain(value: Value) -> Value:  # noqa: PLR0911 -- one kind of value after the other
     """Data that YAML readers and callers make, as CEL values: dates become timestamps, tuples lists."""
-    if isinstance(value, datetime.datetime):
-        aware = value if value.tzinfo else value.replace(tzinfo=datetime.UTC)
-        return Timestamp((aware - EPOCH) // datetime.timedelta(microseconds=1) * 1000)
-    if isinstance(value, datetime.date):
-        return plain(datetime.datetime(value.year, value.month, value.day, tzinfo=datetime.UTC))
-    if isinstance(value, datetime.timedelta):
-        return Duration(value // datetime.timedelta(microseconds=1) * 1000)
+    if isinstance(value, (dict, list)):
+        return value
+    if isinstance(value, dt.datetime):
+        aware = value if value.tzinfo else value.replace(tzinfo=dt.UTC)
+        return Timestamp((aware - EPOCH) // dt.timedelta(microseconds=1) * 1000)
+    if isinstance(value, dt.date):
+        return plain(dt.datetime(value.year, value.month, value.day, tzinfo=dt.UTC))
+    if isinstance(value, dt.timedelta):
+        return Duration(value // dt.timedelta(microseconds=1) * 1000)
     if isinstance(value, Mapping):
         return dict(value)
     if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
