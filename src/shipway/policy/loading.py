@@ -9,8 +9,10 @@ from typing import Any
 
 import msgspec
 
+from shipway.model.errors import BadInput
 from shipway.model.problems import Problem
 from shipway.policy import native
+from shipway.policy.kyverno import loading as kyverno
 from shipway.policy.resources import group_version
 from shipway.policy.rules import CompiledRule, Document, Object
 
@@ -24,21 +26,18 @@ class Loaded(msgspec.Struct, frozen=True):
     """Objects that are no policies: parameters, or what was put beside them by mistake."""
 
 
-UNSUPPORTED: Mapping[str, str] = {
-    "MutatingAdmissionPolicy": "changes objects, and policies here only judge them",
-    "MutatingAdmissionPolicyBinding": "changes objects, and policies here only judge them",
-    "MutatingPolicy": "changes objects, and policies here only judge them",
-    "NamespacedMutatingPolicy": "changes objects, and policies here only judge them",
-    "GeneratingPolicy": "makes objects, and policies here only judge them",
-    "DeletingPolicy": "deletes objects, and policies here only judge them",
-    "NamespacedDeletingPolicy": "deletes objects, and policies here only judge them",
-    "CleanupPolicy": "deletes objects, and policies here only judge them",
-    "ClusterCleanupPolicy": "deletes objects, and policies here only judge them",
-    "ImageValidatingPolicy": "asks image registries, and policies here see only what is given to them",
-    "Assign": "changes objects, and policies here only judge them",
-    "AssignMetadata": "changes objects, and policies here only judge them",
-    "ModifySet": "changes objects, and policies here only judge them",
-}
+_JUDGES = "changes objects, and policies here only judge them"
+UNSUPPORTED: Mapping[str, str] = dict.fromkeys(
+    (
+        "MutatingAdmissionPolicy",
+        "MutatingAdmissionPolicyBinding",
+        "Assign",
+        "AssignMetadata",
+        "AssignImage",
+        "ModifySet",
+    ),
+    _JUDGES,
+)
 """Kinds of policy that are refused, and why."""
 
 
@@ -53,9 +52,25 @@ def load(documents: Sequence[Document], modules: Mapping[str, str] | None = None
     found, wrong = native.load(groups.get(native.POLICY, ()), groups.get(native.BINDING, ()), others)
     rules += found
     problems += wrong
+    rules += _kyverno(groups, problems)
     del modules
     problems += _repeated(rules)
     return Loaded(tuple(rules), tuple(problems), others)
+
+
+def _kyverno(groups: Mapping[str, Sequence[Document]], problems: list[Problem]) -> list[CompiledRule]:
+    rules: list[CompiledRule] = []
+    exempt = [one.data for one in groups.get("kyverno exception", ())]
+    for document in groups.get("kyverno", ()):
+        try:
+            rules += kyverno.load(document.data, document.locate, exempt)
+        except BadInput as error:
+            problems += [_in(document, one) for one in error.problems]
+    return rules
+
+
+def _in(document: Document, problem: Problem) -> Problem:
+    return problem if problem.file else msgspec.structs.replace(problem, file=document.file)
 
 
 def family(data: Object) -> str:
@@ -64,6 +79,10 @@ def family(data: Object) -> str:
     kind = str(data.get("kind", ""))
     if group == native.GROUP and kind in (native.POLICY, native.BINDING):
         return kind
+    if kyverno.is_policy(data):
+        return "kyverno"
+    if kyverno.is_exception(data):
+        return "kyverno exception"
     if kind in UNSUPPORTED and group.endswith(("k8s.io", "kyverno.io", "gatekeeper.sh")):
         return "unsupported"
     return ""

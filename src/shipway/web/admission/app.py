@@ -61,7 +61,12 @@ class Policies:
 
 
 def create_app(
-    read: Callable[[], Evaluator], stamp: Callable[[], object], *, worker: str = "", every: float = 2.0, scan: Scan | None = None
+    read: Callable[[], Evaluator],
+    stamp: Callable[[], object],
+    *,
+    worker: str = "",
+    every: float = 2.0,
+    scan: Scan | None = None,
 ) -> Starlette:
     """The application. ``read`` makes an evaluator of the policies as they are; ``stamp`` changes when they do;
     ``scan`` finds secrets in objects.
