@@ -16,7 +16,7 @@ import msgspec
 
 from shipway.cli.home import socket_path
 from shipway.engine.views import ApplicationView, ControllerView, Deployment, FieldView, LogFile, RolloutView
-from shipway.model.errors import BadInput, ControllerUnreachable, ShipwayError
+from shipway.model.errors import BadInput, ControllerUnreachable, Denied, ShipwayError
 from shipway.model.problems import Problem
 
 T = TypeVar("T")
@@ -214,6 +214,8 @@ def _reported(answer: httpx.Response) -> ShipwayError:
         return ShipwayError(f"the controller answered {answer.status_code} {answer.reason_phrase}")
     if error.code == BadInput.code:
         return BadInput(error.message, problems=error.problems, hint=error.hint)
+    if error.code == Denied.code:
+        return Denied(error.message, problems=error.problems, hint=error.hint)
     return _named(error.code)(error.message, hint=error.hint)
 
 

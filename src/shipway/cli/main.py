@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from shipway.cli import applications, controller, demo, documents, failing, journals, past, rollouts
+from shipway.cli import applications, controller, demo, documents, failing, journals, past, policy, rollouts
 
 # Without rich's markup typer prints plain help: 80 columns, no colours to suppress, and 90 ms sooner.
 app = typer.Typer(
@@ -33,6 +33,13 @@ journal = typer.Typer(
     rich_markup_mode=None,
 )
 
+policies = typer.Typer(
+    name="policy",
+    help="Judge objects and Applications by policies.\n\nExample: shipway policy check deploy/",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
 
 def _add(group: typer.Typer, *verbs: Callable[..., None]) -> None:
     for verb in verbs:
@@ -43,11 +50,14 @@ def _add(group: typer.Typer, *verbs: Callable[..., None]) -> None:
 _add(app, documents.init, documents.validate, controller.up, controller.down)
 _add(app, applications.deploy, applications.status, applications.undo, applications.logs, applications.explain)
 app.add_typer(rollout)
+app.add_typer(policies)
 _add(app, past.history, past.replay, past.report)
 app.add_typer(journal)
 _add(app, demo.demo, documents.schema)
 _add(rollout, rollouts.list_, rollouts.show, rollouts.watch)
 _add(rollout, rollouts.pause, rollouts.resume, rollouts.promote, rollouts.abort, rollouts.retry)
+policies.command("test")(policy.run_tests)
+_add(policies, policy.check, policy.list_, policy.explain, policy.serve)
 _add(journal, journals.check, journals.repair)
 
 

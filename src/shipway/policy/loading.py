@@ -1,0 +1,108 @@
+"""Policy documents of every kind to rules: the one way in. Called by ``cli``, ``web.admission`` and ``testing``.
+
+What a document is shows in its apiVersion and kind alone. Whatever cannot be used is a problem that names the feature and
+the line; a set with problems must not be enforced as if it were whole, so callers refuse it.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from shipway.model.errors import BadInput
+from shipway.model.problems import Problem
+from shipway.policy import native
+from shipway.policy.kyverno import loading as kyverno
+from shipway.policy.resources import group_version
+from shipway.policy.rules import CompiledRule, Document, Object
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """What a set of policy files holds."""
+
+    rules: tuple[CompiledRule, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    others: tuple[Object, ...] = ()
+    """Objects that are no policies: parameters, or what was put beside them by mistake."""
+
+
+_JUDGES = "changes objects, and policies here only judge them"
+UNSUPPORTED: Mapping[str, str] = dict.fromkeys(
+    (
+        "MutatingAdmissionPolicy",
+        "MutatingAdmissionPolicyBinding",
+        "Assign",
+        "AssignMetadata",
+        "AssignImage",
+        "ModifySet",
+    ),
+    _JUDGES,
+)
+"""Kinds of policy that are refused, and why."""
+
+
+def load(documents: Sequence[Document], modules: Mapping[str, str] | None = None) -> Loaded:
+    """The rules of these documents. ``modules`` are Rego files, text by file name. Never raises for what they hold."""
+    groups: dict[str, list[Document]] = {}
+    for document in documents:
+        groups.setdefault(family(document.data), []).append(document)
+    problems = [_refused(one) for one in groups.pop("unsupported", ())]
+    others = tuple(one.data for one in groups.pop("", ()))
+    rules: list[CompiledRule] = []
+    found, wrong = native.load(groups.get(native.POLICY, ()), groups.get(native.BINDING, ()), others)
+    rules += found
+    problems += wrong
+    rules += _kyverno(groups, problems)
+    del modules
+    problems += _repeated(rules)
+    return Loaded(tuple(rules), tuple(problems), others)
+
+
+def _kyverno(groups: Mapping[str, Sequence[Document]], problems: list[Problem]) -> list[CompiledRule]:
+    rules: list[CompiledRule] = []
+    exempt = [one.data for one in groups.get("kyverno exception", ())]
+    for document in groups.get("kyverno", ()):
+        try:
+            rules += kyverno.load(document.data, document.locate, exempt)
+        except BadInput as error:
+            problems += [_in(document, one) for one in error.problems]
+    return rules
+
+
+def _in(document: Document, problem: Problem) -> Problem:
+    return problem if problem.file else msgspec.structs.replace(problem, file=document.file)
+
+
+def family(data: Object) -> str:
+    """Which loader a document is for; ``unsupported`` for policies that are refused, empty for what is no policy."""
+    group, _ = group_version(data)
+    kind = str(data.get("kind", ""))
+    if group == native.GROUP and kind in (native.POLICY, native.BINDING):
+        return kind
+    if kyverno.is_policy(data):
+        return "kyverno"
+    if kyverno.is_exception(data):
+        return "kyverno exception"
+    if kind in UNSUPPORTED and group.endswith(("k8s.io", "kyverno.io", "gatekeeper.sh")):
+        return "unsupported"
+    return ""
+
+
+def _refused(document: Document) -> Problem:
+    kind = str(document.data.get("kind"))
+    place = document.locate(("kind",))
+    message = f"{kind} is not supported: it {UNSUPPORTED[kind]}"
+    return Problem(place.file or document.file, place.line, place.column, "kind", "unsupported", message)
+
+
+def _repeated(rules: Sequence[CompiledRule]) -> list[Problem]:
+    """Two rules of one id: findings, exceptions and enforcement could not tell them apart."""
+    first: dict[tuple[str, str], CompiledRule] = {}
+    found: list[Problem] = []
+    for rule in rules:
+        earlier = first.setdefault((rule.id, rule.engine), rule)
+        if earlier is not rule:
+            where: Any = earlier.place
+            message = f"`{rule.id}` is already defined in {where.file}:{where.line}; rename or remove one of the two"
+            found.append(Problem(rule.place.file, rule.place.line, rule.place.column, "", "duplicate", message))
+    return found
