@@ -161,7 +161,7 @@ class Parser:
             return [Scalar(value=name, place=place)], None, []
         if isinstance(term, Call):
             parts: list[Term] = [Scalar(value=part, place=place) for part in term.name.split(".")]
-            return parts, term.args, [True] * (len(parts) - 1)
+            return parts, term.args or None, [True] * (len(parts) - 1)
         if not isinstance(term, Ref) or not isinstance(term.head, Var):
             c.fail("this cannot be the head of a rule", place)
         return [Scalar(value=name, place=place), *term.parts], None, term.dots

@@ -252,12 +252,15 @@ class Scopes:
         self.leave()
         return made
 
-    def _call(self, term: Call) -> Call:
+    def _call(self, term: Call) -> Term:
         args = [self.term(arg) for arg in term.args]
         first, *rest = term.name.split(".")
         path = None if self.scope.look(first, implicit=False) is not None else self._global(first)
         name = ".".join([*(path or [first]), *rest])
         group = self.index.function(name.split(".")[1:]) if name.startswith("data.") else None
+        if not args and group is None and name.startswith("data."):  # version 0: `f() = x` is a rule like any other
+            parts: list[Term] = [Scalar(value=part, place=term.place) for part in name.split(".")[1:]]
+            return Ref(head=Var(name="data", place=term.place), parts=parts, place=term.place)
         return Call(name=name, args=args, rule=group, place=term.place)
 
 
