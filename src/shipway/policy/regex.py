@@ -17,28 +17,16 @@ MOST_REPEATS: Final = 1_000
 """RE2's own limit for ``{n}``."""
 
 
-class Match(Protocol):
-    """What is used of a match."""
-
-    def group(self, number: int = 0, /) -> Any: ...  # noqa: ANN401, D102 - str or None
-    def groups(self) -> tuple[Any, ...]: ...  # noqa: D102
-    def span(self, number: int = 0, /) -> tuple[int, int]: ...  # noqa: D102
-    def start(self, number: int = 0, /) -> int: ...  # noqa: D102
-    def end(self, number: int = 0, /) -> int: ...  # noqa: D102
-    @property
-    def lastindex(self) -> int | None: ...  # noqa: D102
-
-
 class Pattern(Protocol):
-    """What is used of a compiled pattern; ``re.Pattern`` and re2's have it."""
+    """What is used of a compiled pattern; ``re.Pattern`` and re2's have it, with matches like ``re.Match``."""
 
     @property
-    def groups(self) -> int: ...  # noqa: D102
-    def search(self, text: str, /) -> Match | None: ...  # noqa: D102
-    def fullmatch(self, text: str, /) -> Match | None: ...  # noqa: D102
-    def finditer(self, text: str, /) -> Iterator[Match]: ...  # noqa: D102
+    def groups(self) -> int: ...
+    def search(self, text: str, /) -> Any: ...
+    def fullmatch(self, text: str, /) -> Any: ...
+    def finditer(self, text: str, /) -> Iterator[Any]: ...
     @property
-    def groupindex(self) -> Any: ...  # noqa: ANN401, D102
+    def groupindex(self) -> Any: ...
 
 
 @lru_cache(maxsize=1024)

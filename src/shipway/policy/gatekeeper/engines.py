@@ -166,7 +166,9 @@ class Native:
         message_expression = self._compiled(said, (*path, "messageExpression")) if said else None
         if expression is None:
             return None
-        return _Validation(expression, str(one["expression"]).strip(), str(one.get("message", "")).strip(), message_expression)
+        return _Validation(
+            expression, str(one["expression"]).strip(), str(one.get("message", "")).strip(), message_expression
+        )
 
     def judge(self, request: Request, parameters: Mapping[str, Any]) -> Sequence[Outcome]:
         """Outcomes of all validations."""
@@ -210,7 +212,7 @@ class Native:
         return one.message or f"failed expression: {one.source}"
 
 
-def defaulted(schema: Mapping[str, Any], value: object) -> Any:  # noqa: ANN401 - JSON data
+def defaulted(schema: Mapping[str, Any], value: object) -> Any:
     """The value with the schema's defaults where it says nothing."""
     if not isinstance(value, dict):
         items = schema.get("items")

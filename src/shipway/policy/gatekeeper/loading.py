@@ -12,7 +12,8 @@ import msgspec
 
 from shipway.model.problems import Problem
 from shipway.policy.gatekeeper.engines import Engine, Judge, defaulted, judges
-from shipway.policy.gatekeeper.matching import matches, problems as match_problems
+from shipway.policy.gatekeeper.matching import matches
+from shipway.policy.gatekeeper.matching import problems as match_problems
 from shipway.policy.gatekeeper.reviews import Reviews
 from shipway.policy.metadata import described
 from shipway.policy.rego.values import plain
@@ -66,7 +67,9 @@ def load(
         if kind in known:
             rules += _rule(known[kind], document, engine, problems)
         elif kind not in broken:
-            problems.append(_problem(document, ("kind",), "unknown-template", f"there is no ConstraintTemplate for `{kind}`"))
+            problems.append(
+                _problem(document, ("kind",), "unknown-template", f"there is no ConstraintTemplate for `{kind}`")
+            )
     return rules, problems
 
 
@@ -85,7 +88,11 @@ def _template(document: Document, reviews: Reviews, problems: list[Problem]) -> 
     crd = _map(_map(spec.get("crd")).get("spec"))
     kind = str(_map(crd.get("names")).get("kind", ""))
     if not kind:
-        problems.append(_problem(document, ("spec", "crd", "spec", "names", "kind"), "missing", "expected the kind of its constraints"))
+        problems.append(
+            _problem(
+                document, ("spec", "crd", "spec", "names", "kind"), "missing", "expected the kind of its constraints"
+            )
+        )
     elif name(document.data) != kind.lower():
         message = f"the name must be the kind in lower case: `{kind.lower()}`"
         problems.append(_problem(document, ("metadata", "name"), "bad-name", message))
@@ -103,7 +110,7 @@ def _template(document: Document, reviews: Reviews, problems: list[Problem]) -> 
     return Template(kind, found, schema, document)
 
 
-def plain_schema(schema: Any) -> Any:  # noqa: ANN401 - JSON data
+def plain_schema(schema: Any) -> Any:
     """OpenAPI's schema as JSON Schema: ``nullable`` as a type, without ``x-kubernetes-*`` and empty formats."""
     if isinstance(schema, list):
         return [plain_schema(one) for one in schema]
@@ -124,12 +131,16 @@ def _rule(template: Template, document: Document, engine: Engine | None, problem
     found: list[Problem] = []
     parameters = _parameters(template, document, spec, found)
     match = _map(spec.get("match"))
-    found += [_problem(document, ("spec", "match", field), "bad-match", message) for field, message in match_problems(match)]
+    found += [
+        _problem(document, ("spec", "match", field), "bad-match", message) for field, message in match_problems(match)
+    ]
     action = _action(document, spec, found)
     problems += found
     if found:
         return []
-    used: Engine = engine if engine in template.judges else next(one for one in ("cel", "rego") if one in template.judges)  # type: ignore[assignment]  # one of two words
+    used: Engine = "cel" if "cel" in template.judges else "rego"
+    if engine is not None and engine in template.judges:
+        used = engine
     about = described(template.document)
     title = name(document.data)
     return [
@@ -146,10 +157,12 @@ def _place(document: Document) -> Place:
     return place if place.file else Place(document.file, place.line, place.column)
 
 
-def _parameters(template: Template, document: Document, spec: Mapping[str, Any], found: list[Problem]) -> Mapping[str, Any]:
+def _parameters(
+    template: Template, document: Document, spec: Mapping[str, Any], found: list[Problem]
+) -> Mapping[str, Any]:
     """``spec.parameters``, checked against the template's schema, with its defaults."""
     parameters = plain(spec.get("parameters") or {})
-    validator = jsonschema_rs.validator_for(template.schema)
+    validator = jsonschema_rs.validator_for(dict(template.schema))
     for error in validator.iter_errors(parameters):
         path: Path = ("spec", "parameters", *error.instance_path)
         found.append(_problem(document, path, "bad-parameter", error.message))
@@ -160,7 +173,14 @@ def _action(document: Document, spec: Mapping[str, Any], found: list[Problem]) -
     written = str(spec.get("enforcementAction", "deny"))
     if written != "scoped":
         if written not in ACTIONS:
-            found.append(_problem(document, ("spec", "enforcementAction"), "bad-action", f"expected scoped or one of {', '.join(ACTIONS)}"))
+            found.append(
+                _problem(
+                    document,
+                    ("spec", "enforcementAction"),
+                    "bad-action",
+                    f"expected scoped or one of {', '.join(ACTIONS)}",
+                )
+            )
         return ACTIONS.get(written, "deny")
     actions: list[Action] = []
     for number, one in enumerate(spec.get("scopedEnforcementActions") or ()):
@@ -178,7 +198,9 @@ def _kinds(match: Mapping[str, Any]) -> frozenset[str] | None:
     return frozenset(found) if found and "*" not in found else None
 
 
-def _evaluating(judge: Judge, match: Mapping[str, Any], parameters: Mapping[str, Any]) -> Callable[[Request], Sequence[Outcome]]:
+def _evaluating(
+    judge: Judge, match: Mapping[str, Any], parameters: Mapping[str, Any]
+) -> Callable[[Request], Sequence[Outcome]]:
     def evaluate(request: Request) -> Sequence[Outcome]:
         if not matches(match, request):
             return ()

@@ -34,7 +34,8 @@ def matches(match: Mapping[str, Any], request: Request) -> bool:
 def _kinds(kinds: Sequence[Mapping[str, Any]] | None, subject: Object) -> bool:
     group, _ = group_version(subject)
     return not kinds or any(
-        _listed(one.get("apiGroups"), group) and _listed(one.get("kinds"), str(subject.get("kind", ""))) for one in kinds
+        _listed(one.get("apiGroups"), group) and _listed(one.get("kinds"), str(subject.get("kind", "")))
+        for one in kinds
     )
 
 
@@ -96,7 +97,11 @@ def _namespace_labels(selector: Mapping[str, Any] | None, request: Request) -> b
 
 def problems(match: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Fields of a ``match`` that cannot be used, each with a sentence."""
-    found = [(name, f"`{name}` is not supported; known are {', '.join(sorted(FIELDS))}") for name in match if name not in FIELDS]
+    found = [
+        (name, f"`{name}` is not supported; known are {', '.join(sorted(FIELDS))}")
+        for name in match
+        if name not in FIELDS
+    ]
     if match.get("scope", "*") not in ("*", "Cluster", "Namespaced"):
         found.append(("scope", "expected `*`, `Cluster` or `Namespaced`"))
     for name in ("kinds", "namespaces", "excludedNamespaces"):
@@ -104,7 +109,9 @@ def problems(match: Mapping[str, Any]) -> list[tuple[str, str]]:
         value = match.get(name)
         if value is not None and not (isinstance(value, list) and all(isinstance(one, wanted) for one in value)):
             found.append((name, f"expected a list of {'maps' if name == 'kinds' else 'names'}"))
-    for name in ("labelSelector", "namespaceSelector"):
-        if not isinstance(match.get(name, {}), Mapping | None):
-            found.append((name, "expected a label selector"))
+    found += [
+        (name, "expected a label selector")
+        for name in ("labelSelector", "namespaceSelector")
+        if not isinstance(match.get(name, {}), Mapping | None)
+    ]
     return found

@@ -35,7 +35,11 @@ def review(request: Request) -> Plain:
     if request.namespace_object is not None:
         found["_unstable"] = {"namespace": request.namespace_object}
         found["namespaceObject"] = request.namespace_object
-    given = {key: value for key, value in request.admission.items() if value is not None and key not in ("object", "oldObject")}
+    given = {
+        key: value
+        for key, value in request.admission.items()
+        if value is not None and key not in ("object", "oldObject")
+    }
     return plain({**found, **given})  # type: ignore[no-any-return]  # a mapping gives a dict
 
 

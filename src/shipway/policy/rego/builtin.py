@@ -57,7 +57,7 @@ class Library:
     def __init__(self) -> None:
         self.builtins: dict[str, Builtin] = {}
 
-    def add(self, name: str, signature: str, **options: Any) -> Callable[[Callable[..., Value]], Callable[..., Value]]:  # noqa: ANN401 - the flags of Builtin
+    def add(self, name: str, signature: str, **options: Any) -> Callable[[Callable[..., Value]], Callable[..., Value]]:
         """Decorator that declares a builtin function."""
 
         def declare(function: Callable[..., Value]) -> Callable[..., Value]:

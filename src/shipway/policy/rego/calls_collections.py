@@ -30,11 +30,22 @@ def simple(name: str, signature: str, function: Callable[..., Value]) -> None:
 
 simple("array.concat", "aa", lambda left, right: left + right)
 simple("array.reverse", "a", lambda values: values[::-1])
-simple("array.flatten", "a", lambda values: [one for item in values for one in (item if type(item) is list else [item])])
-simple("array.slice", "ann", lambda values, start, stop: values[max(integer(start, "operand 2"), 0) : max(integer(stop, "operand 3"), 0)])
-simple("internal.member_2", "**", lambda value, values: any(equal(value, item) for item in _elements(values)) if type(values) is not Set else value in values)
+simple(
+    "array.flatten", "a", lambda values: [one for item in values for one in (item if type(item) is list else [item])]
+)
+simple(
+    "array.slice",
+    "ann",
+    lambda values, start, stop: values[max(integer(start, "operand 2"), 0) : max(integer(stop, "operand 3"), 0)],
+)
+simple(
+    "internal.member_2",
+    "**",
+    lambda value, values: (
+        any(equal(value, item) for item in _elements(values)) if type(values) is not Set else value in values
+    ),
+)
 simple("object.keys", "o", lambda value: Set(value_of(key) for key in value))
-simple("object.union", "oo", lambda left, right: _union(left, right))
 
 
 @add("internal.member_3", "***")
@@ -49,7 +60,7 @@ def member_with_key(key: Value, value: Value, values: Value) -> bool:
 def _elements(values: Value) -> Iterable[Value]:
     if type(values) is dict:
         return values.values()
-    return values if type(values) in COLLECTIONS else ()  # type: ignore[no-any-return]  # list or Set
+    return values if type(values) in COLLECTIONS else ()
 
 
 def _sets(values: Value, name: str) -> list[Set]:
@@ -77,10 +88,7 @@ def object_get(value: Value, key: Value, default: Value) -> Value:
     """An entry, or with an array of keys one further down; the default when it is missing."""
     if type(value) is not dict:
         raise OperandError(f"object.get: operand 1 must be object but got {NAMES[type(value)]}")
-    if type(key) is list:
-        found = dig(value, key) if key else value
-    else:
-        found = value.get(key_of(key), UNDEFINED)
+    found = dig(value, key) if type(key) is list else value.get(key_of(key), UNDEFINED)
     return default if found is UNDEFINED else found
 
 
@@ -91,6 +99,9 @@ def _union(left: Value, right: Value) -> Value:
     for key, value in right.items():
         found[key] = _union(found[key], value) if key in found else value
     return found
+
+
+simple("object.union", "oo", _union)
 
 
 @add("object.union_n", "a")
@@ -373,9 +384,7 @@ def reachable_paths(spend: Callable[[int], None], graph: Value, initial: Value) 
         spend(len(path))
         below = _neighbours(graph, path[-1]) or []
         open_ones = [one for one in below if key_of(one) in graph and not any(equal(one, seen) for seen in path)]
-        known = [one for one in below if key_of(one) in graph]
         if not below or len(open_ones) < len(below):
             found.add(path)
-        del known
         waiting.extend([*path, one] for one in open_ones)
     return found

@@ -53,12 +53,7 @@ simple("base64url.encode_no_pad", "s", lambda text: _encoded(text, url=True).rst
 simple("base64url.decode", "s", lambda text: _decoded(text, url=True))
 simple("hex.encode", "s", lambda text: text.encode().hex())
 simple("urlquery.encode", "s", quote_plus)
-simple("urlquery.decode", "s", lambda text: unquote_plus(text))
-simple("json.marshal", "*", lambda value: dumped(value))
-simple("json.is_valid", "*", lambda text: type(text) is str and _is_valid(loaded, text))
-simple("yaml.is_valid", "*", lambda text: type(text) is str and _is_valid(yaml_loaded, text))
-simple("json.unmarshal", "s", lambda text: loaded(text))
-simple("yaml.unmarshal", "s", lambda text: yaml_loaded(text))
+simple("urlquery.decode", "s", unquote_plus)
 
 
 @add("hex.decode", "s")
@@ -122,6 +117,13 @@ def yaml_loaded(text: str) -> Value:
         raise BuiltinError("invalid YAML") from error
 
 
+simple("json.marshal", "*", dumped)
+simple("json.unmarshal", "s", loaded)
+simple("json.is_valid", "*", lambda text: type(text) is str and _is_valid(loaded, text))
+simple("yaml.unmarshal", "s", yaml_loaded)
+simple("yaml.is_valid", "*", lambda text: type(text) is str and _is_valid(yaml_loaded, text))
+
+
 @add("yaml.marshal", "*")
 def yaml_marshal(value: Value) -> str:
     """YAML in block style, keys in order."""
@@ -151,7 +153,7 @@ simple("crypto.hmac.equal", "ss", lambda left, right: left == right)
 for algorithm in ("md5", "sha1", "sha256", "sha512"):
     simple(
         f"crypto.hmac.{algorithm}", "ss",
-        lambda text, key, name=algorithm: hmac.new(key.encode(), text.encode(), name).hexdigest(),  # type: ignore[misc]  # bound early
+        lambda text, key, name=algorithm: hmac.new(key.encode(), text.encode(), name).hexdigest(),
     )  # fmt: skip
 
 
@@ -161,7 +163,7 @@ def jwt_decode(token: str) -> Value:
     parts = token.split(".")
     if len(parts) != 3:
         raise BuiltinError("encoded JWT must have exactly three sections")
-    header, payload = (loaded(_decoded(part, url=True)) for part in parts[:2])
+    header, payload = _sections(parts)
     if not isinstance(header, dict) or not isinstance(payload, dict):
         raise BuiltinError("JWT header and payload must be objects")
     padded = parts[2] + "=" * (-len(parts[2]) % 4)
@@ -170,6 +172,19 @@ def jwt_decode(token: str) -> Value:
     except ValueError as error:
         raise BuiltinError("JWT signature had invalid encoding") from error
     return [header, payload, signature]
+
+
+def _sections(parts: list[str]) -> tuple[Value, Value]:
+    """Header and payload; a payload that is a token itself is decoded in turn."""
+    header = loaded(_decoded(parts[0], url=True))
+    if isinstance(header, dict) and "enc" in header:
+        raise BuiltinError("JWT is a JWE object, which is not supported")
+    text = _decoded(parts[1], url=True)
+    if isinstance(header, dict) and str(header.get("cty", "")).upper() == "JWT":
+        inner = text.strip('"').split(".")
+        if len(inner) == 3:
+            return _sections(inner)
+    return header, loaded(text)
 
 
 @add("uuid.parse", "s")
@@ -198,7 +213,9 @@ def _mac(first: int) -> str:
 
 
 def _variant(found: uuid.UUID) -> str:
-    return {uuid.RFC_4122: "RFC4122", uuid.RESERVED_NCS: "Reserved", uuid.RESERVED_MICROSOFT: "Microsoft"}.get(found.variant, "Future")
+    return {uuid.RFC_4122: "RFC4122", uuid.RESERVED_NCS: "Reserved", uuid.RESERVED_MICROSOFT: "Microsoft"}.get(
+        found.variant, "Future"
+    )
 
 
 _SEMVER: Final = re.compile(

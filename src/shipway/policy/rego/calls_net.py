@@ -17,9 +17,9 @@ LARGEST: Final = 1 << 20
 
 def network(text: str, *, address: bool = True) -> Network:
     """A network, or a single address where that is allowed."""
+    if "/" not in text and not address:
+        raise BuiltinError(f"invalid CIDR address: {text}")
     try:
-        if "/" not in text and not address:
-            raise ValueError("no prefix")
         return ipaddress.ip_network(text, strict=False)
     except ValueError as error:
         raise BuiltinError(f"not a valid textual representation of an IP address or CIDR: {text}") from error
@@ -64,10 +64,19 @@ def cidr_expand(spend: Callable[[int], None], text: str) -> Set:
     return Set(str(address) for address in found)
 
 
+def _classful(text: str) -> Network:
+    """A network; an IPv4 address without a prefix stands for the network of its class, as in OPA."""
+    found = network(text)
+    if "/" in text or found.version == 6:
+        return found
+    first = int(text.split(".", 1)[0])
+    return network(f"{text}/{8 if first < 128 else 16 if first < 192 else 24}")
+
+
 @add("net.cidr_merge", "c")
 def cidr_merge(values: Value) -> Set:
     """The fewest networks that cover the same addresses."""
-    found = [network(text, address=True) for text in strings(values, "operand 1")]
+    found = [_classful(text) for text in strings(values, "operand 1")]
     merged: list[Network] = []
     for version in (4, 6):
         merged += ipaddress.collapse_addresses([one for one in found if one.version == version])  # type: ignore[type-var]  # one version at a time

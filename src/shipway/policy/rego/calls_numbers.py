@@ -104,7 +104,7 @@ simple("all", "c", lambda values: all(value is True for value in values))
 simple("any", "c", lambda values: any(value is True for value in values))
 simple("type_name", "*", lambda value: NAMES[type(value)])
 for kind in ("number", "string", "boolean", "array", "object", "set", "null"):
-    simple(f"is_{kind}", "*", lambda value, kind=kind: NAMES[type(value)] == kind)  # type: ignore[misc]  # bound early
+    simple(f"is_{kind}", "*", lambda value, kind=kind: NAMES[type(value)] == kind)
 
 
 @add("max", "c")
@@ -129,7 +129,9 @@ def _numbers(values: Value, name: str) -> list[Value]:
     found = list(values)
     for value in found:
         if type(value) not in NUMBERS:
-            raise OperandError(f"{name}: operand 1 must be array of numbers but got array containing {NAMES[type(value)]}")
+            raise OperandError(
+                f"{name}: operand 1 must be array of numbers but got array containing {NAMES[type(value)]}"
+            )
     return found
 
 
@@ -137,7 +139,11 @@ def _numbers(values: Value, name: str) -> list[Value]:
 def total(values: Value) -> Value:
     """Of numbers."""
     found = _numbers(values, "sum")
-    return _sized(sum(found)) if all(type(value) is int for value in found) else rounded(sum(map(exact, found), Fraction(0)))
+    return (
+        _sized(sum(found))
+        if all(type(value) is int for value in found)
+        else rounded(sum(map(exact, found), Fraction(0)))
+    )
 
 
 @add("product", "c")
@@ -179,7 +185,9 @@ def to_number(value: Value) -> Value:
     if type(value) in NUMBERS:
         return value
     if type(value) is not str:
-        raise OperandError(f"to_number: operand 1 must be one of {{boolean, null, number, string}} but got {NAMES[type(value)]}")
+        raise OperandError(
+            f"to_number: operand 1 must be one of {{boolean, null, number, string}} but got {NAMES[type(value)]}"
+        )
     if not re.fullmatch(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", value) or len(value) > 4000:
         raise BuiltinError(f"invalid syntax: {value[:40]!r}")
     try:
@@ -209,7 +217,7 @@ def _shift(right: int) -> int:
 _bits("bits.lsh", lambda left, right: left << _shift(right))
 _bits("bits.rsh", lambda left, right: left >> _shift(right))
 
-DECIMAL_UNITS: Final = {"": 1, "m": Fraction(1, 1000), "k": 10**3, "K": 10**3, "M": 10**6, "g": 10**9, "G": 10**9,
+DECIMAL_UNITS: Final[dict[str, int | Fraction]] = {"": 1, "m": Fraction(1, 1000), "k": 10**3, "K": 10**3, "M": 10**6, "g": 10**9, "G": 10**9,
     "t": 10**12, "T": 10**12, "p": 10**15, "P": 10**15, "e": 10**18, "E": 10**18}  # fmt: skip
 BINARY_UNITS: Final = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40, "pi": 2**50, "ei": 2**60}
 _QUANTITY: Final = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)([A-Za-z]*)")
@@ -221,7 +229,9 @@ def _quantity(value: str) -> tuple[Fraction, str]:
         raise BuiltinError("spaces not allowed in resource strings")
     match = _QUANTITY.fullmatch(cleaned)
     if not match:
-        raise BuiltinError("no amount provided" if not re.match(r"[+-.]?\d", cleaned) else "could not parse amount to a number")
+        raise BuiltinError(
+            "no amount provided" if not re.match(r"[+-.]?\d", cleaned) else "could not parse amount to a number"
+        )
     try:
         return Fraction(Decimal(match.group(1))), match.group(2)
     except InvalidOperation as error:
@@ -232,7 +242,9 @@ def _quantity(value: str) -> tuple[Fraction, str]:
 def units_parse(value: str) -> Value:
     """A quantity: ``m`` is a thousandth, ``M`` a million, ``Mi`` 2^20."""
     amount, unit = _quantity(value)
-    factor = BINARY_UNITS.get(unit.lower(), DECIMAL_UNITS.get(unit, DECIMAL_UNITS.get(unit.lower()) if unit not in ("m", "M") else None))
+    factor = BINARY_UNITS.get(
+        unit.lower(), DECIMAL_UNITS.get(unit, DECIMAL_UNITS.get(unit.lower()) if unit not in ("m", "M") else None)
+    )
     if factor is None:
         raise BuiltinError(f"unit {unit} not recognized")
     return rounded(amount * factor)
@@ -243,7 +255,9 @@ def units_parse_bytes(value: str) -> Value:
     """A size in bytes: ``MB`` a million, ``MiB`` or ``Mi`` 2^20; case does not count."""
     amount, unit = _quantity(value.lower())
     unit = unit.removesuffix("b") if unit != "b" else ""
-    factor = BINARY_UNITS.get(unit, {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "p": 10**15, "e": 10**18}.get(unit))
+    factor = BINARY_UNITS.get(
+        unit, {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "p": 10**15, "e": 10**18}.get(unit)
+    )
     if factor is None:
         raise BuiltinError(f"byte unit {unit} not recognized")
     return int(amount * factor)

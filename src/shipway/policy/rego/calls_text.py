@@ -3,6 +3,7 @@
 import re as re_literal
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 from shipway.policy.regex import Pattern, compile_pattern
 from shipway.policy.rego.builtin import Library, integer, strings
@@ -185,16 +186,19 @@ def regex_replace(spend: Callable[[int], None], value: str, source: str, new: st
     """Every match; ``$1`` and ``${name}`` are its groups, as in Go."""
     compiled = pattern(source)
 
-    def group(name: str, match: object) -> str:
-        if name.isdigit():
-            return (match.group(int(name)) or "") if int(name) <= compiled.groups else ""  # type: ignore[attr-defined]
-        return match.group(name) or "" if name in compiled.groupindex else ""  # type: ignore[attr-defined]
+    def expanded(match: Any) -> str:
+        def part(found: re_literal.Match[str]) -> str:
+            name = found.group(2) or found.group(3)
+            if found.group(1) or not (int(name) <= compiled.groups if name.isdigit() else name in compiled.groupindex):
+                return found.group(1) or ""
+            return str(match.group(int(name) if name.isdigit() else name) or "")
+
+        return _DOLLAR.sub(part, new)
 
     pieces, at = [], 0
     for match in compiled.finditer(value):
         spend(1 + (len(new) >> 4))
-        pieces.append(value[at : match.start()])
-        pieces.append(_DOLLAR.sub(lambda found, match=match: found.group(1) or group(found.group(2) or found.group(3), match), new))  # type: ignore[misc]
+        pieces += [value[at : match.start()], expanded(match)]
         at = match.end()
     return "".join([*pieces, value[at:]])
 

@@ -22,7 +22,16 @@ LAYOUTS: Final = {
     "RFC1123Z": "Mon, 02 Jan 2006 15:04:05 -0700", "RFC3339": "2006-01-02T15:04:05Z07:00",
     "RFC3339Nano": "2006-01-02T15:04:05.999999999Z07:00",
 }  # fmt: skip
-_UNITS: Final = {"ns": 1, "us": 1000, "µs": 1000, "μs": 1000, "ms": 10**6, "s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND}
+_UNITS: Final = {
+    "ns": 1,
+    "us": 1000,
+    "µs": 1000,
+    "μs": 1000,
+    "ms": 10**6,
+    "s": SECOND,
+    "m": 60 * SECOND,
+    "h": 3600 * SECOND,
+}
 
 
 @add("time.now_ns", "", timed=True)
@@ -114,7 +123,9 @@ def diff(left: Value, right: Value) -> Value:
     one, other = _moment(left)[0], _moment(right)[0]
     early, late = sorted((one, other.astimezone(one.tzinfo)))
     early, late = early.replace(tzinfo=None), late.replace(tzinfo=None)
-    parts = [getattr(late, name) - getattr(early, name) for name in ("year", "month", "day", "hour", "minute", "second")]
+    parts = [
+        getattr(late, name) - getattr(early, name) for name in ("year", "month", "day", "hour", "minute", "second")
+    ]
     for at, size in ((5, 60), (4, 60), (3, 24)):
         if parts[at] < 0:
             parts[at] += size
@@ -160,7 +171,9 @@ def format_time(value: Value) -> str:
     """A moment as text: RFC 3339 with nanoseconds unless a layout is given."""
     moment, rest = _moment(value)
     layout = _split(value)[2]
-    return "".join(_written(piece, moment, rest) for piece in _pieces(LAYOUTS.get(layout, layout) or LAYOUTS["RFC3339Nano"]))
+    return "".join(
+        _written(piece, moment, rest) for piece in _pieces(LAYOUTS.get(layout, layout) or LAYOUTS["RFC3339Nano"])
+    )
 
 
 DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -249,7 +262,15 @@ def _read(found: dict[str, str]) -> datetime:
     if "half" in found:
         hour = hour % 12 + (12 if found["half"].lower() == "pm" else 0)
     zone = _read_offset(found.get("offset", "Z"))
-    moment = datetime(max(year, 1), month, int(found.get("day", 1)), hour, int(found.get("minute", 0)), int(found.get("second", 0)), tzinfo=zone)
+    moment = datetime(
+        max(year, 1),
+        month,
+        int(found.get("day", 1)),
+        hour,
+        int(found.get("minute", 0)),
+        int(found.get("second", 0)),
+        tzinfo=zone,
+    )
     if year == 0:
         raise ValueError("no year")
     return moment

@@ -8,7 +8,9 @@ from shipway.policy.rules import Place
 
 DEEPEST: Final = 70
 """Nested brackets: each costs some eight Python frames of the thousand that there are."""
-ALWAYS: Final = frozenset({"as", "default", "else", "import", "not", "package", "some", "with", "true", "false", "null"})
+ALWAYS: Final = frozenset(
+    {"as", "default", "else", "import", "not", "package", "some", "with", "true", "false", "null"}
+)
 FUTURE: Final = frozenset({"if", "contains", "in", "every"})
 
 
@@ -45,7 +47,12 @@ class Cursor:
     def sees(self, *texts: str) -> bool:
         """Whether the present token is one of these symbols or names."""
         token = self.tokens[self.at]
-        return token.text in texts and token.kind in ("symbol", "name")
+        return token.text in texts and token.kind in ("symbol", "name") and not self.begins_reference()
+
+    def begins_reference(self) -> bool:
+        """A name directly before a dot is no keyword, whatever it is: ``not.a``."""
+        after = self.following()
+        return self.tokens[self.at].kind == "name" and after.text == "." and after.touches
 
     def accept(self, *texts: str) -> bool:
         """Take the token if it is one of these."""

@@ -81,7 +81,7 @@ class Emitter(TermEmitter):
         return params
 
     def _unsafe(self, branch: Branch, unready: Unready) -> RegoError:
-        names = sorted({name for name in unready.names.values()})
+        names = sorted(set(unready.names.values()))
         sentence = ", ".join(names) + (" is" if len(names) == 1 else " are")
         place = branch.body[0].place if branch.body else branch.place
         return RegoError([Fault(place, f"{sentence} unsafe: no line gives a value")])
@@ -184,7 +184,9 @@ class Emitter(TermEmitter):
         self.frame = Frame("test", outer.indent + 1, "return True", set(outer.bound), set(literal.slots))
         try:
             self.iterate(base, literal.terms[0] if len(literal.terms) == 3 else None, literal.terms[-2])
-            inner = self.nested("test", literal.slots, literal.body, lambda: self.frame.write("return True"), "return False")
+            inner = self.nested(
+                "test", literal.slots, literal.body, lambda: self.frame.write("return True"), "return False"
+            )
             self.frame.write(f"if not {inner}(): return False")
             self.frame.close()
             outer.lines += self.frame.lines
@@ -195,7 +197,10 @@ class Emitter(TermEmitter):
     def _expression(self, term: Term) -> None:
         if isinstance(term, Call):
             self._call_line(term)
-        elif not (isinstance(term, Scalar) and term.value is True):
+        elif isinstance(term, Scalar):
+            if term.value is False:
+                self.fail_if("True")
+        else:
             self.fail_if(f"{self.value(term)} is False")
 
     def _call_line(self, term: Call) -> None:

@@ -40,7 +40,9 @@ class TermEmitter:
 
     frame: Frame
 
-    def __init__(self, index: Index, builtins: Mapping[str, Builtin], refused: Mapping[str, str], mocked: set[str]) -> None:
+    def __init__(
+        self, index: Index, builtins: Mapping[str, Builtin], refused: Mapping[str, str], mocked: set[str]
+    ) -> None:
         self.index = index
         self.builtins = builtins
         self.refused = refused
@@ -150,7 +152,9 @@ class TermEmitter:
         if isinstance(term, Object):
             return self._object(term)
         codes = ", ".join(self.values(term.items))
-        return self.store(f"{self.cx}.made([{codes}])" if isinstance(term, Array) else f"{self.cx}.made(Set([{codes}]))")
+        return self.store(
+            f"{self.cx}.made([{codes}])" if isinstance(term, Array) else f"{self.cx}.made(Set([{codes}]))"
+        )
 
     def _object(self, term: Object) -> str:
         codes = self.values([part for pair in term.pairs for part in pair])
@@ -308,9 +312,7 @@ class TermEmitter:
             return [(mine[key], yours[key]) for key in mine.keys() & yours.keys()]
         code = self.value(other)
         self.fail_if(f"type({code}) is not dict or len({code}) != {len(pattern.pairs)}")
-        return [
-            (value, Done(code=self.defined(f"look({code}, {self.value(key)})"))) for key, value in pattern.pairs
-        ]
+        return [(value, Done(code=self.defined(f"look({code}, {self.value(key)})"))) for key, value in pattern.pairs]
 
     # Calls
 

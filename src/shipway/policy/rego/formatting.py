@@ -2,6 +2,7 @@
 
 import json
 import re
+from decimal import Decimal
 from typing import Final
 
 from shipway.policy.rego.faults import BuiltinError
@@ -43,13 +44,12 @@ def scalar(value: Value) -> str:
 def general(value: float) -> str:
     """The shortest digits, with an exponent below 1e-4 and from 1e21 on (Go's %v)."""
     text = repr(value)
-    mantissa, _, power = f"{value:.17e}".partition("e")
-    del mantissa
-    digits = text if "e" not in text else format(value, "f") if -5 < int(power) < 21 else text
-    if -5 < int(power) < 21:
-        return digits[:-2] if digits.endswith(".0") else digits.rstrip("0").rstrip(".") if "." in digits and "e" in text else digits
-    sign_and_digits = f"{value!r}" if "e" in text else format(value, "e")
-    return sign_and_digits
+    if value == 0 or 1e-4 <= abs(value) < 1e21:
+        return f"{Decimal(text):f}".removesuffix(".0")
+    mantissa, _, power = text.partition("e")
+    if not power:
+        mantissa, _, power = f"{Decimal(text):e}".lower().partition("e")
+    return f"{mantissa}e{int(power):+03}"
 
 
 def sprintf(template: str, values: list[Value]) -> str:
@@ -141,6 +141,8 @@ def _integer(verb: str, flags: str, places: int | None, value: int) -> str | Non
         return _signed(text, flags)
     if verb == "O":
         return _signed(f"{'-' if value < 0 else ''}0o{abs(value):o}", flags)
+    if verb == "s" and abs(value) >> 63:
+        return str(value)  # Go's big.Int writes itself under any verb
     if verb in ("c", "q", "U") and 0 <= value < 0x110000:
         return {"c": chr(value), "q": f"'{chr(value)}'", "U": f"U+{value:04X}"}[verb]
     return None

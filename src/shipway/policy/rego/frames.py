@@ -17,7 +17,7 @@ class TooDeepError(Exception):
     """Python could not compile that."""
 
 
-class Unready(Exception):  # noqa: N818 - not an error: the line has to wait
+class Unready(Exception):
     """A line needs variables that nothing has bound yet."""
 
     def __init__(self, names: dict[int, str]) -> None:

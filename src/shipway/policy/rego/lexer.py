@@ -14,13 +14,14 @@ from shipway.policy.rules import Place
 
 LONGEST: Final = 1_000_000
 """Characters of a module; the largest policies in the wild have some 100,000."""
+DEEPEST_TEMPLATE: Final = 40
 Kind = Literal["name", "number", "string", "template", "symbol", "end"]
 
 _TOKEN: Final = re.compile(
     r"""(?P<space>[ \t\r]+)|(?P<line>\n)|(?P<comment>\#[^\n]*)
     |(?P<name>[A-Za-z_][A-Za-z0-9_]*)
     |(?P<number>(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)
-    |(?P<raw>\$?`[^`]*`)|(?P<string>\$?"(?:[^"\\\n]|\\.)*")
+    |(?P<raw>`[^`]*`)|(?P<string>"(?:[^"\\\n]|\\.)*")
     |(?P<symbol>:=|==|!=|<=|>=|[-+*/%&|=<>\[\](){}.,:;])""",
     re.VERBOSE,
 )
@@ -46,23 +47,61 @@ def tokens(text: str, file: str) -> list[Token]:
     at, line, start, touches, fresh = 0, 1, 0, False, True
     while at < len(text):
         place = Place(file, line, at - start + 1)
-        match = _TOKEN.match(text, at)
-        if match is None:
-            raise RegoError([Fault(place, _what(text, at))])
-        at, group = match.end(), match.lastgroup
+        begin, group, at = at, *_next(text, at, place)
+        piece = text[begin:at]
         if group in ("space", "comment", "line"):
             touches = False
         else:
-            found.append(_token(str(group), match.group(), place, touches=touches, fresh=fresh))
+            found.append(_token(group, piece, place, touches=touches, fresh=fresh))
             touches, fresh = True, False
-        breaks = match.group().count("\n")
+        breaks = piece.count("\n")
         if breaks:
-            line, start, fresh = line + breaks, match.start() + match.group().rindex("\n") + 1, group == "line"
+            line, start, fresh = line + breaks, begin + piece.rindex("\n") + 1, group == "line"
     return [*found, Token("end", "end of file", Place(file, line, at - start + 1), fresh=True)]
 
 
+def _next(text: str, at: int, place: Place) -> tuple[str, int]:
+    """Group and end of the token that begins here."""
+    if text[at] == "$" and text[at + 1 : at + 2] in ('"', "`"):
+        end = template_end(text, at)
+        if end is None:
+            raise RegoError([Fault(place, "a template is not closed")])
+        return "string", end
+    match = _TOKEN.match(text, at)
+    if match is None:
+        raise RegoError([Fault(place, _what(text, at))])
+    return str(match.lastgroup), match.end()
+
+
+def template_end(text: str, at: int) -> int | None:
+    """Position after a template; strings and templates may stand inside its braces."""
+    closing = [text[at + 1]]
+    at += 2
+    while at < len(text):
+        symbol, inside = text[at], closing[-1]
+        if inside == "}":
+            if symbol in '"`':
+                closing.append(symbol if text[at - 1] == "$" else symbol * 2)
+            elif symbol == "{":
+                closing.append("}")
+            elif symbol == "}":
+                closing.pop()
+        elif symbol == inside[0]:
+            closing.pop()
+        elif symbol == "\\":
+            at += 1
+        elif symbol == "{" and len(inside) == 1:
+            closing.append("}")
+        at += 1
+        if not closing:
+            return at
+        if len(closing) > DEEPEST_TEMPLATE:
+            return None
+    return None
+
+
 def _what(text: str, at: int) -> str:
-    if text[at] in "\"`":
+    if text[at] in '"`':
         return "a string is not closed"
     return f"{text[at]!r} is not part of any token"
 

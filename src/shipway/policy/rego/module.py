@@ -28,9 +28,15 @@ class Compiled:
         self.program = program
 
     def evaluate(
-        self, ref: str, input_: object = UNDEFINED, data: object = None, at: float = 0.0, *, strict: bool = False,
+        self,
+        ref: str,
+        input_: object = UNDEFINED,
+        data: object = None,
+        at: float = 0.0,
+        *,
+        strict: bool = False,
         steps: int = STEPS,
-    ) -> Any:  # noqa: ANN401 - JSON data
+    ) -> Any:
         """The JSON value of a path such as ``data.main.deny``, or ``UNDEFINED``.
 
         ``at``: now, in seconds since the epoch. ``strict``: a builtin that fails is an error instead of undefined.
@@ -124,7 +130,10 @@ def _compiled(trees: Mapping[str, Module]) -> Compiled:
     if faults:
         raise RegoError(sorted(faults, key=lambda fault: (fault.place.file, fault.place.line, fault.place.column)))
     space = _run("\n".join(emitter.lines), emitter.constants)
-    evaluate = [_evaluator(group, [[space[one] for one in each] for each in found]) for group, found in zip(index.groups, names, strict=True)]
+    evaluate = [
+        _evaluator(group, [[space[one] for one in each] for each in found])
+        for group, found in zip(index.groups, names, strict=True)
+    ]
     return Compiled(trees, index, Program(evaluate, index.nodes, BUILTINS))
 
 
@@ -182,7 +191,9 @@ def _first(branches: list[Callable[..., Value]]) -> Callable[..., Value]:
     return evaluate
 
 
-def _agreed(clauses: list[Callable[..., Value]], default: Callable[..., Value] | None, title: str) -> Callable[..., Value]:
+def _agreed(
+    clauses: list[Callable[..., Value]], default: Callable[..., Value] | None, title: str
+) -> Callable[..., Value]:
     """All clauses, which must not contradict each other; the default when none has a value."""
 
     def evaluate(context: Context, *operands: Value) -> Value:
@@ -194,7 +205,9 @@ def _agreed(clauses: list[Callable[..., Value]], default: Callable[..., Value] |
     return evaluate
 
 
-def _collector(group: Group, clauses: list[Callable[..., Value]], default: Callable[..., Value] | None) -> Callable[..., Value]:
+def _collector(
+    group: Group, clauses: list[Callable[..., Value]], default: Callable[..., Value] | None
+) -> Callable[..., Value]:
     """All clauses into one set or object."""
     empty: Callable[[], Value] = Set if group.kind == "set" else dict
 

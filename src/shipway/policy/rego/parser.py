@@ -248,7 +248,7 @@ class Parser:
             value = self.t.expression(2)
             c.expect("in")
             call = Call(name="internal.member_3", args=[term, value, self.t.expression(2)], place=place)
-            return Literal_(kind="expr", terms=[call])
+            return Literal_(kind="expr", terms=[self.t.expression(left=call)])
         if c.accept(":="):
             return Literal_(kind="assign", terms=[term, self.t.expression()])
         if c.accept("="):

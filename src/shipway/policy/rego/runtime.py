@@ -121,8 +121,8 @@ class Context:
             return value
         if isinstance(value, Builtin):
             return self.call(value, *operands)
-        inside = self.within(())  # where the replacement calls what it replaces, it means the original
-        inside.mocks = {key: mock for key, mock in self.mocks.items() if key != name}
+        inside = self.within(())  # a replacement calls the originals
+        inside.mocks = {}
         return inside.invoke(value, *operands)
 
     def _function(self, name: str) -> int:
@@ -254,7 +254,7 @@ class Context:
             raise EvaluationError("eval_conflict_error", "object keys must be unique")
         out[name] = value
 
-    def place(self, out: dict[Any, Value], keys: list[Value], value: Value, contains: bool, number: int) -> None:  # noqa: FBT001 - in emitted code
+    def place(self, out: dict[Any, Value], keys: list[Value], value: Value, contains: bool, number: int) -> None:
         """Add to the (nested) object of a rule."""
         title = f"data.{'.'.join(self._title(number))}"
         for key in keys[:-1]:
@@ -304,10 +304,7 @@ def look(value: Value, key: Value) -> Value:
 def dig(value: Value, keys: Sequence[Value]) -> Value:
     """``value[key][key]...``, or undefined."""
     for key in keys:
-        if type(value) is dict and type(key) is str:
-            value = value.get(key, U)
-        else:
-            value = look(value, key)
+        value = value.get(key, U) if type(value) is dict and type(key) is str else look(value, key)
         if value is U:
             return U
     return value

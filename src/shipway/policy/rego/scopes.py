@@ -41,6 +41,8 @@ class Scope:
     def __init__(self, parent: "Scope | None" = None) -> None:
         self.parent = parent
         self.declared: dict[str, int] = {}
+        self.later: dict[str, int] = {}
+        """Declared by lines that are still to come: nothing before them sees these."""
         self.implicit: dict[str, int] = {}
         self.slots: list[int] = []
 
@@ -89,7 +91,7 @@ class Scopes:
             self._declare(name)
         self._enter(branch.body, [branch.value, *rule.ref[1:], *args])
         branch.args = [self.term(arg) for arg in args]
-        branch.body = [self.literal(literal) for literal in branch.body]
+        branch.body = self.lines(branch.body)
         branch.keys = [self.term(key) for key in rule.ref[1:]]
         branch.value = self.term(branch.value)
         branch.slots = self.scope.slots
@@ -110,15 +112,21 @@ class Scopes:
         """Make the variables of a scope: the declared ones, then those that are only mentioned."""
         for literal in body:
             for name in declared(literal):
-                self._declare(name)
+                if name != "_" and name not in self.scope.declared and name not in self.scope.later:
+                    self.scope.later[name] = self._slot()
         mentioned = [*names(head)]
         for literal in body:
             mentioned += names(literal.terms)
             mentioned += names([clause.value for clause in literal.withs])
         for name in mentioned:
-            if not self._global(name) and self.scope.look(name, implicit=False) is None and name != "_":
-                if self.scope.look(name, implicit=True) is None:
-                    self.scope.implicit[name] = self._slot()
+            known = (
+                name == "_"
+                or name in self.scope.later
+                or self._global(name)
+                or self.scope.look(name, implicit=False) is not None
+            )
+            if not known and self.scope.look(name, implicit=True) is None:
+                self.scope.implicit[name] = self._slot()
 
     def _global(self, name: str) -> list[str] | None:
         if name in ROOTS:
@@ -140,6 +148,15 @@ class Scopes:
         assert self.scope.parent
         self.scope = self.scope.parent
 
+    def lines(self, body: Sequence[Literal_]) -> list[Literal_]:
+        """Resolve the lines of a body in turn."""
+        return [self.literal(literal) for literal in body]
+
+    def _reveal(self, literal: Literal_) -> None:
+        for name in declared(literal):
+            if name in self.scope.later:
+                self.scope.declared[name] = self.scope.later.pop(name)
+
     def literal(self, literal: Literal_) -> Literal_:
         """Resolve one line. What stands to the right of ``:=`` does not see the names that it declares."""
         literal = msgspec.structs.replace(literal)
@@ -152,11 +169,11 @@ class Scopes:
         if literal.kind == "every":
             return self._every(literal)
         if literal.kind in ("assign", "in"):
-            hidden = {name: self.scope.declared.pop(name, -1) for name in declared(literal)}
             last = self.term(literal.terms[-1])
-            self.scope.declared.update(hidden)
+            self._reveal(literal)
             literal.terms = [*[self.term(term) for term in literal.terms[:-1]], last]
             return literal
+        self._reveal(literal)
         literal.terms = [self.term(term) for term in literal.terms]
         return literal
 
@@ -164,7 +181,7 @@ class Scopes:
         domain = self.term(literal.terms[-1])
         literal.slots = self.body(literal.body, [], literal.terms[:-1])
         literal.terms = [*[self.term(term) for term in literal.terms[:-1]], domain]
-        literal.body = [self.literal(inner) for inner in literal.body]
+        literal.body = self.lines(literal.body)
         self.leave()
         return literal
 
@@ -244,7 +261,7 @@ class Scopes:
     def _comprehension(self, term: Comprehension) -> Comprehension:
         head = [term.value] if term.key is None else [term.key, term.value]
         slots = self.body(term.body, head)
-        body = [self.literal(literal) for literal in term.body]
+        body = self.lines(term.body)
         key = None if term.key is None else self.term(term.key)
         made = Comprehension(
             kind=term.kind, value=self.term(term.value), key=key, body=body, slots=slots, place=term.place

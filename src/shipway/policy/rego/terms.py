@@ -6,6 +6,7 @@ from typing import Final
 
 from shipway.policy.rego.cursor import ALWAYS, Cursor
 from shipway.policy.rego.faults import RegoError
+from shipway.policy.rego.lexer import template_end
 from shipway.policy.rego.tree import (
     Array,
     Call,
@@ -37,10 +38,13 @@ class Terms:
         self.c = cursor
         self.bodies = bodies
 
-    def expression(self, level: int = 1, *, bars: bool = True) -> Term:
-        """A term with operators that bind at least as tightly as ``level``. Without ``bars``, ``|`` ends it."""
+    def expression(self, level: int = 1, *, bars: bool = True, left: Term | None = None) -> Term:
+        """A term with operators that bind at least as tightly as ``level``. Without ``bars``, ``|`` ends it.
+
+        ``left``: a first operand that has been read already.
+        """
         c = self.c
-        left = self.operand()
+        left = left or self.operand()
         while True:
             place = c.place
             if level <= 1 and c.keyword("in"):
@@ -60,7 +64,7 @@ class Terms:
         if c.sees("-"):
             return self._negative()
         token = c.token
-        if token.kind == "name" and (token.text not in ALWAYS) and self._free(token.text):
+        if token.kind == "name" and (c.begins_reference() or (token.text not in ALWAYS and self._free(token.text))):
             c.take()
             return self.reference(Var(name=token.text, place=token.place))
         return self.reference(self._closed())
@@ -226,7 +230,9 @@ class Terms:
             value = self.expression(2)
             self.c.expect("in")
             term = Call(name="internal.member_3", args=[term, value, self.expression(2)], place=place)
-        elif self.c.accept("=", ):
+        elif self.c.accept(
+            "=",
+        ):
             term = Call(name="eq", args=[term, self.expression()], place=place)
         self.c.expect(")")
         return term
@@ -251,23 +257,39 @@ class Terms:
 def _pieces(text: str) -> list[tuple[str, bool | None]]:
     """Literal text (None) and code (True) of a template in turn; ``\\{`` is a brace."""
     found: list[tuple[str, bool | None]] = []
-    at = start = depth = 0
+    at = start = 0
     while at < len(text):
-        symbol = text[at]
-        if symbol == "\\" and depth == 0:
+        if text[at] == "\\":
+            at += 2
+        elif text[at] == "{":
+            end = _code_end(text, at + 1)
+            found += [(text[start:at], None), (text[at + 1 : end], True)]
+            at = start = end + 1
+        else:
             at += 1
-        elif symbol == "{":
-            depth += 1
-            if depth == 1:
-                found.append((text[start:at], None))
-                start = at + 1
-        elif symbol == "}" and depth:
-            depth -= 1
-            if depth == 0:
-                found.append((text[start:at], True))
-                start = at + 1
-        at += 1
     return [*found, (text[start:], None)]
+
+
+def _code_end(text: str, at: int) -> int:
+    """Position of the brace that closes the code which begins at ``at``."""
+    depth = 1
+    while at < len(text):
+        if text[at] in '"`':
+            templated = text[at - 1] == "$"
+            at = (template_end(text, at - 1) if templated else _string_end(text, at)) or len(text)
+            continue
+        depth += (text[at] == "{") - (text[at] == "}")
+        if depth == 0:
+            break
+        at += 1
+    return at
+
+
+def _string_end(text: str, at: int) -> int:
+    quote, at = text[at], at + 1
+    while at < len(text) and text[at] != quote:
+        at += 2 if text[at] == "\\" and quote == '"' else 1
+    return at + 1
 
 
 def _unescaped(text: str, *, raw: bool) -> str:

@@ -37,4 +37,9 @@ def _one(rules: Compiled, title: str, place: Place, data: object, at: float) -> 
     except EvaluationError as error:
         return Unit(title, passed=False, place=place, cause=str(error))
     passed = value is not UNDEFINED and value is not False
-    return Unit(title, passed=passed, place=place, cause="" if passed else f"the test is {'false' if value is False else 'undefined'}")
+    return Unit(
+        title,
+        passed=passed,
+        place=place,
+        cause="" if passed else f"the test is {'false' if value is False else 'undefined'}",
+    )

@@ -61,12 +61,12 @@ def _frozen(value: Value) -> tuple[Any, ...]:
     return ("scalar", kind, value)
 
 
-def key_of(value: Value) -> Any:  # noqa: ANN401 - a key is a str, a number, None or a Key
+def key_of(value: Value) -> Any:
     """What stands for ``value`` as a key of a ``dict`` or a ``Set``."""
     return value if type(value) in PLAIN_KEYS else Key(value)
 
 
-def value_of(key: Any) -> Value:  # noqa: ANN401 - the reverse of key_of
+def value_of(key: Any) -> Value:
     """The value that a key stands for."""
     return key.value if type(key) is Key else key
 
@@ -145,7 +145,7 @@ def compare(left: Value, right: Value) -> int:
         return _compare_lists(ordered(left), ordered(right))
     if kind is type(None):
         return 0
-    return (left > right) - (left < right)
+    return int(left > right) - int(left < right)
 
 
 def _compare_lists(left: list[Value], right: list[Value]) -> int:
@@ -183,7 +183,7 @@ def pairs_ordered(value: dict[Any, Value]) -> list[tuple[Value, Value]]:
     return sorted(((value_of(key), item) for key, item in value.items()), key=lambda pair: ORDER(pair[0]))
 
 
-def _first(pair: tuple[Any, Value]) -> Any:  # noqa: ANN401 - the key, whatever it is
+def _first(pair: tuple[Any, Value]) -> Any:
     return pair[0]
 
 
@@ -206,11 +206,11 @@ def plain(value: object) -> Value:
     raise TypeError(message)
 
 
-def _key_text(name: object) -> Any:  # noqa: ANN401 - a key
+def _key_text(name: object) -> Any:
     return key_of(name.value) if isinstance(name, Key) else name if isinstance(name, str) else json.dumps(plain(name))
 
 
-def to_json(value: Value) -> Any:  # noqa: ANN401 - JSON data
+def to_json(value: Value) -> Any:
     """The value as JSON data: a set is a sorted array, a key that is no string is its own JSON text."""
     kind = type(value)
     if kind is list:
