@@ -11,6 +11,8 @@ import msgspec
 
 from shipway.model.problems import Problem
 from shipway.policy import native
+from shipway.policy.kyverno import checking as kyverno_checking
+from shipway.policy.kyverno import loading as kyverno
 from shipway.policy.resources import group_version
 from shipway.policy.rules import CompiledRule, Document, Object
 
@@ -53,6 +55,9 @@ def load(documents: Sequence[Document], modules: Mapping[str, str] | None = None
     found, wrong = native.load(groups.get(native.POLICY, ()), groups.get(native.BINDING, ()), others)
     rules += found
     problems += wrong
+    found, wrong = kyverno.load(groups.get("kyverno", ()))
+    rules += found
+    problems += wrong
     del modules
     problems += _repeated(rules)
     return Loaded(tuple(rules), tuple(problems), others)
@@ -62,6 +67,8 @@ def family(data: Object) -> str:
     """Which loader a document is for; ``unsupported`` for policies that are refused, empty for what is no policy."""
     group, _ = group_version(data)
     kind = str(data.get("kind", ""))
+    if kyverno_checking.is_evaluated(data) or kyverno_checking.is_exception(data):
+        return "kyverno"
     if group == native.GROUP and kind in (native.POLICY, native.BINDING):
         return kind
     if kind in UNSUPPORTED and group.endswith(("k8s.io", "kyverno.io", "gatekeeper.sh")):
