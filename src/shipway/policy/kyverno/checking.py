@@ -14,11 +14,12 @@ from shipway.policy.kyverno import (
     matching,
     patterns,
     podsecurity,
+    shapes,
     variables,
 )
 from shipway.policy.kyverno.faults import RuleFault, Unsupported
 from shipway.policy.resources import group_version
-from shipway.policy.rules import Path
+from shipway.policy.rules import Object, Path
 
 CLASSIC = frozenset({"ClusterPolicy", "Policy"})
 VALIDATING = frozenset({"ValidatingPolicy", "NamespacedValidatingPolicy"})
@@ -63,52 +64,23 @@ def is_exception(data: Mapping[str, Any]) -> bool:
     return data.get("kind") == "PolicyException" and group_version(data)[0] in {"kyverno.io", "policies.kyverno.io"}
 
 
-def exception(data: Mapping[str, Any]) -> None:
+def exception(data: Object) -> None:
     """A PolicyException that can be used."""
     _check_depth(data, 0)
-    spec = data.get("spec")
-    if not isinstance(data.get("metadata"), Mapping) or not isinstance(spec, Mapping):
-        raise Unsupported("expected `metadata` and `spec`")
-    for key in (
-        "exceptions",
-        "policyRefs",
-        "matchConditions",
-        "podSecurity",
-        "images",
-        "allowedImages",
-        "allowedValues",
-    ):
-        listed = spec.get(key)
-        if listed is not None and not isinstance(listed, list):
-            raise Unsupported("expected a list", ("spec", key))
-    for key in ("exceptions", "policyRefs"):
-        if not all(isinstance(one, Mapping) for one in spec.get(key) or ()):
-            raise Unsupported("expected a list of maps", ("spec", key))
+    shapes.check(data, shapes.ExceptionSpec)
+    spec = data["spec"]
     matching.check(spec.get("match"), ("spec", "match"))
     conditions.check(spec.get("conditions"), ("spec", "conditions"))
     podsecurity.check_exclusions(spec.get("podSecurity"), ("spec", "podSecurity"))
     celrules.conditions_of(spec.get("matchConditions"), ("spec", "matchConditions"), {})
 
 
-def shape(document: Mapping[str, Any]) -> bool:
-    """A policy at all, not too deep, with a spec."""
-    _check_depth(document, 0)
-    if not is_policy(document):
-        raise Unsupported(
-            f"expected a policy of Kyverno, found {document.get('apiVersion')} {document.get('kind')}", ("kind",)
-        )
-    if feature := REFUSED.get(str(document["kind"])):
-        raise Unsupported(f"{document['kind']}: {feature} is not supported, only validation is", ("kind",))
-    for key in ("metadata", "spec"):
-        if not isinstance(document.get(key), Mapping):
-            raise Unsupported("expected a map", (key,))
-    if not isinstance(document["metadata"].get("annotations"), Mapping | None):
-        raise Unsupported("expected a map", ("metadata", "annotations"))
-    listed = document["spec"].get("rules")
-    if document["kind"] in CLASSIC and not (
-        isinstance(listed, list) and all(isinstance(one, Mapping) for one in listed)
-    ):
-        raise Unsupported("expected a list of rules", ("spec", "rules"))
+def shape(data: Object) -> bool:
+    """A policy of a kind that is evaluated, not too deep, with lists and maps where they must be."""
+    _check_depth(data, 0)
+    if feature := REFUSED.get(str(data["kind"])):
+        raise Unsupported(f"{data['kind']}: {feature} is not supported, only validation is", ("kind",))
+    shapes.check(data, shapes.ClassicSpec if data["kind"] in CLASSIC else shapes.ValidatingSpec)
     return True
 
 
@@ -133,8 +105,6 @@ def rule(body: Mapping[str, Any], path: Path, failure_policy: object = None) -> 
     _check_context(body.get("context"), (*path, "context"))
     validate = body["validate"]
     path = (*path, "validate")
-    if not isinstance(validate, Mapping):
-        raise Unsupported("expected a map", path)
     found = [name for name in _BODIES if name in validate]
     if len(found) != 1:
         other = next((name for name in ("manifests", "assert") if name in validate), "")
@@ -154,29 +124,22 @@ def rule(body: Mapping[str, Any], path: Path, failure_policy: object = None) -> 
 
 def _check_body(body: Mapping[str, Any], path: Path) -> None:
     if "foreach" in body:
-        listed = body["foreach"]
-        if not isinstance(listed, list) or not all(isinstance(one, Mapping) for one in listed):
-            raise Unsupported("expected a list of loops", (*path, "foreach"))
-        for index, one in enumerate(listed):
+        for index, one in enumerate(body["foreach"] or ()):
             _check_loop(one, (*path, "foreach", index))
     elif "pattern" in body:
         patterns.check(body["pattern"], (*path, "pattern"))
     elif "anyPattern" in body:
-        if not isinstance(body["anyPattern"], list) or not body["anyPattern"]:
+        if not body["anyPattern"]:
             raise Unsupported("expected a list of patterns", (*path, "anyPattern"))
         for index, one in enumerate(body["anyPattern"]):
             patterns.check(one, (*path, "anyPattern", index))
     elif "deny" in body:
-        if not isinstance(body["deny"], Mapping | None):
-            raise Unsupported("expected a map with `conditions`", (*path, "deny"))
         conditions.check((body["deny"] or {}).get("conditions"), (*path, "deny", "conditions"))
     else:
         raise Unsupported("expected pattern, anyPattern, deny or foreach", path)
 
 
 def _check_loop(loop: Mapping[str, Any], path: Path) -> None:
-    if not isinstance(loop.get("list"), str):
-        raise Unsupported("expected a JMESPath expression", (*path, "list"))
     conditions.check(loop.get("preconditions"), (*path, "preconditions"))
     _check_context(loop.get("context"), (*path, "context"))
     _check_body(
@@ -184,17 +147,11 @@ def _check_loop(loop: Mapping[str, Any], path: Path) -> None:
     )
 
 
-def _check_context(entries: object, path: Path) -> None:
-    if entries is None:
-        return
-    if not isinstance(entries, list) or not all(isinstance(one, Mapping) for one in entries):
-        raise Unsupported("expected a list of context entries", path)
-    for index, one in enumerate(entries):
+def _check_context(entries: Any, path: Path) -> None:
+    for index, one in enumerate(entries or ()):
         kinds = [key for key in one if key != "name"]
-        if not isinstance(one.get("name"), str) or len(kinds) != 1 or kinds[0] not in context.KINDS:
+        if len(kinds) != 1 or kinds[0] not in context.KINDS or one[kinds[0]] is None:
             raise Unsupported(f"expected a name and one of {', '.join(sorted(context.KINDS))}", (*path, index))
-        if not isinstance(one[kinds[0]], Mapping):
-            raise Unsupported("expected a map", (*path, index, kinds[0]))
 
 
 def _check_expressions(body: Mapping[str, Any], path: Path) -> None:
@@ -212,6 +169,9 @@ def _check_expressions(body: Mapping[str, Any], path: Path) -> None:
 def _cel(body: Mapping[str, Any], cel: object, path: Path, failure_policy: object) -> celrules.Expressions:
     if not isinstance(cel, Mapping):
         raise Unsupported("expected a map with `expressions`", path)
+    for key in ("paramKind", "paramRef"):
+        if not isinstance(cel.get(key), Mapping | None):
+            raise Unsupported("expected a map", (*path, key))
     found = celrules.variables_of(cel.get("variables"), (*path, "variables"))
     celrules.check_annotations(cel.get("auditAnnotations"), (*path, "auditAnnotations"), found)
     return celrules.Expressions(

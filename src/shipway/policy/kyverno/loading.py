@@ -96,10 +96,15 @@ class _Loader:
     def _classic(self) -> list[CompiledRule]:
         made: list[CompiledRule] = []
         refused: list[Unsupported] = []
+        broken: set[int] = set()
         for index, body in autogen.rules(self.document):
             path: Path = ("spec", "rules", index)
+            if index in broken:  # what is wrong with a rule is wrong with those generated from it, too
+                continue
             if "validate" in body:
-                made += self._tried(partial(self._rule_of, body, path), [])
+                found = self._tried(partial(self._rule_of, body, path), [])
+                made += found
+                broken |= set() if found else {index}
             else:
                 refused.append(_refusal(body, path))
         if not made and not self.problems:
@@ -109,6 +114,7 @@ class _Loader:
 
     def _rule_of(self, body: Mapping[str, Any], path: Path) -> list[CompiledRule]:
         spec = self.document["spec"]
+        body = {**body, "validate": _given(body["validate"] or {})}
         cel = checking.rule(body, path, spec.get("failurePolicy"))
         namespaced = self.document.get("kind") == "Policy"
         policy = exceptions.title(self.document) if namespaced else name(self.document)
@@ -134,7 +140,7 @@ class _Loader:
             policy=policy,
             name=rule,
             engine="kyverno",
-            evaluate=judge,
+            evaluate=_total(judge),
             kinds=kinds,
             action=about.action or action,
             ignores_errors=self.document["spec"].get("failurePolicy") == "Ignore",
@@ -159,6 +165,24 @@ def _refusal(body: Mapping[str, Any], path: Path) -> Unsupported:
 
 def _of_group(documents: Sequence[Object], group: str) -> list[Object]:
     return [one for one in documents if group_version(one)[0] == group]
+
+
+def _total(judge: Judge) -> Judge:
+    """Whatever happens, an outcome: what no check has foreseen is an error, never a pass."""
+
+    def total(request: Request) -> Sequence[Outcome]:
+        try:
+            return judge(request)
+        except (TypeError, AttributeError, ValueError, LookupError, ArithmeticError, RecursionError) as error:
+            return [Outcome("error", f"the rule cannot be judged for this object: {type(error).__name__}: {error}")]
+
+    return total
+
+
+def _given(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The body of a rule or loop without the fields that are null, which say as little as absent ones."""
+    made = {key: value for key, value in body.items() if value is not None}
+    return {**made, "foreach": [_given(one) for one in made["foreach"]]} if "foreach" in made else made
 
 
 _Override = tuple[tuple[str, ...], bool]

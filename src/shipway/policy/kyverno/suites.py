@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from shipway.policy.kyverno import autogen, checking, context, loading, wildcards
+from shipway.policy.kyverno import autogen, checking, context, loading, testshapes, wildcards
 from shipway.policy.rules import CompiledRule, Document, Object, Operation, Outcome, Request
 
 Read = Callable[[str], Sequence[Mapping[str, Any]]]
@@ -90,18 +90,19 @@ class _Suite(msgspec.Struct, frozen=True):
 def run_test(test: Mapping[str, Any], read: Read, at: float = 0.0) -> list[ResultRow]:
     """Every row of a test. ``at`` is the time that policies see, in seconds since the epoch.
 
-    Raises ``BadInput`` when a file of the test cannot be read; a policy that cannot be loaded makes rows ``error``.
+    Raises :class:`BadInput` when a file of the test cannot be read or used; a policy that cannot be loaded makes rows ``error``.
     """
+    testshapes.check(test, testshapes.Test, "the test")
     suite = _suite(test, read, at)
-    return [row for result in test.get("results") or () if isinstance(result, Mapping) for row in _rows(result, suite)]
+    return [row for result in test.get("results") or () for row in _rows(result, suite)]
 
 
 def _suite(test: Mapping[str, Any], read: Read, at: float) -> _Suite:
     policies = [document for document in _read_all(test.get("policies"), read) if checking.is_policy(document)]
     exempt = [document for document in _read_all(test.get("exceptions"), read) if checking.is_exception(document)]
     rules, faults = _loaded(policies, exempt)
-    values = _first(test.get("variables"), read) or test.get("values") or {}
-    given = (_first(test.get("context"), read) or {}).get("spec") or {}
+    values = _first(test.get("variables"), read, testshapes.Values) or test.get("values") or {}
+    given = _first(test.get("context"), read, testshapes.Context).get("spec") or {}
     answers = {
         "apiCallResponses": test.get("apiCallResponses") or [],
         "globalContextEntries": [_with_files(entry, read) for entry in test.get("globalContextEntries") or ()],
@@ -117,7 +118,7 @@ def _suite(test: Mapping[str, Any], read: Read, at: float) -> _Suite:
         values=values,
         payloads=_payloads(test, read),
         inventory=[*(given.get("resources") or ()), *_inventory(test, read)],
-        user=_user(_first(test.get("userinfo"), read) or {}),
+        user=_user(_first(test.get("userinfo"), read, testshapes.UserInfo)),
         answers=answers,
         at=at,
     )
@@ -136,8 +137,10 @@ def _unpacked(document: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     return [document]
 
 
-def _first(file: object, read: Read) -> Mapping[str, Any] | None:
-    return next(iter(read(str(file))), None) if file else None
+def _first(file: object, read: Read, shape: type[msgspec.Struct]) -> Mapping[str, Any]:
+    document = next(iter(read(str(file))), {}) if file else {}
+    testshapes.check(document, shape, f"`{file}`")
+    return document
 
 
 def _payloads(test: Mapping[str, Any], read: Read) -> dict[str, Object]:

@@ -12,7 +12,7 @@ from shipway.policy.kyverno import autogen, celrules, context, exceptions
 from shipway.policy.kyverno.faults import RuleFault, Unsupported
 from shipway.policy.matching import constrained
 from shipway.policy.resources import namespace, subject_of
-from shipway.policy.rules import Outcome, Path, Request
+from shipway.policy.rules import Outcome, Request
 
 _CONTROLLERS: Mapping[str, tuple[str, str, str]] = {
     "cronjobs": ("batch", "spec.jobTemplate.spec.template", "autogen-cronjobs"),
@@ -46,27 +46,12 @@ def rules(document: Mapping[str, Any], exempt: Sequence[exceptions.Exemption]) -
     for key in spec:
         if key not in _KNOWN:
             raise Unsupported(f"`{key}` of a ValidatingPolicy is not supported", ("spec", key))
-    _check_constraints(spec.get("matchConstraints"), ("spec", "matchConstraints"))
     metadata = document.get("metadata") or {}
     namespace = str(metadata.get("namespace") or "") if document.get("kind") == "NamespacedValidatingPolicy" else ""
     name = str(metadata.get("name", ""))
     yield Rule(name, spec.get("matchConstraints"), _expressions(spec), namespace, tuple(exempt))
     for made, constraints, below in _generated(spec):
         yield Rule(made, constraints, _expressions(below), namespace, tuple(exempt))
-
-
-def _check_constraints(constraints: object, path: Path) -> None:
-    if constraints is None:
-        return
-    if not isinstance(constraints, Mapping):
-        raise Unsupported("expected a map with `resourceRules`", path)
-    for key in ("resourceRules", "excludeResourceRules"):
-        listed = constraints.get(key)
-        if listed is not None and not (isinstance(listed, list) and all(isinstance(one, Mapping) for one in listed)):
-            raise Unsupported("expected a list of resource rules", (*path, key))
-    for key in ("namespaceSelector", "objectSelector"):
-        if not isinstance(constraints.get(key), Mapping | None):
-            raise Unsupported("expected a label selector", (*path, key))
 
 
 def _expressions(spec: Mapping[str, Any]) -> celrules.Expressions:
@@ -130,8 +115,6 @@ def judge(rule: Rule, request: Request) -> Sequence[Outcome]:
         return [_excepted(rule, request) if rule.exempt else celrules.judge(rule.expressions, request)]
     except RuleFault as fault:
         return [Outcome("error", str(fault))]
-    except RecursionError:
-        return [Outcome("error", "the policy or the object is nested too deeply")]
 
 
 def _excepted(rule: Rule, request: Request) -> Outcome:

@@ -50,8 +50,6 @@ def judge(rule: Rule, request: Request) -> Sequence[Outcome]:
         return [_judge(rule, request, context.build(request))]
     except RuleFault as fault:
         return [Outcome("error", str(fault))]
-    except RecursionError:
-        return [Outcome("error", "the policy or the object is nested too deeply")]
 
 
 def _judge(rule: Rule, request: Request, data: Context) -> Outcome:
