@@ -7,7 +7,8 @@ Kyverno tries one reading after the other. Quantities are exact (``Decimal``); d
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from functools import lru_cache, total_ordering
+from functools import lru_cache
+from typing import NamedTuple
 
 import msgspec
 
@@ -50,19 +51,13 @@ class Quantity(msgspec.Struct, frozen=True):
         return format_quantity(self.value, binary=self.binary)
 
 
-@total_ordering
-class Version(msgspec.Struct, frozen=True, eq=True):
-    """A semantic version; build metadata does not count."""
+class Version(NamedTuple):
+    """A semantic version, in the order of semver.org; build metadata does not count."""
 
     release: tuple[int, int, int]
-    prerelease: tuple[str, ...] = ()
-
-    def __lt__(self, other: "Version") -> bool:
-        if self.release != other.release:
-            return self.release < other.release
-        if not self.prerelease or not other.prerelease:
-            return bool(self.prerelease) and not other.prerelease
-        return [_identifier(part) for part in self.prerelease] < [_identifier(part) for part in other.prerelease]
+    final: bool = True
+    """A pre-release comes before its release."""
+    prerelease: tuple[tuple[int, int, str], ...] = ()
 
 
 def _identifier(part: str) -> tuple[int, int, str]:
@@ -135,8 +130,8 @@ def parse_version(text: str) -> Version | None:
     match = _VERSION.fullmatch(text)
     if match is None:
         return None
-    prerelease = tuple(match[4].split(".")) if match[4] else ()
-    return Version((int(match[1]), int(match[2]), int(match[3])), prerelease)
+    prerelease = tuple(_identifier(part) for part in match[4].split(".")) if match[4] else ()
+    return Version((int(match[1]), int(match[2]), int(match[3])), not prerelease, prerelease)
 
 
 def format_number(number: float) -> str:

@@ -122,9 +122,9 @@ def message(validate: Mapping[str, Any], data: Context, detail: str) -> str:
     """The policy's message with its variables, then what was found."""
     text = str(validate.get("message") or "").strip()
     try:
-        text = str(data.resolve(text))
+        text = variables.written(data.resolve(text))
     except RuleFault:
-        text = str(data.lenient(text))
+        text = variables.written(data.lenient(text))
     return (
         f"{text.rstrip('.')}: {detail}"
         if text and detail
