@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.policy.kyverno.policies import POD, denied, problems_of, cluster_policy, verdict
+from tests.policy.kyverno.policies import POD, cluster_policy, denied, problems_of, verdict
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def value_of(
         ("{{ images.containers.web.registry }} {{ images.containers.side.tag }}", "ghcr.io latest"),
         ("{{ images.containers.*.name | sort(@) }}", '["nginx","web"]'),
         ("{{ request.kind.kind }} {{ request.kind.version }}", "Pod v1"),
-        ("{{ length(`{\"a\": {\"b\": 1}}`) }}", "1"),
+        ('{{ length(`{"a": {"b": 1}}`) }}', "1"),
     ],
 )  # fmt: skip
 def test_what_the_request_gives(text: str, expected: str) -> None:

@@ -36,8 +36,17 @@ SCALARS = st.one_of(
             "{{ request.object }}",
             "{{ @ }}",
             "$(./../x)",
+            "{{ element }}",
+            "{{ length(@) }}",
+            "{{ {{ a }} }}",
+            "\\{{x}}",
+            "$(",
+            "Pod",
+            "any",
+            "1.2.3",
+            "(a)",
+            "=(a)",
         ]
-        + ["{{ element }}", "{{ length(@) }}", "{{ {{ a }} }}", "\\{{x}}", "$(", "Pod", "any", "1.2.3", "(a)", "=(a)"]
     ),
 )
 KEYS = st.sampled_from(
@@ -56,8 +65,6 @@ KEYS = st.sampled_from(
         "containers",
         "name",
         "a*",
-    ]
-    + [
         "kinds",
         "resources",
         "any",

@@ -266,7 +266,7 @@ def _projected(context: Context, source: Mapping[str, Any], found: object) -> An
 def _image_registry(context: Context, name: str, source: Mapping[str, Any]) -> Any:
     reference = str(context.resolve(source.get("reference", "")))
     for given in context.request.values.get("images") or ():
-        if given.get("image") == reference:
+        if images.normal(str(given.get("image", ""))) == images.normal(reference):
             return _projected(context, source, json.loads(json.dumps(given)))
     raise NoData(f"no data for the context entry `{name}`: the registry's answer for `{reference}` is not given")
 

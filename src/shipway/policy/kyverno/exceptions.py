@@ -12,7 +12,6 @@ from shipway.policy.kyverno import celrules, conditions, matching, wildcards
 from shipway.policy.kyverno.context import Context
 from shipway.policy.rules import Request
 
-
 VALUES = ("allowedImages", "allowedValues")
 """What an exception may give to expressions instead of skipping the policy: ``exceptions.allowedImages``."""
 

@@ -101,10 +101,8 @@ def _resource_post(version: str, resource: str, *rest: object) -> Any:
 
 
 def _metadata(reference: str) -> Any:
-    wanted = images.parse(reference)
     for one in _given("images"):
-        text = str(one.get("image", ""))
-        if text == reference or (wanted is not None and images.parse(text) == wanted):
+        if images.normal(str(one.get("image", ""))) == images.normal(reference):
             return dict(one)
     raise NotGiven(f"the registry's answer for `{reference}` is not given")
 

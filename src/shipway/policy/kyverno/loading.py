@@ -102,7 +102,7 @@ class _Loader:
             if index in broken:  # what is wrong with a rule is wrong with those generated from it, too
                 continue
             if "validate" in body:
-                found = self._tried(partial(self._rule_of, body, path), [])
+                found: list[CompiledRule] = self._tried(partial(self._rule_of, body, path), [])
                 made += found
                 broken |= set() if found else {index}
             else:
