@@ -14,7 +14,7 @@ from shipway.model.errors import BadInput, NotFound
 from shipway.model.suggestions import did_you_mean
 from shipway.policy.findings import rule_of
 from shipway.spec.manifests import read_manifests
-from shipway.web.report.findings import FORMATS, WITH_PASSES, Report, render
+from shipway.web.findings import FORMATS, WITH_PASSES, Report, render
 
 if TYPE_CHECKING:
     from rich.table import Table

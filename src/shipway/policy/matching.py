@@ -22,10 +22,10 @@ def selects(selector: Mapping[str, Any] | None, found: Mapping[str, Any]) -> boo
     """Whether a LabelSelector selects an object with these labels; an empty one (or none) selects everything."""
     if not selector:
         return True
-    wanted = selector.get("matchLabels") or {}
-    return all(key in found and found[key] == value for key, value in wanted.items()) and all(
-        _meets(requirement, found) for requirement in selector.get("matchExpressions") or ()
-    )
+    for key, value in (selector.get("matchLabels") or {}).items():
+        if key not in found or found[key] != value:
+            return False
+    return all(_meets(requirement, found) for requirement in selector.get("matchExpressions") or ())
 
 
 def _meets(requirement: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
