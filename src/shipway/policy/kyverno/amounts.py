@@ -5,13 +5,16 @@ Kyverno tries one reading after the other. Quantities are exact (``Decimal``); d
 """
 
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from functools import lru_cache, total_ordering
 
 import msgspec
 
-_BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50, "Ei": 2**60}
-_DECIMAL = {
+_BINARY: Mapping[str, Decimal] = {
+    unit: Decimal(1024) ** power for power, unit in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), start=1)
+}
+_DECIMAL: Mapping[str, Decimal] = {
     "n": Decimal("1e-9"),
     "u": Decimal("1e-6"),
     "m": Decimal("1e-3"),
@@ -87,7 +90,7 @@ def format_quantity(value: Decimal, *, binary: bool) -> str:
         units = (
             _BINARY if binary and abs(value) >= 1024 else {unit: size for unit, size in _DECIMAL.items() if size > 1}
         )
-        for unit, size in reversed(units.items()):
+        for unit, size in reversed(list(units.items())):
             if value and value % size == 0:
                 return f"{int(value / size)}{unit}"
         return str(int(value))
@@ -136,7 +139,7 @@ def parse_version(text: str) -> Version | None:
     return Version((int(match[1]), int(match[2]), int(match[3])), prerelease)
 
 
-def format_number(number: float | int) -> str:
+def format_number(number: float) -> str:
     """As JSON writes it, and without the ``.0`` of a whole float."""
     if isinstance(number, float) and number.is_integer() and abs(number) < 1e15:
         return str(int(number))

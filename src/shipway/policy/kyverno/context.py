@@ -172,10 +172,8 @@ def _variable(context: Context, name: str, source: Mapping[str, Any]) -> Any:
             found = context.resolve(source["value"])
         if source.get("jmesPath"):
             path = str(context.resolve(source["jmesPath"]))
-            if "value" in source:
-                found = expressions.evaluate(path, found, context.request.at)
-            else:
-                found = context.query(path)
+            at = context.request.at
+            found = expressions.evaluate(path, found, at) if "value" in source else context.query(path)
     except NoData:
         raise
     except RuleFault:

@@ -117,6 +117,8 @@ def subject_of(request: Request) -> Subject:
     shown = _shown(request)
     group, _, version = str(shown.get("apiVersion", "")).rpartition("/")
     kind = str(shown.get("kind", ""))
+    if "/" in request.resource:
+        return Subject(group, version, kind, request.resource.partition("/")[2])
     for one in request.values.get("subresources") or ():
         child, parent = one.get("subresource") or {}, one.get("parentResource") or {}
         if (
