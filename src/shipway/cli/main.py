@@ -74,7 +74,7 @@ _add(app, demo.demo, documents.schema)
 _add(rollout, rollouts.list_, rollouts.show, rollouts.watch)
 _add(rollout, rollouts.pause, rollouts.resume, rollouts.promote, rollouts.abort, rollouts.retry)
 policies.command("test")(policy.run_tests)
-_add(policies, policy.check, policy.list_, policy.explain, policy.serve)
+_add(policies, policy.check, policy.list_, policy.explain, policy.report, policy.export, policy.serve)
 _add(journal, journals.check, journals.repair)
 
 

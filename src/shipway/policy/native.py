@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from shipway.model.problems import Problem
-from shipway.policy.cel import CelError, CelSyntaxError
 from shipway.policy.blame import Expression, Scope, blame, compiled
+from shipway.policy.cel import CelError, CelSyntaxError
 from shipway.policy.matching import Constraints, selects
 from shipway.policy.metadata import described
 from shipway.policy.resources import group_version, labels, metadata, name, namespace, plural, subject_of
