@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -17,7 +18,7 @@ from shipway.policy import facts
 from shipway.policy.evaluating import Locate
 from shipway.policy.findings import Finding, Summary, summary
 from shipway.policy.releases import Release, subjects
-from shipway.policy.rules import Object, Place, Request
+from shipway.policy.rules import Object, Place, Request, Status
 from shipway.policy.rules import Path as ValuePath
 from shipway.spec import Source, parse_documents, resolve
 from shipway.spec.manifests import Manifest, Positions, read_manifests
@@ -59,7 +60,8 @@ class Found(msgspec.Struct):
     """What came out of some files."""
 
     findings: list[Finding] = []
-    summary: Summary = Summary()
+    quiet: Counter[Status] = msgspec.field(default_factory=Counter)
+    """Passes and skips that are not among the findings."""
     problems: list[Problem] = []
     related: list["Related"] = []
     ours: list[str] = []
@@ -67,10 +69,15 @@ class Found(msgspec.Struct):
     files: int = 0
     objects: int = 0
 
+    @property
+    def summary(self) -> Summary:
+        """How many there are of each status."""
+        return summary(self.findings) + Summary(passed=self.quiet["pass"], skipped=self.quiet["skip"])
+
     def add(self, other: "Found") -> None:
         """Take in what came out of others."""
         self.findings += other.findings
-        self.summary += other.summary
+        self.quiet += other.quiet
         self.problems += other.problems
         self.related += other.related
         self.ours += other.ours
@@ -90,6 +97,7 @@ def check(asked: Check) -> Found:
     processes = min(asked.processes or os.cpu_count() or 1, -(-len(files) // FEW))
     if processes > 1:
         chunks = [files[start : start + CHUNK] for start in range(0, len(files), CHUNK)]
+        _workers[:] = [judging]  # inherited where processes are forked, made anew elsewhere
         with ProcessPoolExecutor(processes, initializer=_start, initargs=(asked,)) as pool:
             for part in pool.map(_judge_files, chunks):
                 judging.found.add(part)
@@ -107,19 +115,20 @@ def _files(path: str) -> Iterator[Path]:
     return iter((Path(STDIN),)) if path == STDIN else files_below(Path(path), MANIFESTS)
 
 
-_worker: "Judging"
+_workers: "list[Judging]" = []
 """Of this process, when it is one of several."""
 
 
 def _start(asked: Check) -> None:
-    global _worker  # noqa: PLW0603  # a process of a pool has no other place to keep what it made once
-    _worker = Judging(read_policies([Path(one) for one in asked.policies], pack=asked.pack), asked)
+    if not _workers:
+        _workers.append(Judging(read_policies([Path(one) for one in asked.policies], pack=asked.pack), asked))
 
 
 def _judge_files(files: Sequence[str]) -> Found:
-    _worker.found = Found()
-    _worker.files(files)
-    return _worker.found
+    (worker,) = _workers
+    worker.found = Found()
+    worker.files(files)
+    return worker.found
 
 
 class Judging:
@@ -131,6 +140,8 @@ class Judging:
         self._relates = bool(self._evaluator.rules_for("Workload"))
         self._scans = bool(self._evaluator.rules_for("SecretScan"))
         self._stdin: Source | None = None
+        self._last = "", Positions(Source("", ""))
+        """The file that was last asked about: questions about one come together."""
         self.found = Found()
 
     def files(self, files: Sequence[str]) -> None:
@@ -165,14 +176,10 @@ class Judging:
 
     def judge(self, value: Object, locate: Locate | None) -> None:
         """One object or fact."""
-        found = self._evaluator.evaluate(Request(object=value, at=self._asked.at), locate)
-        self.found.summary += summary(found)
-        keep = (
-            found
-            if self._asked.passes
-            else [one for one in found if one.status not in ("pass", "skip") or one.exception]
+        request = Request(object=value, at=self._asked.at)
+        self.found.findings += self._evaluator.evaluate(
+            request, locate, passes=self._asked.passes, counts=self.found.quiet
         )
-        self.found.findings += keep
 
     def relations(self) -> None:
         """Rules about several objects at once: whether a workload has what belongs to it."""
@@ -182,8 +189,9 @@ class Judging:
             self.judge(fact, lambda _path, related=related: self._place(related, ("metadata", "name")))  # type: ignore[misc]  # mypy cannot infer defaults of lambdas
 
     def _place(self, related: Related, path: ValuePath) -> Place:
-        source = self._source(related.file)
-        return Locating(source.file, Manifest({}, related.document, related.item), Positions(source))(path)
+        if related.file != self._last[0]:
+            self._last = related.file, Positions(self._source(related.file))
+        return Locating(related.file, Manifest({}, related.document, related.item), self._last[1])(path)
 
     def exceptions(self) -> None:
         """Rules about exceptions: has one outlived its date?"""

@@ -35,6 +35,8 @@ class Policies(msgspec.Struct, frozen=True):
     declared: tuple[DeclaredPolicySet, ...] = ()
     others: tuple[Object, ...] = ()
     problems: tuple[Problem, ...] = ()
+    documents: tuple[Document, ...] = ()
+    """Everything that was read, as it is written."""
 
     def evaluator(self, environment: str = "") -> Evaluator:
         """The rules as they are enforced in an environment."""
@@ -57,7 +59,7 @@ def read_policies(paths: Sequence[Path], *, pack: bool = True) -> Policies:
 class PolicyDirectory:
     """A directory of policies (or none, then the built-in ones alone), read again when one of its files has changed."""
 
-    def __init__(self, path: Path, *, pack: bool = True) -> None:
+    def __init__(self, path: Path | None, *, pack: bool = True) -> None:
         self._path, self._pack = path, pack
         self._stamp: object = None
         self._policies = Policies(())
@@ -75,12 +77,15 @@ class PolicyDirectory:
         """The same with where it is written."""
         stamp = self.stamp()
         if stamp != self._stamp:
-            self._policies = read_policies([self._path] if self._path.exists() else [], pack=self._pack)
+            here = [self._path] if self._path is not None and self._path.exists() else []
+            self._policies = read_policies(here, pack=self._pack)
             self._stamp = stamp
         return self._policies
 
     def stamp(self) -> object:
         """Something that changes when a file does."""
+        if self._path is None:
+            return ()
         files = sorted(self._path.rglob("*")) if self._path.is_dir() else [self._path]
         found = []
         for file in files:
@@ -102,7 +107,14 @@ def policies_of(sources: Sequence[Source], *, pack: bool = True) -> Policies:
         documents.append(Document(_parameters(sets)))
     modules = {one.file: _text(one) for one in sources if one.file.endswith(".rego")}
     loaded = load(documents, modules)
-    return Policies(loaded.rules, sets, tuple(declared), loaded.others, tuple(sorted({*problems, *loaded.problems})))
+    return Policies(
+        loaded.rules,
+        sets,
+        tuple(declared),
+        loaded.others,
+        tuple(sorted({*problems, *loaded.problems})),
+        tuple(documents),
+    )
 
 
 def files_below(path: Path, suffixes: Sequence[str], *, tests: bool = True) -> Iterator[Path]:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from shipway.cli.options import Json
+from shipway.cli.options import Home, Json
 
 Policies = Annotated[
     list[Path] | None,
@@ -110,3 +110,111 @@ def run_tests(
     total = f"{len(cases) - len(failed)} of {len(cases)} passed"
     show({"cases": cases, "failed": len(failed)}, "\n".join([*lines, total]), json=json)
     raise typer.Exit(1 if failed else 0)
+
+
+def export(
+    target: Annotated[str, typer.Option("--to", metavar="FORM", help="vap, kyverno or gatekeeper.")],
+    policies: Policies = None,
+    environment: Environment = "",
+    no_pack: NoPack = False,
+    json: Json = False,
+) -> None:
+    """Write CEL rules as manifests for a cluster.
+
+    As native admission policies, for Kyverno or for Gatekeeper, enforced as
+    they are here. Rules that need what only the platform knows are left out,
+    and named.
+
+    Example: shipway policy export --to vap --env prod > policies.yaml
+    """
+    from shipway.cli import judging
+    from shipway.cli.output import note, show
+
+    found = judging.exported(policies or [], environment, target, pack=not no_pack)
+    if json:
+        show(found, "", json=True)
+        return
+    typer.echo(judging.as_yaml(found.manifests), nl=False)
+    for policy, reason in found.left_out.items():
+        note(f"left out {policy}: {reason}")
+
+
+def report(
+    last: Annotated[int, typer.Option("--last", "-n", min=1, help="Releases of each application.")] = 20,
+    policies: Policies = None,
+    environment: Environment = "",
+    no_pack: NoPack = False,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Show what rules would have stopped among past releases.
+
+    Judges the releases in the journal again, by the rules as they are now. A
+    rule in audit shows here what it would do if it denied.
+
+    Example: shipway policy report --last 50 --env prod
+    """
+    from shipway.cli import retrospect
+    from shipway.cli.home import home_directory
+    from shipway.cli.output import show
+
+    found = retrospect.look_back(home_directory(home), policies or [], environment, last=last, pack=not no_pack)
+    show(found, retrospect.table(found), json=json)
+
+
+def serve(
+    *,
+    policies: Annotated[
+        Path | None,
+        typer.Option("--policies", "-p", metavar="DIR", help="Directory of policies; changes are taken up."),
+    ] = None,
+    environment: Environment = "",
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 8443,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that answer.")] = 1,
+    certificate: Annotated[Path | None, typer.Option("--certificate", metavar="FILE", help="PEM; also --key.")] = None,
+    key: Annotated[Path | None, typer.Option("--key", metavar="FILE", help="PEM of its private key.")] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Option("--self-signed", metavar="HOST", help="Make a certificate for this host; may be repeated."),
+    ] = None,
+    plain: Annotated[bool, typer.Option("--plain-http", help="Without TLS, behind a proxy that has it.")] = False,
+    print_config: Annotated[bool, typer.Option("--print-config", help="Print the cluster's side and end.")] = False,
+    service: Annotated[
+        str, typer.Option("--service", metavar="NAMESPACE/NAME", help="For --print-config: Service of the webhook.")
+    ] = "",
+    no_pack: NoPack = False,
+    home: Home = None,
+) -> None:
+    """Serve policies as a validating admission webhook.
+
+    Answers /validate, /healthz and /metrics. Policies that change are taken
+    up while it runs; no request is dropped for that.
+
+    Example: shipway policy serve --policies policies/ --self-signed policy.infra.svc
+    """
+    from shipway.cli import serving
+    from shipway.cli.home import home_directory
+    from shipway.model.errors import BadInput
+
+    if names:
+        certificate, key = serving.self_signed(home_directory(home) / "admission", names)
+    if (certificate is None) != (key is None) or (certificate is None and not plain and not print_config):
+        raise BadInput(
+            "expected --certificate and --key",
+            hint="Or --self-signed HOST, or --plain-http behind a proxy that has TLS.",
+        )
+    asked = serving.Serving(
+        policies=str(policies) if policies else "",
+        environment=environment,
+        pack=not no_pack,
+        host=host,
+        port=port,
+        workers=workers,
+        certificate=str(certificate or ""),
+        key=str(key or ""),
+    )
+    if print_config:
+        typer.echo(serving.printed(asked, service), nl=False)
+    else:
+        serving.serve(asked)

@@ -13,6 +13,7 @@ spec:
       expect: {require-labels: fail}      # the worst status of each rule; rules not named may do as they like
 """
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,12 +25,13 @@ from shipway.cli.scanning import scan
 from shipway.model.errors import BadInput
 from shipway.policy import facts
 from shipway.policy.evaluating import Evaluator
+from shipway.policy.kyverno import suites
 from shipway.policy.rules import CompiledRule, Object, Request
 from shipway.policy.rules import Status as RuleStatus
 from shipway.spec import Source
 from shipway.spec.manifests import read_manifests
 from shipway.spec.policies import Merged
-from shipway.testing.conformance import Case
+from shipway.testing.conformance import Case, kyverno
 
 _WORST: Sequence[RuleStatus] = ("error", "fail", "warn", "pass", "skip")
 
@@ -130,5 +132,24 @@ def _subjects(objects: Sequence[Mapping[str, Any]]) -> Iterator[Object]:
     yield from (found for one in objects if (found := scan(one)) is not None)
 
 
-RUNNERS: dict[str, Callable[[Path], list[Case]]] = {}
+def _kyverno(file: Path) -> list[Case]:
+    """A test of Kyverno's CLI; rows about what only Kyverno does (mutation, generation, signatures) are left out."""
+    rows = [
+        row
+        for test in kyverno.documents(file)
+        for row in suites.run_test(test, lambda name: kyverno.documents(file.parent / name), time.time())
+    ]
+    return [
+        Case(
+            str(file),
+            f"{row.policy}/{row.rule} {row.kind} {row.resource}",
+            row.passed,
+            "" if row.passed else f"expected {row.expected}, got {row.actual}: {row.message}",
+        )
+        for row in rows
+        if row.supported
+    ]
+
+
+RUNNERS: dict[str, Callable[[Path], list[Case]]] = {"kyverno-test.yaml": _kyverno, "kyverno-test.yml": _kyverno}
 """By name of the file: the runners of other people's forms."""

@@ -4,6 +4,7 @@ Rules are indexed by kind once; an evaluator is made for one environment and one
 be shared. Made in ``cli`` and ``web.admission``.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from shipway.policy.resources import plural, subject_of
 from shipway.policy.rules import NOTHING, Action, CompiledRule, Outcome, Path, Place, Request, Status
 from shipway.spec.policies import Merged
 
+_QUIET = ("pass", "skip")
 Locate = Callable[[Path], Place]
 """Where the value at a path of the subject is written by a person; what is not written is where its parent is."""
 MAX_KINDS = 1000
@@ -43,16 +45,26 @@ class Evaluator:
                 self._index[kind, resource] = found
         return found
 
-    def evaluate(self, request: Request, locate: Locate | None = None, *, passes: bool = True) -> list[Finding]:
-        """Every rule's findings about one request, in the order of the rules. ``passes``: also those that pass or skip."""
+    def evaluate(
+        self,
+        request: Request,
+        locate: Locate | None = None,
+        *,
+        passes: bool = True,
+        counts: Counter[Status] | None = None,
+    ) -> list[Finding]:
+        """Every rule's findings about one request, in the order of the rules.
+
+        ``passes``: also those that pass or skip. ``counts`` is raised by those that are left out.
+        """
         about = subject_of(request)
         found: list[Finding] = []
         for rule, action in self.rules_for(str(about.get("kind", "")), request.resource):
-            found += [
-                self._finding(rule, action, outcome, request, locate)
-                for outcome in rule.evaluate(request)
-                if passes or outcome.status not in ("pass", "skip") or outcome.annotations
-            ]
+            for outcome in rule.evaluate(request):
+                if passes or outcome.status not in _QUIET or outcome.annotations:
+                    found.append(self._finding(rule, action, outcome, request, locate))
+                elif counts is not None:
+                    counts[outcome.status] += 1
         return found
 
     def _finding(

@@ -26,21 +26,18 @@ class Loaded(msgspec.Struct, frozen=True):
     """Objects that are no policies: parameters, or what was put beside them by mistake."""
 
 
-UNSUPPORTED: Mapping[str, str] = {
-    "MutatingAdmissionPolicy": "changes objects, and policies here only judge them",
-    "MutatingAdmissionPolicyBinding": "changes objects, and policies here only judge them",
-    "MutatingPolicy": "changes objects, and policies here only judge them",
-    "NamespacedMutatingPolicy": "changes objects, and policies here only judge them",
-    "GeneratingPolicy": "makes objects, and policies here only judge them",
-    "DeletingPolicy": "deletes objects, and policies here only judge them",
-    "NamespacedDeletingPolicy": "deletes objects, and policies here only judge them",
-    "CleanupPolicy": "deletes objects, and policies here only judge them",
-    "ClusterCleanupPolicy": "deletes objects, and policies here only judge them",
-    "ImageValidatingPolicy": "asks image registries, and policies here see only what is given to them",
-    "Assign": "changes objects, and policies here only judge them",
-    "AssignMetadata": "changes objects, and policies here only judge them",
-    "ModifySet": "changes objects, and policies here only judge them",
-}
+_JUDGES = "changes objects, and policies here only judge them"
+UNSUPPORTED: Mapping[str, str] = dict.fromkeys(
+    (
+        "MutatingAdmissionPolicy",
+        "MutatingAdmissionPolicyBinding",
+        "Assign",
+        "AssignMetadata",
+        "AssignImage",
+        "ModifySet",
+    ),
+    _JUDGES,
+)
 """Kinds of policy that are refused, and why."""
 
 

@@ -22,10 +22,10 @@ def selects(selector: Mapping[str, Any] | None, found: Mapping[str, Any]) -> boo
     """Whether a LabelSelector selects an object with these labels; an empty one (or none) selects everything."""
     if not selector:
         return True
-    wanted = selector.get("matchLabels") or {}
-    return all(key in found and found[key] == value for key, value in wanted.items()) and all(
-        _meets(requirement, found) for requirement in selector.get("matchExpressions") or ()
-    )
+    for key, value in (selector.get("matchLabels") or {}).items():
+        if key not in found or found[key] != value:
+            return False
+    return all(_meets(requirement, found) for requirement in selector.get("matchExpressions") or ())
 
 
 def _meets(requirement: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
@@ -42,16 +42,52 @@ def _meets(requirement: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
     return False
 
 
+MAX_REMEMBERED = 1000
+"""Sorts of request for which the answer is remembered. They come from outside, so there must be an end."""
+
+
+class Constraints:
+    """``matchConstraints`` or ``matchResources``: which requests get through to the policy."""
+
+    def __init__(self, written: Mapping[str, Any]) -> None:
+        self._rules = written.get("resourceRules")
+        self._excluded = written.get("excludeResourceRules") or ()
+        self._exact = written.get("matchPolicy") == "Exact"
+        self._namespaces, self._objects = written.get("namespaceSelector"), written.get("objectSelector")
+        named = any(rule.get("resourceNames") for rule in (*(self._rules or ()), *self._excluded))
+        self._known: dict[tuple[object, ...], bool] | None = None if named else {}
+
+    def meet(self, request: Request) -> bool:
+        """Whether the request is one of those."""
+        return (
+            self._named(request)
+            and (not self._namespaces or _namespace_selected(self._namespaces, request))
+            and (not self._objects or _object_selected(self._objects, request))
+        )
+
+    def _named(self, request: Request) -> bool:
+        if self._known is None:
+            return self._look(request)
+        about = subject_of(request)
+        sort = (about.get("apiVersion"), about.get("kind"), request.operation, request.resource)
+        try:
+            found = self._known.get(sort)
+        except TypeError:  # an apiVersion that is a map
+            return self._look(request)
+        if found is None:
+            found = self._look(request)
+            if len(self._known) < MAX_REMEMBERED:
+                self._known[sort] = found
+        return found
+
+    def _look(self, request: Request) -> bool:
+        allowed = self._rules is None or any(resource_rule(rule, request, exact=self._exact) for rule in self._rules)
+        return allowed and not any(resource_rule(rule, request, exact=self._exact) for rule in self._excluded)
+
+
 def constrained(constraints: Mapping[str, Any], request: Request) -> bool:
-    """Whether ``matchConstraints`` (or ``matchResources``) let the request through to the policy."""
-    rules = constraints.get("resourceRules")
-    exact = constraints.get("matchPolicy") == "Exact"
-    return (
-        (rules is None or any(resource_rule(rule, request, exact=exact) for rule in rules))
-        and not any(resource_rule(rule, request, exact=exact) for rule in constraints.get("excludeResourceRules") or ())
-        and _namespace_selected(constraints.get("namespaceSelector"), request)
-        and _object_selected(constraints.get("objectSelector"), request)
-    )
+    """Whether ``matchConstraints`` (or ``matchResources``) let a request through; for one that is asked about once."""
+    return Constraints(constraints).meet(request)
 
 
 def resource_rule(rule: Mapping[str, Any], request: Request, *, exact: bool = False) -> bool:

@@ -12,7 +12,7 @@ import msgspec
 from shipway.model.problems import Problem
 from shipway.policy.blame import Expression, Scope, blame, compiled
 from shipway.policy.cel import CelError, CelSyntaxError
-from shipway.policy.matching import constrained, selects
+from shipway.policy.matching import Constraints, selects
 from shipway.policy.metadata import described
 from shipway.policy.resources import group_version, labels, metadata, name, namespace, plural, subject_of
 from shipway.policy.rules import (
@@ -214,10 +214,11 @@ def _resources(constraints: Mapping[str, Any]) -> frozenset[str] | None:
 def _evaluating(
     policy: _Policy, binding: Mapping[str, Any], others: Sequence[Object]
 ) -> Callable[[Request], Sequence[Outcome]]:
-    resources = binding.get("matchResources")
+    applies = Constraints(policy.constraints)
+    bound = Constraints(_map(binding.get("matchResources")))
 
     def evaluate(request: Request) -> Sequence[Outcome]:
-        if not constrained(policy.constraints, request) or (resources and not constrained(resources, request)):
+        if not applies.meet(request) or not bound.meet(request):
             return ()
         bindings: dict[str, Any] = {
             "object": request.object,

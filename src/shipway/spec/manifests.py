@@ -13,6 +13,7 @@ import msgspec
 import yaml_rs
 
 from shipway.model.problems import Problem
+from shipway.spec.placing import place
 from shipway.spec.reading import MAX_BYTES, Dialect, Node, Source, read, scalar
 
 MAX_OBJECT_VALUES = 2_000_000
@@ -44,30 +45,57 @@ class Manifest(msgspec.Struct, frozen=True):
 
 
 class Positions:
-    """Where the values of one file stand. Reads the file again, on the first question."""
+    """Where the values of one file stand. Reads the file again, on the first question that needs it."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
         self._nodes: list[Node] | None = None
-
-    def node(self, manifest: Manifest) -> Node | None:
-        """The node of an object; None when the file can no longer be read so far."""
-        if self._nodes is None:
-            self._nodes = _documents(self._source)[0]
-        if manifest.document >= len(self._nodes):
-            return None
-        node = self._nodes[manifest.document]
-        return node if manifest.item < 0 else node.at(("items", manifest.item))[1]
+        self._plain: tuple[list[str], list[tuple[int, int]]] | None = None
 
     def place(self, manifest: Manifest, path: tuple[str | int, ...]) -> tuple[int, int]:
-        """(line, column) of the value, or of the deepest part of the path that is written; (0, 0) when unknown."""
-        node = self.node(manifest)
-        if node is None:
+        """(line, column) of the value, or of the key of the deepest part of the path that is written; (0, 0) when unknown."""
+        if manifest.item >= 0:
+            path = ("items", manifest.item, *path)
+        return self._quickly(manifest.document, path) or self._surely(manifest.document, path)
+
+    def _quickly(self, document: int, path: tuple[str | int, ...]) -> tuple[int, int] | None:
+        if self._plain is None:
+            self._plain = _laid_out(self._source.text)
+        lines, spans = self._plain
+        return place(lines, *spans[document], path) if document < len(spans) else None
+
+    def _surely(self, document: int, path: tuple[str | int, ...]) -> tuple[int, int]:
+        if self._nodes is None:
+            self._nodes = _documents(self._source)[0]
+        if document >= len(self._nodes):
             return 0, 0
-        key, value, depth = node.at(path)
+        key, value, depth = self._nodes[document].at(path)
         # What is missing is missing from a map: its name is a better place to look at than its first entry.
         shown = key if key is not None and depth < len(path) else value
         return shown.line, shown.column
+
+
+def _laid_out(raw: str | bytes) -> tuple[list[str], list[tuple[int, int]]]:
+    """The lines of a text and the span of every document that holds anything; none when it is unusual."""
+    try:
+        text = raw.decode() if isinstance(raw, bytes) else raw
+    except UnicodeDecodeError:
+        return [], []
+    if "\t" in text or "\r" in text or _UNUSUAL.search(text):
+        return [], []
+    lines = text.split("\n")
+    starts = [0, *(index + 1 for index, line in enumerate(lines) if line.startswith("---"))]
+    if any(
+        line.rstrip() not in ("---", "") and not line.startswith("--- #") for line in lines if line.startswith("---")
+    ):
+        return [], []
+    spans = zip(starts, [*(start - 1 for start in starts[1:]), len(lines)], strict=True)
+    return lines, [(first, end) for first, end in spans if any(map(_says_something, lines[first:end]))]
+
+
+def _says_something(line: str) -> bool:
+    text = line.strip()
+    return bool(text) and not text.startswith("#") and text != "..."
 
 
 def read_manifests(source: Source) -> tuple[list[Manifest], list[Problem]]:

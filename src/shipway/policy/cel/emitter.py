@@ -6,6 +6,7 @@ exception. The strict form, used after an exception, absorbs errors as CEL does 
 The code holds names that are made here (``x1``, ``K3``) and ``repr`` of constants, nothing else of the source.
 """
 
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from shipway.policy.cel import absorbing, lists, operators, optionals, regexes, values
@@ -61,15 +62,19 @@ class Piece(NamedTuple):
     depth: int = 1
 
 
+BUDGET = Piece("B")
+
+
 class Emitter:
     """One form of one expression."""
 
-    def __init__(self, environment: Environment, *, strict: bool) -> None:
+    def __init__(self, environment: Environment, *, strict: bool, bound: Collection[str] = ()) -> None:
         self.environment = environment
         self.strict = strict
         self.names: dict[str, Any] = dict(_HELPERS)
         self.functions: list[str] = []
-        self.scope: dict[str, str] = {}
+        self.scope: dict[str, str] = {name: f"V[{name!r}]" for name in bound}
+        """Names that macros bind, and what they are in the code; ``bound`` ones come with the bindings."""
         self.locals: list[str] = []
         self.count = 0
 
@@ -198,6 +203,8 @@ class Emitter:
         if len(args) == 1:
             return self.apply("neg", *args, kind=args[0].kind)
         kind = args[0].kind if args[0].kind == args[1].kind else "dyn"
+        if node.operator == "+":
+            args.append(BUDGET)
         return self.apply(_ARITHMETIC[node.operator], *args, kind=kind if kind in ("int", "string", "list") else "dyn")
 
     def equality(self, node: Operation, left: Piece, right: Piece) -> Piece:
@@ -210,7 +217,7 @@ class Emitter:
             elif type(literal) not in (str, int) or literal in (0, 1):
                 continue
             return Piece(f"({left.code} {operator} {right.code})", "bool", 1 + max(left.depth, right.depth))
-        return self.apply("eq" if operator == "==" else "ne", left, right, kind="bool")
+        return self.apply("eq" if operator == "==" else "ne", left, right, BUDGET, kind="bool")
 
     def membership(self, node: Operation, left: Piece, right: Piece) -> Piece:
         container = node.args[1]
@@ -218,7 +225,7 @@ class Emitter:
             strings = tuple(entry.value.value for entry in container.entries if isinstance(entry.value, Literal))
             if not any(entry.optional for entry in container.entries):
                 return Piece(f"({left.code} in {strings!r})", "bool", left.depth + 1)
-        return self.apply("contains", left, right, kind="bool")
+        return self.apply("contains", left, right, BUDGET, kind="bool")
 
     def emit_logic(self, node: Logic) -> Piece:
         parts = [self.emit(arg) for arg in node.args]
@@ -277,9 +284,10 @@ class Emitter:
     def emit_call(self, node: Call) -> Piece:
         name, member, args = self.target(node)
         overloads = self.environment.overloads(name, member=member)
-        call = self.environment.call(name, len(args), member=member) if overloads else None
-        if call is None:
+        chosen = self.environment.call(name, len(args), member=member) if overloads else None
+        if chosen is None:
             return self.unknown(node, name, known=bool(overloads))
+        call = chosen.call
         pieces = [self.emit(arg) for arg in args]
         if name == "matches" and isinstance(args[1], Literal) and type(args[1].value) is str:
             return self.matcher(args[1].value, pieces)
@@ -294,7 +302,8 @@ class Emitter:
             code = f"{pieces[0].code}.{name.lower()}({pieces[1].code})"
             return Piece(code, "bool", pieces[0].depth)
         kinds = {overload.kind for overload in overloads}
-        return self.apply(self.constant(call), *pieces, kind=kinds.pop() if len(kinds) == 1 else "dyn")
+        budget = [BUDGET] if chosen.charged else []
+        return self.apply(self.constant(call), *budget, *pieces, kind=kinds.pop() if len(kinds) == 1 else "dyn")
 
     def dug(self, target: Node, default: Piece) -> Piece | None:
         """``x.?a.?b.orValue(d)`` in one call, without optional values in between; None for other targets."""
@@ -336,7 +345,7 @@ class Emitter:
             test = regexes.matcher(pattern)
         except CelError as problem:
             test = _failing(problem.message)
-        return self.apply(self.constant(test), pieces[0], kind="bool")
+        return self.apply(self.constant(test), pieces[0], BUDGET, kind="bool")
 
     # -- comprehensions
 

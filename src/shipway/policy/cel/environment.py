@@ -4,11 +4,11 @@ Built by the loaders, one for each kind of policy; used by ``emitter`` while it 
 """
 
 import difflib
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from shipway.policy.cel import libraries as known
-from shipway.policy.cel.functions import Library, Overload, chosen
+from shipway.policy.cel.functions import Chosen, Library, Overload, chosen
 from shipway.policy.cel.optionals import or_value_leniently
 from shipway.policy.cel.values import CelType
 
@@ -63,12 +63,12 @@ class Environment:
         """Steps of comprehensions in one evaluation."""
         self.constants = {name: CelType(name) for name in (*TYPES, *known.TYPES)} | (constants or {})
         self._overloads: dict[tuple[str, bool], list[Overload]] = {}
-        self._calls: dict[tuple[str, bool, int], Callable[..., Any] | None] = {}
+        self._calls: dict[tuple[str, bool, int], Chosen | None] = {}
         for library in (*(known.ALL if libraries is None else libraries), tuple(functions)):
             for overload in library:
                 self._add(overload)
         if lenient_or_value:
-            self._calls["orValue", True, 2] = or_value_leniently
+            self._calls["orValue", True, 2] = Chosen(or_value_leniently, charged=False)
 
     def _add(self, overload: Overload) -> None:
         same = self._overloads.setdefault((overload.name, overload.member), [])
@@ -118,7 +118,7 @@ class Environment:
                 return candidate
         return name.lstrip(".")
 
-    def call(self, name: str, count: int, *, member: bool) -> Callable[..., Any] | None:
+    def call(self, name: str, count: int, *, member: bool) -> Chosen | None:
         """What to call with ``count`` arguments, target included."""
         key = (name, member, count)
         if key not in self._calls:

@@ -27,11 +27,11 @@ from shipway.policy.cel.values import (
     type_name,
 )
 
-MAX_SIZE = 1_000_000
+MAX_SIZE = 200_000
 """Characters or elements of a value that an expression makes, so that repeated doubling ends."""
 
 Budget = list[int]
-"""One number: steps of comprehensions that are left."""
+"""One number: the steps that are left. A step is a turn of a comprehension, or work on a few elements or characters."""
 
 _SCALARS = frozenset({str, int, bool, float, type(None), bytes, UInt, Timestamp, Duration, CelType})
 _ORDERED = frozenset({int, str, float, UInt, Timestamp, Duration, bool, bytes})
@@ -55,22 +55,36 @@ def negation(value: Value) -> bool:
     return not truth(value)
 
 
+def charge(budget: Budget, *values: Value) -> None:
+    """Take work on long strings and lists off the budget: a step for 8 elements, one for 64 characters."""
+    for value in values:
+        kind = type(value)
+        if kind is str or kind is bytes:
+            budget[0] -= len(value) >> 6
+        elif kind is list or kind is dict:
+            budget[0] -= len(value) >> 3
+    if budget[0] < 0:
+        raise CelLimitError("the evaluation takes too many steps")
+
+
 # -- equality and order
 
 
-def eq(left: Value, right: Value) -> bool:
+def eq(left: Value, right: Value, budget: Budget | None = None) -> bool:
     """``==``: false for values of different types, except that numbers are compared as numbers."""
     kind = type(left)
     if kind is type(right) and kind in _SCALARS:
         return bool(left == right)
     if kind in _NUMBERS and type(right) in _NUMBERS:
         return order(left, right) == 0
+    if budget is not None:
+        charge(budget, left, right)
     return _deep_eq(plain(left), plain(right))
 
 
-def ne(left: Value, right: Value) -> bool:
+def ne(left: Value, right: Value, budget: Budget | None = None) -> bool:
     """``!=``."""
-    return not eq(left, right)
+    return not eq(left, right, budget)
 
 
 def _deep_eq(left: Value, right: Value) -> bool:
@@ -145,13 +159,15 @@ def sized(value: Value) -> Value:
     return value
 
 
-def add(left: Value, right: Value) -> Value:  # noqa: PLR0911 -- one type after the other, the frequent ones first
+def add(left: Value, right: Value, budget: Budget | None = None) -> Value:  # noqa: PLR0911 -- one type after the other, the frequent ones first
     """``+``."""
     kind = type(left)
     if kind is type(right):
         if kind is int:
             return integer(left + right)
         if kind is str or kind is bytes or kind is list:
+            if budget is not None:
+                charge(budget, left, right)
             return sized(left + right)
         if kind is float:
             return left + right
@@ -252,12 +268,14 @@ def neg(value: Value) -> Value:
 # -- lists and maps
 
 
-def contains(value: Value, container: Value) -> bool:
+def contains(value: Value, container: Value, budget: Budget | None = None) -> bool:
     """``value in container``: an element of a list, a key of a map."""
     kind = type(container)
     if kind is dict:
         return value in container if type(value) is str else _has_key(value, container)
     if kind is list:
+        if budget is not None:
+            charge(budget, container)
         if type(value) is str:
             return value in container
         return any(eq(value, item) for item in container)
