@@ -77,8 +77,12 @@ def normal(value: Any) -> Any:
     return str(value)
 
 
-def known(source: str, mine: tuple[str, Any], other: tuple[str, Any]) -> str:
-    """The name of a known difference, or nothing. Each is one of cel-cpp from the language definition or cel-go."""
+def known(other: tuple[str, Any]) -> str:
+    """The name of a known difference, or nothing. Each is one of cel-cpp from the language definition or cel-go.
+
+    Kept out of the generated expressions: fractions of seconds as text (cel-cpp writes 3, 6 or 9 digits, cel-go as many as
+    are needed), doubles in ``format`` (cel-cpp rounds ``%s`` to 6 digits), the order of the keys of a map.
+    """
     words = str(other[1])
     if "Unable to convert" in words:
         return "cel-expr-python cannot hand out the value"
@@ -87,11 +91,26 @@ def known(source: str, mine: tuple[str, Any], other: tuple[str, Any]) -> str:
     return ""
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-@given(anything(3), BINDINGS)
+EASY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+
+
+@settings(EASY, max_examples=150)
+@given(anything(2), BINDINGS)
 def test_values_and_errors_are_those_of_the_reference_implementation(source: str, bindings: dict[str, Any]) -> None:
+    agree(source, bindings)
+
+
+@pytest.mark.slow
+@settings(EASY, max_examples=1500)
+@given(anything(3), BINDINGS)
+def test_they_are_so_for_large_expressions(source: str, bindings: dict[str, Any]) -> None:
+    agree(source, bindings)
+
+
+def agree(source: str, bindings: dict[str, Any]) -> None:
+    """The same type and value, or an error on both sides."""
     mine, other = ours(source, bindings), theirs(source, bindings)
-    assume(not known(source, mine, other))
+    assume(not known(other))
     if mine[0] == ERROR or other[0] == ERROR:
         assert mine[0] == other[0], f"{source} with {bindings}: {mine} beside {other}"
     else:

@@ -133,6 +133,8 @@ def test_error(source: str, words: str) -> None:
         ("size()", 1, 1, r"size\(\) expects 1 argument, found 0"),
         ("'a'.charAt()", 1, 5, r"charAt\(\) expects 1 argument, found 0"),
         ("siz(a)", 1, 1, "undeclared function 'siz'; did you mean 'size'"),
+        ("image.Get(a)", 1, 7, "undeclared function 'image.Get'"),
+        ("a.sise()", 1, 3, "undeclared function 'a.sise'; did you mean 'size'"),
         ("Pod{name: 'x'}", 1, 4, "message types are not supported; use a map"),
         ("a ? b", 1, 6, "expected ':'"),
     ],

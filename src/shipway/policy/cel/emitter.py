@@ -30,10 +30,14 @@ from shipway.policy.cel.tree import (
     Operation,
     OptionalMap,
     Select,
+    children,
 )
 
 MAX_PIECE = 25
 """Nesting of one piece of code. Deeper trees are cut into functions: Python's compiler stops at 200 brackets."""
+
+NODES_OF_A_STEP = 16
+"""A turn of a comprehension costs one step, and one more for each so many nodes of its body."""
 
 _COMPARE = {"<": "lt", "<=": "le", ">": "gt", ">=": "ge"}
 _ARITHMETIC = {"+": "add", "-": "sub", "*": "mul", "/": "div", "%": "mod"}
@@ -289,7 +293,7 @@ class Emitter:
             return self.unknown(node, name, known=bool(overloads))
         call = chosen.call
         pieces = [self.emit(arg) for arg in args]
-        if name == "matches" and isinstance(args[1], Literal) and type(args[1].value) is str:
+        if name == "matches" and len(args) == 2 and isinstance(args[1], Literal) and type(args[1].value) is str:
             return self.matcher(args[1].value, pieces)
         if self.strict and member and name in ("or", "orValue") and len(pieces) == 2:
             lazy = Piece(f"({pieces[0].code}, lambda: {pieces[1].code})", depth=1 + max(p.depth for p in pieces))
@@ -298,7 +302,7 @@ class Emitter:
             found = self.dug(args[0], pieces[1])
             if found is not None:
                 return found
-        if not self.strict and member and name in ("startsWith", "endsWith") and _is_plain_string(args[1]):
+        if not self.strict and member and name in ("startsWith", "endsWith") and _is_plain_string(args[-1]):
             code = f"{pieces[0].code}.{name.lower()}({pieces[1].code})"
             return Piece(code, "bool", pieces[0].depth)
         kinds = {overload.kind for overload in overloads}
@@ -328,13 +332,13 @@ class Emitter:
         return node.function, True, (node.target, *node.args)
 
     def unknown(self, node: Call, name: str, *, known: bool) -> Piece:
-        message = (
-            self.environment.wrong_count(
-                name, member=node.target is not None and name == node.function, given=len(node.args)
-            )
-            if known
-            else self.environment.undeclared_function(node.function)
-        )
+        if known:
+            member = node.target is not None and name == node.function
+            message = self.environment.wrong_count(name, member=member, given=len(node.args))
+        else:
+            root, fields = dotted(node.target) if node.target is not None else (node, ())
+            path = (root.name, *fields) if isinstance(root, Ident) and root.name not in self.scope else ()
+            message = self.environment.undeclared_function(node.function, path)
         if self.environment.check:
             raise CelSyntaxError(message, node.line, node.column)
         return Piece(f"{self.constant(_failing(message))}()")
@@ -366,7 +370,8 @@ class Emitter:
         body = self.inside(names, locals_, node.body)
         condition = None if node.condition is None else self.bool_of(self.inside(names, locals_, node.condition))
         two = node.second is not None
-        source = f"{'pairs' if two else 'tick'}(B, {over.code})"
+        weight = 1 + size(node.body) // NODES_OF_A_STEP
+        source = f"{'pairs' if two else 'tick'}(B, {over.code}{f', {weight}' if weight > 1 else ''})"
         parts = [over.depth, body.depth, condition.depth if condition else 0]
         variables = ", ".join(locals_)
         if self.strict and node.fold in ("all", "exists"):
@@ -430,6 +435,11 @@ def dotted(node: Node) -> tuple[Node, tuple[str, ...]]:
         fields.append(node.field)
         node = node.operand
     return node, tuple(reversed(fields))
+
+
+def size(node: Node) -> int:
+    """Nodes of the tree."""
+    return 1 + sum(size(below) for below in children(node))
 
 
 def _is_plain_string(node: Node | None) -> bool:

@@ -125,10 +125,13 @@ class Environment:
             self._calls[key] = chosen(name, self.overloads(name, member=member), count)
         return self._calls[key]
 
-    def undeclared_function(self, name: str) -> str:
-        """The message about an unknown function."""
-        names = {name for name, _ in self._overloads}
-        return f"undeclared function '{name}'{_suggestion(name, sorted(names))}"
+    def undeclared_function(self, name: str, path: tuple[str, ...] = ()) -> str:
+        """The message about an unknown function, called on the dotted name ``path`` or, when it is empty, on something else."""
+        names = sorted({known for known, _ in self._overloads})
+        dotted = ".".join((*path, name))
+        close = _suggestion(dotted, names) or _suggestion(name, names)
+        unknown = path and (self.variables is None or path[0] not in self.variables)
+        return f"undeclared function '{dotted if unknown else name}'{close}"
 
     def wrong_count(self, name: str, *, member: bool, given: int) -> str:
         """The message about a call with the wrong number of arguments."""

@@ -56,15 +56,21 @@ def negation(value: Value) -> bool:
 
 
 def charge(budget: Budget, *values: Value) -> None:
-    """Take work on long strings and lists off the budget: a step for 8 elements, one for 64 characters."""
+    """Take work on long strings and on lists off the budget: a step for 64 characters or 8 elements."""
     for value in values:
         kind = type(value)
         if kind is str or kind is bytes:
             budget[0] -= len(value) >> 6
         elif kind is list or kind is dict:
-            budget[0] -= len(value) >> 3
+            budget[0] -= _weight(value)
     if budget[0] < 0:
         raise CelLimitError("the evaluation takes too many steps")
+
+
+def _weight(values: Value) -> int:
+    """Steps for a collection with all that is in it."""
+    inside = values.values() if type(values) is dict else values
+    return (len(values) >> 3) + sum(1 + _weight(item) for item in inside if type(item) is list or type(item) is dict)
 
 
 # -- equality and order
@@ -372,8 +378,8 @@ def has(value: Value, field: str) -> bool:
 # -- comprehensions
 
 
-def tick(budget: Budget, values: Value) -> Value:
-    """What a comprehension runs over: elements or keys. Its steps are taken off the budget at once."""
+def tick(budget: Budget, values: Value, weight: int = 1) -> Value:
+    """What a comprehension runs over: elements or keys. Its turns, ``weight`` steps each, are taken off the budget at once."""
     kind = type(values)
     if (
         kind is not list
@@ -381,13 +387,13 @@ def tick(budget: Budget, values: Value) -> Value:
         and (not isinstance(values, (Mapping, Sequence)) or isinstance(values, (str, bytes)))
     ):
         raise CelError(f"expected a list or a map to go over, found {type_name(values)}")
-    budget[0] -= len(values) + 1
+    budget[0] -= len(values) * weight + 1
     if budget[0] < 0:
         raise CelLimitError("the evaluation takes too many steps")
     return values
 
 
-def pairs(budget: Budget, values: Value) -> Iterable[tuple[Value, Value]]:
+def pairs(budget: Budget, values: Value, weight: int = 1) -> Iterable[tuple[Value, Value]]:
     """As ``tick``, for two variables: index and element, or key and value."""
-    tick(budget, values)
+    tick(budget, values, weight)
     return values.items() if isinstance(values, Mapping) else enumerate(values)

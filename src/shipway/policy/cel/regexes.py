@@ -23,7 +23,7 @@ MAX_PATTERN = 10_000
 LONG = 500
 """Characters of a text that are searched without being counted."""
 MAX_WORK = 10**8
-"""Steps that a search with ``re`` may take at worst: the length to the power of the unbounded repetitions."""
+"""Steps that a search with ``re`` may take at worst: the length to the power of the repetitions, times 2 for each option."""
 _REFUSED = re.compile(r"(?<!\\)(?:\\\\)*(?:\(\?(?:[=!>(#]|<[=!]|P=)|\(\?[a-z]*m|\\[1-9Z]|[*+?}]\+|\[\[:)")
 _PIECE = re.compile(r"\\.|\[\^?\]?[^\]]*\]|\$", re.DOTALL)
 _PYTHONS = {r"\z": r"\Z", "$": r"\Z", r"\s": r"[\t\n\f\r ]", r"\S": r"[^\t\n\f\r ]"}
@@ -61,9 +61,11 @@ class Guarded:
         self.pattern = pattern
         self.made = made
         self.groups = made.groups
-        repeats = len(re.findall(r"[*+]|\{\d+,\}", _without_classes(pattern)))
+        bare = _without_classes(pattern)
+        repeats = len(re.findall(r"[*+{]", bare))
+        options = len(re.findall(r"[^(*+}?]\?", bare))
         power = repeats if pattern.startswith("^") else repeats + 1
-        self.longest = int(MAX_WORK ** (1 / power)) if power > 1 else MAX_SIZE
+        self.longest = min(MAX_SIZE, int((MAX_WORK / 2**options) ** (1 / max(power, 1))))
 
     def search(self, text: str) -> "re.Match[str] | None":
         """As of ``re.Pattern``."""
@@ -93,7 +95,7 @@ def with_re(pattern: str) -> Guarded:
     except (re.error, OverflowError, RecursionError) as problem:
         raise CelError(f"invalid regular expression {pattern!r}: {problem}") from None
     if _runs_away(pattern):
-        raise CelError(f"regular expression {pattern!r} repeats a repetition; install google-re2 to use it")
+        raise CelError(f"regular expression {pattern!r} repeats a repetition or a choice; install google-re2 to use it")
     return Guarded(pattern, made)
 
 
@@ -102,7 +104,7 @@ def _without_classes(pattern: str) -> str:
 
 
 def _runs_away(pattern: str) -> bool:
-    """Whether a group that holds a repetition is repeated itself."""
+    """Whether a group that holds a repetition or a choice is repeated itself: a text can then be split in many ways."""
     repeats: list[bool] = [False]
     bare = _without_classes(pattern)
     for at, char in enumerate(bare):
@@ -114,7 +116,7 @@ def _runs_away(pattern: str) -> bool:
             if inner and again:
                 return True
             repeats[-1] = repeats[-1] or inner or again
-        elif char in "*+{":
+        elif char in "*+{|" or (char == "?" and bare[at - 1 : at] != "("):
             repeats[-1] = True
     return False
 
