@@ -95,7 +95,6 @@ def check(asked: Check) -> Found:
     judging = Judging(policies, asked)
     files = list(dict.fromkeys(str(file) for path in asked.paths for file in _files(path)))
     judging.take_stock(files)
-    judging.take_stock(files)
     processes = min(asked.processes or os.cpu_count() or 1, -(-len(files) // FEW))
     if processes > 1:
         chunks = [files[start : start + CHUNK] for start in range(0, len(files), CHUNK)]

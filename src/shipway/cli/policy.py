@@ -140,6 +140,7 @@ def export(
 
 
 def report(
+    *,
     last: Annotated[int, typer.Option("--last", "-n", min=1, help="Releases of each application.")] = 20,
     policies: Policies = None,
     environment: Environment = "",
