@@ -6,15 +6,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import yaml
 
 import shipway
 from shipway.cli import checking
 from shipway.cli.policies import PACK, read_policies, read_source
 from shipway.model.errors import BadInput, NotFound
 from shipway.model.suggestions import did_you_mean
+from shipway.policy import native
+from shipway.policy.exporting import TARGETS, Exported, export
 from shipway.policy.findings import rule_of
 from shipway.spec.manifests import read_manifests
-from shipway.web.report.findings import FORMATS, WITH_PASSES, Report, render
+from shipway.web.findings import FORMATS, WITH_PASSES, Report, render
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -106,3 +109,25 @@ def explanation(found: Mapping[str, Any]) -> str:
         found["text"].rstrip(),
     ]
     return "\n".join(line for index, line in enumerate(lines) if line or index in (1, 7))
+
+
+def exported(policies: Sequence[Path], environment: str, target: str, *, pack: bool) -> Exported:
+    """Manifests of the rules for a target.
+
+    Raises:
+        BadInput: there is no such target.
+    """
+    if target not in TARGETS:
+        raise BadInput(f"--to: expected {', '.join(TARGETS)}, got {target!r}{did_you_mean(target, TARGETS)}")
+    found = read_policies(policies, pack=pack)
+    return export(
+        found.evaluator(environment).rules,
+        [one for one in found.documents if one.data.get("kind") == native.POLICY],
+        [one for one in found.documents if one.data.get("kind") == native.BINDING],
+        target,
+    )
+
+
+def as_yaml(manifests: Sequence[Mapping[str, Any]]) -> str:
+    """One stream."""
+    return yaml.safe_dump_all(manifests, sort_keys=False, allow_unicode=True, width=110)

@@ -4,13 +4,30 @@ The rooms of verbs are imported here, so none of them may import more than typer
 answer within 200 ms.
 """
 
-import sys
-from collections.abc import Callable, Sequence
-from typing import Annotated
+import signal
 
-import typer
+# Until there is somebody to catch it, an interruption ends the process at once: a traceback out of an import tells nothing.
+_handler = (
+    signal.signal(signal.SIGINT, signal.SIG_DFL) if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN else None
+)
 
-from shipway.cli import applications, controller, demo, documents, failing, journals, past, policy, rollouts
+import sys  # noqa: E402  # see above
+from collections.abc import Callable, Sequence  # noqa: E402  # see above
+from typing import Annotated  # noqa: E402  # see above
+
+import typer  # noqa: E402  # see above
+
+from shipway.cli import (  # noqa: E402  # see above
+    applications,
+    controller,
+    demo,
+    documents,
+    failing,
+    journals,
+    past,
+    policy,
+    rollouts,
+)
 
 # Without rich's markup typer prints plain help: 80 columns, no colours to suppress, and 90 ms sooner.
 app = typer.Typer(
@@ -57,8 +74,12 @@ _add(app, demo.demo, documents.schema)
 _add(rollout, rollouts.list_, rollouts.show, rollouts.watch)
 _add(rollout, rollouts.pause, rollouts.resume, rollouts.promote, rollouts.abort, rollouts.retry)
 policies.command("test")(policy.run_tests)
-_add(policies, policy.check, policy.list_, policy.explain, policy.serve)
+_add(policies, policy.check, policy.list_, policy.explain, policy.report, policy.export, policy.serve)
 _add(journal, journals.check, journals.repair)
+
+
+if _handler is not None:
+    signal.signal(signal.SIGINT, _handler)
 
 
 def _print_version(wanted: bool) -> None:

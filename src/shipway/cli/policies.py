@@ -35,6 +35,8 @@ class Policies(msgspec.Struct, frozen=True):
     declared: tuple[DeclaredPolicySet, ...] = ()
     others: tuple[Object, ...] = ()
     problems: tuple[Problem, ...] = ()
+    documents: tuple[Document, ...] = ()
+    """Everything that was read, as it is written."""
 
     def evaluator(self, environment: str = "") -> Evaluator:
         """The rules as they are enforced in an environment."""
@@ -105,7 +107,14 @@ def policies_of(sources: Sequence[Source], *, pack: bool = True) -> Policies:
         documents.append(Document(_parameters(sets)))
     modules = {one.file: _text(one) for one in sources if one.file.endswith(".rego")}
     loaded = load(documents, modules)
-    return Policies(loaded.rules, sets, tuple(declared), loaded.others, tuple(sorted({*problems, *loaded.problems})))
+    return Policies(
+        loaded.rules,
+        sets,
+        tuple(declared),
+        loaded.others,
+        tuple(sorted({*problems, *loaded.problems})),
+        tuple(documents),
+    )
 
 
 def files_below(path: Path, suffixes: Sequence[str], *, tests: bool = True) -> Iterator[Path]:

@@ -112,6 +112,57 @@ def run_tests(
     raise typer.Exit(1 if failed else 0)
 
 
+def export(
+    target: Annotated[str, typer.Option("--to", metavar="FORM", help="vap, kyverno or gatekeeper.")],
+    policies: Policies = None,
+    environment: Environment = "",
+    no_pack: NoPack = False,
+    json: Json = False,
+) -> None:
+    """Write CEL rules as manifests for a cluster.
+
+    As native admission policies, for Kyverno or for Gatekeeper, enforced as
+    they are here. Rules that need what only the platform knows are left out,
+    and named.
+
+    Example: shipway policy export --to vap --env prod > policies.yaml
+    """
+    from shipway.cli import judging
+    from shipway.cli.output import note, show
+
+    found = judging.exported(policies or [], environment, target, pack=not no_pack)
+    if json:
+        show(found, "", json=True)
+        return
+    typer.echo(judging.as_yaml(found.manifests), nl=False)
+    for policy, reason in found.left_out.items():
+        note(f"left out {policy}: {reason}")
+
+
+def report(
+    *,
+    last: Annotated[int, typer.Option("--last", "-n", min=1, help="Releases of each application.")] = 20,
+    policies: Policies = None,
+    environment: Environment = "",
+    no_pack: NoPack = False,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Show what rules would have stopped among past releases.
+
+    Judges the releases in the journal again, by the rules as they are now. A
+    rule in audit shows here what it would do if it denied.
+
+    Example: shipway policy report --last 50 --env prod
+    """
+    from shipway.cli import retrospect
+    from shipway.cli.home import home_directory
+    from shipway.cli.output import show
+
+    found = retrospect.look_back(home_directory(home), policies or [], environment, last=last, pack=not no_pack)
+    show(found, retrospect.table(found), json=json)
+
+
 def serve(
     *,
     policies: Annotated[

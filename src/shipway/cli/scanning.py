@@ -12,6 +12,9 @@ _NOISY = frozenset({"IPPublicDetector", "KeywordDetector"})
 _HARMLESS = ("${", "$(", "{{", "<", "/run/secrets", "/var/run")
 """How values begin that are filled in elsewhere."""
 SHORTEST = 4
+"""Characters of a value that may be a secret because of its name."""
+SHORTEST_FORM = 8
+"""Characters of a value that may be one because of its form; the shortest is a password in a URL."""
 
 
 def scan(value: Object) -> Object | None:
@@ -27,9 +30,10 @@ def secret_in(name: str, value: str) -> str:
     if len(value) < SHORTEST or value.startswith(_HARMLESS):
         return ""
     detectors, keyword = _detectors()
-    for kind, find in detectors:
-        if any(True for _ in find(value)):
-            return kind
+    if len(value) >= SHORTEST_FORM:
+        for kind, find in detectors:
+            if any(True for _ in find(value)):
+                return kind
     line = f'{name}: "{value}"'
     return "Secret Keyword" if any(True for _ in keyword(line)) else ""
 

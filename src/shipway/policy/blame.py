@@ -71,7 +71,7 @@ class Scope:
             self.failed[name] = error.message
 
 
-def compiled(source: str, variables: Mapping[str, Expression]) -> Expression:
+def compiled(source: str, variables: Mapping[str, Expression], environment: Environment = _ENVIRONMENT) -> Expression:
     """An expression that may use ``variables``, which are those declared before it.
 
     Raises:
@@ -79,7 +79,7 @@ def compiled(source: str, variables: Mapping[str, Expression]) -> Expression:
     """
     from shipway.policy.cel import CelSyntaxError
 
-    program = compile_(source, _ENVIRONMENT)
+    program = compile_(source, environment)
     used = sorted({path[1] for path in program.references if path[0] == "variables" and len(path) > 1})
     for name in used:
         if name not in variables:

@@ -113,35 +113,42 @@ def outline(value: Object) -> Object:
 
 def workloads(objects: Sequence[Object], environment: str = "") -> Iterator[tuple[Object, Object]]:
     """(fact, the object that it is about) of every controller of pods: what else in the set is meant for its pods."""
-    by_kind: dict[tuple[str, str], list[Object]] = {}
-    for one in objects:
-        by_kind.setdefault((str(one.get("kind")), namespace(one)), []).append(one)
+    budgets = _Selectors(objects, "PodDisruptionBudget", "selector")
+    policies = _Selectors(objects, "NetworkPolicy", "podSelector")
     for one in objects:
         if one.get("kind") in _CONTROLLERS:
-            within = namespace(one)
-            budgets = by_kind.get(("PodDisruptionBudget", within), ())
-            policies = by_kind.get(("NetworkPolicy", within), ())
             yield _workload(one, budgets, policies, environment), one
 
 
-def _workload(value: Object, budgets: Sequence[Object], policies: Sequence[Object], environment: str) -> Object:
-    spec = _map(value.get("spec"))
+def _workload(value: Object, budgets: "_Selectors", policies: "_Selectors", environment: str) -> Object:
+    spec, within = _map(value.get("spec")), namespace(value)
     pods = labels(_map(spec.get("template")))
     facts = {
         "kind": value.get("kind"),
         "environment": environment or None,
         "replicas": spec.get("replicas", 1) if value.get("kind") != "DaemonSet" else None,
-        "podDisruptionBudgets": [name(one) for one in budgets if _is_for(one, "selector", pods)],
-        "networkPolicies": [name(one) for one in policies if _is_for(one, "podSelector", pods)],
+        "podDisruptionBudgets": budgets.selecting(within, pods),
+        "networkPolicies": policies.selecting(within, pods),
     }
     return _fact("Workload", name(value), facts, str(metadata(value).get("namespace") or ""))
 
 
-def _is_for(value: Object, field: str, pods: Mapping[str, Any]) -> bool:
-    """Whether the selector in ``spec.<field>`` selects the pods; an absent one selects none, an empty one all."""
-    spec = value.get("spec")
-    selector = spec.get(field) if isinstance(spec, Mapping) else None
-    return isinstance(selector, Mapping) and selects(selector, pods)
+class _Selectors:
+    """Objects of one kind that select pods, found by one of the labels that they ask for."""
+
+    def __init__(self, objects: Iterable[Object], kind: str, field: str) -> None:
+        self._found: dict[tuple[str, object], list[tuple[Mapping[str, Any], str]]] = {}
+        for one in objects:
+            selector = _map(one.get("spec")).get(field)
+            # An absent selector selects nothing, an empty one everything.
+            if one.get("kind") == kind and isinstance(selector, Mapping):
+                asked = next(iter(_map(selector.get("matchLabels")).items()), None)
+                self._found.setdefault((namespace(one), str(asked)), []).append((selector, name(one)))
+
+    def selecting(self, within: str, pods: Mapping[str, Any]) -> list[str]:
+        """Names of those in a namespace that select pods with these labels."""
+        candidates = [found for label in (None, *pods.items()) for found in self._found.get((within, str(label)), ())]
+        return [called for selector, called in candidates if selects(selector, pods)]
 
 
 def secret_scan(value: Object, found: Sequence[Mapping[str, Any]]) -> Object:

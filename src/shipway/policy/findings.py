@@ -1,6 +1,6 @@
 """What comes out of a check: one rule about one subject, with what a platform makes of it. Plain data; nothing is formatted.
 
-Made by :mod:`shipway.policy.evaluating`, shown by ``web.report.findings``, stored so that a decision can be replayed.
+Made by :mod:`shipway.policy.evaluating`, shown by ``web.findings``, stored so that a decision can be replayed.
 """
 
 from collections.abc import Iterable, Mapping

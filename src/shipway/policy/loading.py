@@ -9,9 +9,11 @@ from typing import Any
 
 import msgspec
 
-from shipway.model.errors import BadInput
 from shipway.model.problems import Problem
+from shipway.policy import modules as rego
 from shipway.policy import native
+from shipway.policy.gatekeeper import loading as gatekeeper
+from shipway.policy.kyverno import checking as kyverno_checking
 from shipway.policy.kyverno import loading as kyverno
 from shipway.policy.resources import group_version
 from shipway.policy.rules import CompiledRule, Document, Object
@@ -52,37 +54,30 @@ def load(documents: Sequence[Document], modules: Mapping[str, str] | None = None
     found, wrong = native.load(groups.get(native.POLICY, ()), groups.get(native.BINDING, ()), others)
     rules += found
     problems += wrong
-    rules += _kyverno(groups, problems)
-    del modules
+    found, wrong = kyverno.load(groups.get("kyverno", ()))
+    rules += found
+    problems += wrong
+    found, wrong = gatekeeper.load(groups.get("template", ()), groups.get("constraint", ()))
+    rules += found
+    problems += wrong
+    if modules:
+        found, wrong = rego.load(modules)
+        rules += found
+        problems += wrong
     problems += _repeated(rules)
     return Loaded(tuple(rules), tuple(problems), others)
-
-
-def _kyverno(groups: Mapping[str, Sequence[Document]], problems: list[Problem]) -> list[CompiledRule]:
-    rules: list[CompiledRule] = []
-    exempt = [one.data for one in groups.get("kyverno exception", ())]
-    for document in groups.get("kyverno", ()):
-        try:
-            rules += kyverno.load(document.data, document.locate, exempt)
-        except BadInput as error:
-            problems += [_in(document, one) for one in error.problems]
-    return rules
-
-
-def _in(document: Document, problem: Problem) -> Problem:
-    return problem if problem.file else msgspec.structs.replace(problem, file=document.file)
 
 
 def family(data: Object) -> str:
     """Which loader a document is for; ``unsupported`` for policies that are refused, empty for what is no policy."""
     group, _ = group_version(data)
     kind = str(data.get("kind", ""))
+    if kyverno_checking.is_evaluated(data) or kyverno_checking.is_exception(data):
+        return "kyverno"
+    if gatekeeper.is_template(data) or gatekeeper.is_constraint(data):
+        return "template" if gatekeeper.is_template(data) else "constraint"
     if group == native.GROUP and kind in (native.POLICY, native.BINDING):
         return kind
-    if kyverno.is_policy(data):
-        return "kyverno"
-    if kyverno.is_exception(data):
-        return "kyverno exception"
     if kind in UNSUPPORTED and group.endswith(("k8s.io", "kyverno.io", "gatekeeper.sh")):
         return "unsupported"
     return ""

@@ -22,10 +22,10 @@ def selects(selector: Mapping[str, Any] | None, found: Mapping[str, Any]) -> boo
     """Whether a LabelSelector selects an object with these labels; an empty one (or none) selects everything."""
     if not selector:
         return True
-    wanted = selector.get("matchLabels") or {}
-    return all(key in found and found[key] == value for key, value in wanted.items()) and all(
-        _meets(requirement, found) for requirement in selector.get("matchExpressions") or ()
-    )
+    for key, value in (selector.get("matchLabels") or {}).items():
+        if key not in found or found[key] != value:
+            return False
+    return all(_meets(requirement, found) for requirement in selector.get("matchExpressions") or ())
 
 
 def _meets(requirement: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
@@ -83,6 +83,11 @@ class Constraints:
     def _look(self, request: Request) -> bool:
         allowed = self._rules is None or any(resource_rule(rule, request, exact=self._exact) for rule in self._rules)
         return allowed and not any(resource_rule(rule, request, exact=self._exact) for rule in self._excluded)
+
+
+def constrained(constraints: Mapping[str, Any], request: Request) -> bool:
+    """Whether ``matchConstraints`` (or ``matchResources``) let a request through; for one that is asked about once."""
+    return Constraints(constraints).meet(request)
 
 
 def resource_rule(rule: Mapping[str, Any], request: Request, *, exact: bool = False) -> bool:

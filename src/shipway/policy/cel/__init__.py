@@ -4,6 +4,7 @@
 definition of cel-spec and the Kubernetes documentation. Messages of protocol buffers are left out: policies see plain data.
 """
 
+from shipway.policy.cel.culprits import culprit
 from shipway.policy.cel.environment import Environment
 from shipway.policy.cel.errors import CelError, CelLimitError, CelSyntaxError
 from shipway.policy.cel.functions import ANY, LIST, MAP, Overload, function, method
@@ -20,6 +21,7 @@ __all__ = [
     "Overload",
     "Program",
     "compile_",
+    "culprit",
     "function",
     "method",
 ]

@@ -6,6 +6,7 @@ exception. The strict form, used after an exception, absorbs errors as CEL does 
 The code holds names that are made here (``x1``, ``K3``) and ``repr`` of constants, nothing else of the source.
 """
 
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from shipway.policy.cel import absorbing, lists, operators, optionals, regexes, values
@@ -29,10 +30,14 @@ from shipway.policy.cel.tree import (
     Operation,
     OptionalMap,
     Select,
+    children,
 )
 
 MAX_PIECE = 25
 """Nesting of one piece of code. Deeper trees are cut into functions: Python's compiler stops at 200 brackets."""
+
+NODES_OF_A_STEP = 16
+"""A turn of a comprehension costs one step, and one more for each so many nodes of its body."""
 
 _COMPARE = {"<": "lt", "<=": "le", ">": "gt", ">=": "ge"}
 _ARITHMETIC = {"+": "add", "-": "sub", "*": "mul", "/": "div", "%": "mod"}
@@ -61,15 +66,19 @@ class Piece(NamedTuple):
     depth: int = 1
 
 
+BUDGET = Piece("B")
+
+
 class Emitter:
     """One form of one expression."""
 
-    def __init__(self, environment: Environment, *, strict: bool) -> None:
+    def __init__(self, environment: Environment, *, strict: bool, bound: Collection[str] = ()) -> None:
         self.environment = environment
         self.strict = strict
         self.names: dict[str, Any] = dict(_HELPERS)
         self.functions: list[str] = []
-        self.scope: dict[str, str] = {}
+        self.scope: dict[str, str] = {name: f"V[{name!r}]" for name in bound}
+        """Names that macros bind, and what they are in the code; ``bound`` ones come with the bindings."""
         self.locals: list[str] = []
         self.count = 0
 
@@ -198,6 +207,8 @@ class Emitter:
         if len(args) == 1:
             return self.apply("neg", *args, kind=args[0].kind)
         kind = args[0].kind if args[0].kind == args[1].kind else "dyn"
+        if node.operator == "+":
+            args.append(BUDGET)
         return self.apply(_ARITHMETIC[node.operator], *args, kind=kind if kind in ("int", "string", "list") else "dyn")
 
     def equality(self, node: Operation, left: Piece, right: Piece) -> Piece:
@@ -210,7 +221,7 @@ class Emitter:
             elif type(literal) not in (str, int) or literal in (0, 1):
                 continue
             return Piece(f"({left.code} {operator} {right.code})", "bool", 1 + max(left.depth, right.depth))
-        return self.apply("eq" if operator == "==" else "ne", left, right, kind="bool")
+        return self.apply("eq" if operator == "==" else "ne", left, right, BUDGET, kind="bool")
 
     def membership(self, node: Operation, left: Piece, right: Piece) -> Piece:
         container = node.args[1]
@@ -218,7 +229,7 @@ class Emitter:
             strings = tuple(entry.value.value for entry in container.entries if isinstance(entry.value, Literal))
             if not any(entry.optional for entry in container.entries):
                 return Piece(f"({left.code} in {strings!r})", "bool", left.depth + 1)
-        return self.apply("contains", left, right, kind="bool")
+        return self.apply("contains", left, right, BUDGET, kind="bool")
 
     def emit_logic(self, node: Logic) -> Piece:
         parts = [self.emit(arg) for arg in node.args]
@@ -277,11 +288,12 @@ class Emitter:
     def emit_call(self, node: Call) -> Piece:
         name, member, args = self.target(node)
         overloads = self.environment.overloads(name, member=member)
-        call = self.environment.call(name, len(args), member=member) if overloads else None
-        if call is None:
+        chosen = self.environment.call(name, len(args), member=member) if overloads else None
+        if chosen is None:
             return self.unknown(node, name, known=bool(overloads))
+        call = chosen.call
         pieces = [self.emit(arg) for arg in args]
-        if name == "matches" and isinstance(args[1], Literal) and type(args[1].value) is str:
+        if name == "matches" and len(args) == 2 and isinstance(args[1], Literal) and type(args[1].value) is str:
             return self.matcher(args[1].value, pieces)
         if self.strict and member and name in ("or", "orValue") and len(pieces) == 2:
             lazy = Piece(f"({pieces[0].code}, lambda: {pieces[1].code})", depth=1 + max(p.depth for p in pieces))
@@ -290,11 +302,12 @@ class Emitter:
             found = self.dug(args[0], pieces[1])
             if found is not None:
                 return found
-        if not self.strict and member and name in ("startsWith", "endsWith") and _is_plain_string(args[1]):
+        if not self.strict and member and name in ("startsWith", "endsWith") and _is_plain_string(args[-1]):
             code = f"{pieces[0].code}.{name.lower()}({pieces[1].code})"
             return Piece(code, "bool", pieces[0].depth)
         kinds = {overload.kind for overload in overloads}
-        return self.apply(self.constant(call), *pieces, kind=kinds.pop() if len(kinds) == 1 else "dyn")
+        budget = [BUDGET] if chosen.charged else []
+        return self.apply(self.constant(call), *budget, *pieces, kind=kinds.pop() if len(kinds) == 1 else "dyn")
 
     def dug(self, target: Node, default: Piece) -> Piece | None:
         """``x.?a.?b.orValue(d)`` in one call, without optional values in between; None for other targets."""
@@ -319,13 +332,13 @@ class Emitter:
         return node.function, True, (node.target, *node.args)
 
     def unknown(self, node: Call, name: str, *, known: bool) -> Piece:
-        message = (
-            self.environment.wrong_count(
-                name, member=node.target is not None and name == node.function, given=len(node.args)
-            )
-            if known
-            else self.environment.undeclared_function(node.function)
-        )
+        if known:
+            member = node.target is not None and name == node.function
+            message = self.environment.wrong_count(name, member=member, given=len(node.args))
+        else:
+            root, fields = dotted(node.target) if node.target is not None else (node, ())
+            path = (root.name, *fields) if isinstance(root, Ident) and root.name not in self.scope else ()
+            message = self.environment.undeclared_function(node.function, path)
         if self.environment.check:
             raise CelSyntaxError(message, node.line, node.column)
         return Piece(f"{self.constant(_failing(message))}()")
@@ -336,7 +349,7 @@ class Emitter:
             test = regexes.matcher(pattern)
         except CelError as problem:
             test = _failing(problem.message)
-        return self.apply(self.constant(test), pieces[0], kind="bool")
+        return self.apply(self.constant(test), pieces[0], BUDGET, kind="bool")
 
     # -- comprehensions
 
@@ -357,7 +370,8 @@ class Emitter:
         body = self.inside(names, locals_, node.body)
         condition = None if node.condition is None else self.bool_of(self.inside(names, locals_, node.condition))
         two = node.second is not None
-        source = f"{'pairs' if two else 'tick'}(B, {over.code})"
+        weight = 1 + size(node.body) // NODES_OF_A_STEP
+        source = f"{'pairs' if two else 'tick'}(B, {over.code}{f', {weight}' if weight > 1 else ''})"
         parts = [over.depth, body.depth, condition.depth if condition else 0]
         variables = ", ".join(locals_)
         if self.strict and node.fold in ("all", "exists"):
@@ -421,6 +435,11 @@ def dotted(node: Node) -> tuple[Node, tuple[str, ...]]:
         fields.append(node.field)
         node = node.operand
     return node, tuple(reversed(fields))
+
+
+def size(node: Node) -> int:
+    """Nodes of the tree."""
+    return 1 + sum(size(below) for below in children(node))
 
 
 def _is_plain_string(node: Node | None) -> bool:

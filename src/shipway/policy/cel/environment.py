@@ -4,11 +4,11 @@ Built by the loaders, one for each kind of policy; used by ``emitter`` while it 
 """
 
 import difflib
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from shipway.policy.cel import libraries as known
-from shipway.policy.cel.functions import Library, Overload, chosen
+from shipway.policy.cel.functions import Chosen, Library, Overload, chosen
 from shipway.policy.cel.optionals import or_value_leniently
 from shipway.policy.cel.values import CelType
 
@@ -63,12 +63,12 @@ class Environment:
         """Steps of comprehensions in one evaluation."""
         self.constants = {name: CelType(name) for name in (*TYPES, *known.TYPES)} | (constants or {})
         self._overloads: dict[tuple[str, bool], list[Overload]] = {}
-        self._calls: dict[tuple[str, bool, int], Callable[..., Any] | None] = {}
+        self._calls: dict[tuple[str, bool, int], Chosen | None] = {}
         for library in (*(known.ALL if libraries is None else libraries), tuple(functions)):
             for overload in library:
                 self._add(overload)
         if lenient_or_value:
-            self._calls["orValue", True, 2] = or_value_leniently
+            self._calls["orValue", True, 2] = Chosen(or_value_leniently, charged=False)
 
     def _add(self, overload: Overload) -> None:
         same = self._overloads.setdefault((overload.name, overload.member), [])
@@ -118,17 +118,20 @@ class Environment:
                 return candidate
         return name.lstrip(".")
 
-    def call(self, name: str, count: int, *, member: bool) -> Callable[..., Any] | None:
+    def call(self, name: str, count: int, *, member: bool) -> Chosen | None:
         """What to call with ``count`` arguments, target included."""
         key = (name, member, count)
         if key not in self._calls:
             self._calls[key] = chosen(name, self.overloads(name, member=member), count)
         return self._calls[key]
 
-    def undeclared_function(self, name: str) -> str:
-        """The message about an unknown function."""
-        names = {name for name, _ in self._overloads}
-        return f"undeclared function '{name}'{_suggestion(name, sorted(names))}"
+    def undeclared_function(self, name: str, path: tuple[str, ...] = ()) -> str:
+        """The message about an unknown function, called on the dotted name ``path`` or, when it is empty, on something else."""
+        names = sorted({known for known, _ in self._overloads})
+        dotted = ".".join((*path, name))
+        close = _suggestion(dotted, names) or _suggestion(name, names)
+        unknown = path and (self.variables is None or path[0] not in self.variables)
+        return f"undeclared function '{dotted if unknown else name}'{close}"
 
     def wrong_count(self, name: str, *, member: bool, given: int) -> str:
         """The message about a call with the wrong number of arguments."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from shipway.policy.cel.errors import CelError
 from shipway.policy.cel.operators import sized
-from shipway.policy.cel.standard import format_double
+from shipway.policy.cel.standard import fixed_double
 from shipway.policy.cel.values import CelType, Duration, Timestamp, UInt, Value, plain, type_name
 
 _CLAUSE = re.compile(r"%(?:\.([0-9]*))?(.?)", re.DOTALL)
@@ -61,7 +61,7 @@ def text_of(value: Value, _: int = 0) -> str:  # noqa: PLR0911 -- one kind of va
         case bool():
             return "true" if value else "false"
         case float():
-            return format_double(value)
+            return fixed_double(value)
         case bytes():
             return value.decode("utf-8", "replace")
         case list():
@@ -84,7 +84,7 @@ def _decimal(value: Value, _: int) -> str:
         return special
     if type(value) not in (int, UInt, float):
         raise _refuse("decimal clause can only be used on integers", value)
-    return format_double(value) if type(value) is float else str(int(value))
+    return fixed_double(value) if type(value) is float else str(int(value))
 
 
 def _number(value: Value, clause: str) -> float:

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from shipway.policy.cel.operators import no_overload
+from shipway.policy.cel.operators import Budget, charge, no_overload
 from shipway.policy.cel.values import Value, plain
 
 Parameter = type | tuple[type, ...]
@@ -65,26 +65,35 @@ def _accepts(overload: Overload, count: int) -> bool:
     return len(overload.params) == count or (overload.variadic and count >= len(overload.params))
 
 
-def chosen(name: str, overloads: Sequence[Overload], count: int) -> Callable[..., Any] | None:
+class Chosen(msgspec.Struct, frozen=True):
+    """What to call, and whether the budget is its first argument."""
+
+    call: Callable[..., Any]
+    charged: bool
+
+
+def chosen(name: str, overloads: Sequence[Overload], count: int) -> Chosen | None:
     """What to call with ``count`` arguments (target included); None when no overload takes as many."""
     fitting = [overload for overload in overloads if _accepts(overload, count)]
     if not fitting:
         return None
     if len(fitting) == 1 and all(param is ANY for param in fitting[0].params):
-        return fitting[0].call
-    return _dispatcher(name, fitting)
+        return Chosen(fitting[0].call, charged=False)
+    return Chosen(_dispatcher(name, fitting), charged=True)
 
 
 def _dispatcher(name: str, overloads: Sequence[Overload]) -> Callable[..., Any]:
     exact = {overload.params: overload.call for overload in overloads if not overload.variadic}
 
-    def dispatch(*args: Value) -> Value:
+    def dispatch(budget: Budget, *args: Value) -> Value:
+        charge(budget, *args)
         call = exact.get(tuple(map(type, args))) or matching(args)
-        if call is not None:
-            return call(*args)
-        plainly = tuple(plain(arg) for arg in args)
-        call = matching(plainly)
-        return call(*plainly) if call is not None else no_overload(name, *args)
+        if call is None:
+            args = tuple(plain(arg) for arg in args)
+            call = matching(args)
+        result = call(*args) if call is not None else no_overload(name, *args)
+        charge(budget, result)
+        return result
 
     def matching(args: tuple[Value, ...]) -> Callable[..., Any] | None:
         for overload in overloads:

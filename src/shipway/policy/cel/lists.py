@@ -11,7 +11,7 @@ from shipway.policy.cel.operators import MAX_SIZE, add, eq, gt, le, lt, no_overl
 from shipway.policy.cel.values import EMPTY, Optional, Value
 
 Values = Sequence[Value]
-MAX_PAIRS = 4_000_000
+MAX_PAIRS = 250_000
 """Comparisons of a function that compares every element with every other."""
 
 
@@ -26,12 +26,16 @@ def _holds(values: Values, item: Value) -> bool:
 
 def contains_all(values: Values, others: Values) -> bool:
     """``sets.contains``."""
+    if all(type(item) is str for item in others):
+        return set(others) <= {value for value in values if type(value) is str}
     _within(values, others)
     return all(_holds(values, item) for item in others)
 
 
 def intersects(values: Values, others: Values) -> bool:
     """``sets.intersects``."""
+    if all(type(item) is str for item in others):
+        return not set(others).isdisjoint([value for value in values if type(value) is str])
     _within(values, others)
     return any(_holds(values, item) for item in others)
 

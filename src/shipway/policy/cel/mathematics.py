@@ -51,7 +51,7 @@ def _abs(value: Value) -> Value:
 
 def _sign(value: Value) -> Value:
     if type(value) is float:
-        return value if math.isnan(value) or value == 0 else math.copysign(1.0, value)
+        return value if math.isnan(value) else float((value > 0) - (value < 0))
     return type(value)((value > 0) - (value < 0))
 
 

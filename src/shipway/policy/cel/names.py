@@ -16,7 +16,9 @@ from shipway.policy.cel.values import EMPTY, Opaque, Optional
 
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*):", re.ASCII)
 _HOST = re.compile(r"(?:\[[0-9a-fA-F:.%]+\]|[^\[\]\s<>\"\\^`{|}/?#]*?)(?::[0-9]*)?", re.ASCII)
-_UNSAFE = re.compile(r"[\x00-\x20\x7f]|%(?![0-9a-fA-F]{2})")
+_PORT = re.compile(r"[^:]*|.*:[0-9]*|\[.*\]", re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_BAD_ESCAPE = re.compile(r"%(?![0-9a-fA-F]{2})")
 
 
 class Url(Opaque):
@@ -55,7 +57,7 @@ def parse_url(text: str) -> Url:
     scheme = found[1].lower() if found else ""
     rest = text[found.end() :] if found else text
     rest, _, query = rest.partition("?")
-    if _UNSAFE.search(rest) or (not scheme and not rest.startswith("/")) or not text:
+    if _CONTROL.search(text) or _BAD_ESCAPE.search(rest) or not (scheme or rest.startswith("/")):
         raise CelError(f"URL parse error during conversion from string: {text[:80]!r}")
     host = ""
     if rest.startswith("//") and (scheme or not rest.startswith("///")):
@@ -63,7 +65,7 @@ def parse_url(text: str) -> Url:
         host, rest = authority.rpartition("@")[2], slash + path
         if not scheme:
             host, rest = "", "//" + authority + slash + path
-        elif not _HOST.fullmatch(host):
+        elif " " in authority or not (_HOST.fullmatch(host) and _PORT.fullmatch(host)):
             raise CelError(f"URL parse error during conversion from string: invalid host in {text[:80]!r}")
     return Url(text, scheme, host, "" if scheme and rest and rest[0] != "/" else rest, query.partition("#")[0])
 
@@ -80,7 +82,7 @@ def is_url(text: str) -> bool:
 def _query(url: Url) -> dict[str, list[str]]:
     values: dict[str, list[str]] = {}
     for pair in url.query.split("&"):
-        if not pair or ";" in pair or re.search(r"%(?![0-9a-fA-F]{2})", pair):
+        if not pair or ";" in pair or _BAD_ESCAPE.search(pair):
             continue
         key, _, value = pair.partition("=")
         values.setdefault(urllib.parse.unquote_plus(key), []).append(urllib.parse.unquote_plus(value))

@@ -27,11 +27,11 @@ from shipway.policy.cel.values import (
     type_name,
 )
 
-MAX_SIZE = 1_000_000
+MAX_SIZE = 200_000
 """Characters or elements of a value that an expression makes, so that repeated doubling ends."""
 
 Budget = list[int]
-"""One number: steps of comprehensions that are left."""
+"""One number: the steps that are left. A step is a turn of a comprehension, or work on a few elements or characters."""
 
 _SCALARS = frozenset({str, int, bool, float, type(None), bytes, UInt, Timestamp, Duration, CelType})
 _ORDERED = frozenset({int, str, float, UInt, Timestamp, Duration, bool, bytes})
@@ -55,22 +55,42 @@ def negation(value: Value) -> bool:
     return not truth(value)
 
 
+def charge(budget: Budget, *values: Value) -> None:
+    """Take work on long strings and on lists off the budget: a step for 64 characters or 8 elements."""
+    for value in values:
+        kind = type(value)
+        if kind is str or kind is bytes:
+            budget[0] -= len(value) >> 6
+        elif kind is list or kind is dict:
+            budget[0] -= _weight(value)
+    if budget[0] < 0:
+        raise CelLimitError("the evaluation takes too many steps")
+
+
+def _weight(values: Value) -> int:
+    """Steps for a collection with all that is in it."""
+    inside = values.values() if type(values) is dict else values
+    return (len(values) >> 3) + sum(1 + _weight(item) for item in inside if type(item) is list or type(item) is dict)
+
+
 # -- equality and order
 
 
-def eq(left: Value, right: Value) -> bool:
+def eq(left: Value, right: Value, budget: Budget | None = None) -> bool:
     """``==``: false for values of different types, except that numbers are compared as numbers."""
     kind = type(left)
     if kind is type(right) and kind in _SCALARS:
         return bool(left == right)
     if kind in _NUMBERS and type(right) in _NUMBERS:
         return order(left, right) == 0
+    if budget is not None:
+        charge(budget, left, right)
     return _deep_eq(plain(left), plain(right))
 
 
-def ne(left: Value, right: Value) -> bool:
+def ne(left: Value, right: Value, budget: Budget | None = None) -> bool:
     """``!=``."""
-    return not eq(left, right)
+    return not eq(left, right, budget)
 
 
 def _deep_eq(left: Value, right: Value) -> bool:
@@ -145,13 +165,15 @@ def sized(value: Value) -> Value:
     return value
 
 
-def add(left: Value, right: Value) -> Value:  # noqa: PLR0911 -- one type after the other, the frequent ones first
+def add(left: Value, right: Value, budget: Budget | None = None) -> Value:  # noqa: PLR0911 -- one type after the other, the frequent ones first
     """``+``."""
     kind = type(left)
     if kind is type(right):
         if kind is int:
             return integer(left + right)
         if kind is str or kind is bytes or kind is list:
+            if budget is not None:
+                charge(budget, left, right)
             return sized(left + right)
         if kind is float:
             return left + right
@@ -252,12 +274,14 @@ def neg(value: Value) -> Value:
 # -- lists and maps
 
 
-def contains(value: Value, container: Value) -> bool:
+def contains(value: Value, container: Value, budget: Budget | None = None) -> bool:
     """``value in container``: an element of a list, a key of a map."""
     kind = type(container)
     if kind is dict:
         return value in container if type(value) is str else _has_key(value, container)
     if kind is list:
+        if budget is not None:
+            charge(budget, container)
         if type(value) is str:
             return value in container
         return any(eq(value, item) for item in container)
@@ -354,8 +378,8 @@ def has(value: Value, field: str) -> bool:
 # -- comprehensions
 
 
-def tick(budget: Budget, values: Value) -> Value:
-    """What a comprehension runs over: elements or keys. Its steps are taken off the budget at once."""
+def tick(budget: Budget, values: Value, weight: int = 1) -> Value:
+    """What a comprehension runs over: elements or keys. Its turns, ``weight`` steps each, are taken off the budget at once."""
     kind = type(values)
     if (
         kind is not list
@@ -363,13 +387,13 @@ def tick(budget: Budget, values: Value) -> Value:
         and (not isinstance(values, (Mapping, Sequence)) or isinstance(values, (str, bytes)))
     ):
         raise CelError(f"expected a list or a map to go over, found {type_name(values)}")
-    budget[0] -= len(values) + 1
+    budget[0] -= len(values) * weight + 1
     if budget[0] < 0:
         raise CelLimitError("the evaluation takes too many steps")
     return values
 
 
-def pairs(budget: Budget, values: Value) -> Iterable[tuple[Value, Value]]:
+def pairs(budget: Budget, values: Value, weight: int = 1) -> Iterable[tuple[Value, Value]]:
     """As ``tick``, for two variables: index and element, or key and value."""
-    tick(budget, values)
+    tick(budget, values, weight)
     return values.items() if isinstance(values, Mapping) else enumerate(values)

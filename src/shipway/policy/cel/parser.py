@@ -171,8 +171,8 @@ class _Parser:
         field = self.take()
         if field.kind not in ("name", "quoted"):
             raise self.error(f"expected a field name after '.', found {field.text}", field)
-        if field.kind == "name" and field.text == "in":
-            raise self.error("'in' is an operator and cannot be a field name", field)
+        if field.kind == "name" and field.text in ("in", *_CONSTANTS):
+            raise self.error(f"{field.text!r} cannot be a field name; write it in backticks or as an index", field)
         if field.kind == "quoted" or optional or self.token.kind != "(":
             where = placed(field.line, field.column, node)
             return Select(operand=node, field=field.text, optional=optional, **where)

@@ -26,10 +26,12 @@ Evaluate = Callable[[Mapping[str, Any], list[int]], Any]
 class Program:
     """An expression, ready to be evaluated any number of times, from any thread."""
 
-    def __init__(self, source: str, root: Node, environment: Environment) -> None:
+    def __init__(self, source: str, root: Node, environment: Environment, bound: frozenset[str] = frozenset()) -> None:
         self.source = source
         self.root = root
         self.environment = environment
+        self._bound = bound
+        self._parts: dict[tuple[int, frozenset[str]], Program] = {}
         self._fast = self._made(strict=False)
         self._limit = environment.limit
 
@@ -61,8 +63,15 @@ class Program:
         """The variables that the expression uses, each with the fields selected from it: ``("object", "spec")``."""
         return references(self.root)
 
+    def part(self, node: Node, bound: frozenset[str]) -> "Program":
+        """A part of the expression on its own; ``bound`` are the names that macros around it bind."""
+        key = (id(node), bound)
+        if key not in self._parts:
+            self._parts[key] = Program(self.source, node, self.environment, bound)
+        return self._parts[key]
+
     def _made(self, *, strict: bool) -> Evaluate:
-        code, names = Emitter(self.environment, strict=strict).module(self.root)
+        code, names = Emitter(self.environment, strict=strict, bound=self._bound).module(self.root)
         exec(compile(code, "<cel>", "exec"), names)  # noqa: S102 -- generated from the tree: made names and constants only
         made: Evaluate = names["evaluate"]
         return made

@@ -5,7 +5,7 @@ and cannot take exponential time: back references, look-around, atomic groups an
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -16,11 +16,18 @@ except ImportError:  # the optional extra ``re2``
 
 from shipway.policy.cel.errors import CelError
 from shipway.policy.cel.functions import Library, function, method
-from shipway.policy.cel.operators import MAX_SIZE, sized
+from shipway.policy.cel.operators import MAX_SIZE, Budget, charge, sized
 from shipway.policy.cel.values import EMPTY, Optional, Value
 
 MAX_PATTERN = 10_000
-_REFUSED = re.compile(r"(?<!\\)(?:\\\\)*(?:\(\?(?:[=!>(]|<[=!]|P=)|\\[1-9]|[*+?}]\+)")
+LONG = 500
+"""Characters of a text that are searched without being counted."""
+MAX_WORK = 10**8
+"""Steps that a search with ``re`` may take at worst: the length to the power of the repetitions, times 2 for each option."""
+_REFUSED = re.compile(r"(?<!\\)(?:\\\\)*(?:\(\?(?:[=!>(#]|<[=!]|P=)|\(\?[a-z]*m|\\[1-9Z]|[*+?}]\+|\[\[:)")
+_PIECE = re.compile(r"\\.|\[\^?\]?[^\]]*\]|\$", re.DOTALL)
+_PYTHONS = {r"\z": r"\Z", "$": r"\Z", r"\s": r"[\t\n\f\r ]", r"\S": r"[^\t\n\f\r ]"}
+"""What ``re`` writes otherwise: its ``$`` also matches before a line break at the end."""
 
 
 @lru_cache(maxsize=1024)
@@ -47,46 +54,80 @@ def _words(problem: Exception) -> str:
     return word.decode("utf-8", "replace") if isinstance(word, bytes) else str(word)
 
 
-def with_re(pattern: str) -> "re.Pattern[str]":
+class Guarded:
+    """A pattern of Python's own engine that is only used on texts short enough for its worst case."""
+
+    def __init__(self, pattern: str, made: "re.Pattern[str]") -> None:
+        self.pattern = pattern
+        self.made = made
+        self.groups = made.groups
+        bare = _without_classes(pattern)
+        repeats = len(re.findall(r"[*+{]", bare))
+        options = len(re.findall(r"[^(*+}?]\?", bare))
+        power = repeats if pattern.startswith("^") else repeats + 1
+        self.longest = min(MAX_SIZE, int((MAX_WORK / 2**options) ** (1 / max(power, 1))))
+
+    def search(self, text: str) -> "re.Match[str] | None":
+        """As of ``re.Pattern``."""
+        self._check(text)
+        return self.made.search(text)
+
+    def finditer(self, text: str) -> "Iterator[re.Match[str]]":
+        """As of ``re.Pattern``."""
+        self._check(text)
+        return self.made.finditer(text)
+
+    def _check(self, text: str) -> None:
+        if len(text) > self.longest:
+            raise CelError(
+                f"regular expression {self.pattern!r} could take too long here; install google-re2 to use it"
+            )
+
+
+def with_re(pattern: str) -> Guarded:
     """The pattern for Python's own engine, refused when it could run away or means something else in RE2."""
     if _REFUSED.search(pattern):
         raise CelError(
             f"regular expression {pattern!r}: look-around, back references and possessive repetition are not in RE2"
         )
     try:
-        made = re.compile(pattern.replace(r"\z", r"\Z"), re.ASCII)
+        made = re.compile(_PIECE.sub(lambda found: _PYTHONS.get(found[0], found[0]), pattern), re.ASCII)
     except (re.error, OverflowError, RecursionError) as problem:
         raise CelError(f"invalid regular expression {pattern!r}: {problem}") from None
     if _runs_away(pattern):
-        raise CelError(f"regular expression {pattern!r} repeats a repetition; install google-re2 to use it")
-    return made
+        raise CelError(f"regular expression {pattern!r} repeats a repetition or a choice; install google-re2 to use it")
+    return Guarded(pattern, made)
+
+
+def _without_classes(pattern: str) -> str:
+    return re.sub(r"\\.|\[\^?\]?[^\]]*\]", "x", pattern)
 
 
 def _runs_away(pattern: str) -> bool:
-    """Whether a group that holds a repetition is repeated itself."""
+    """Whether a group that holds a repetition or a choice is repeated itself: a text can then be split in many ways."""
     repeats: list[bool] = [False]
-    escaped = re.sub(r"\\.|\[\^?\]?[^\]]*\]", "x", pattern)
-    for at, char in enumerate(escaped):
+    bare = _without_classes(pattern)
+    for at, char in enumerate(bare):
         if char == "(":
             repeats.append(False)
         elif char == ")" and len(repeats) > 1:
             inner = repeats.pop()
-            after = escaped[at + 1 : at + 2]
-            if inner and after in ("*", "+", "{"):
+            again = bare[at + 1 : at + 2] in ("*", "+", "{")
+            if inner and again:
                 return True
-            repeats[-1] = repeats[-1] or inner or after in ("*", "+", "{")
-        elif char in "*+{":
+            repeats[-1] = repeats[-1] or inner or again
+        elif char in "*+{|" or (char == "?" and bare[at - 1 : at] != "("):
             repeats[-1] = True
     return False
 
 
 def matches(text: Value, pattern: Value) -> bool:
     """``text.matches(pattern)``: somewhere in the text."""
-    return matcher(pattern)(text)
+    return matcher(pattern)(text, [MAX_SIZE])
 
 
 @lru_cache(maxsize=1024)
-def matcher(pattern: str) -> Callable[[Value], bool]:
+def matcher(pattern: str) -> Callable[[Value, Budget], bool]:
     """A test for one pattern. RE2's set answers yes or no without making a match object, three times as fast."""
     search = compiled(pattern).search
     if re2 is not None and len(pattern) <= 200 and compiled(pattern).programsize <= 500:
@@ -95,15 +136,18 @@ def matcher(pattern: str) -> Callable[[Value], bool]:
         patterns.Compile()
         match = patterns.Match
 
-        def test(text: Value) -> bool:
+        def test(text: Value, budget: Budget) -> bool:
             if type(text) is str:
+                if len(text) > LONG:
+                    charge(budget, text)
                 return bool(match(text))
             raise CelError("no such overload: matches() is for strings")
 
         return test
 
-    def slower(text: Value) -> bool:
+    def slower(text: Value, budget: Budget) -> bool:
         if type(text) is str:
+            charge(budget, text)
             return search(text) is not None
         raise CelError("no such overload: matches() is for strings")
 

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from shipway.policy.cel.errors import CelError
@@ -54,8 +55,6 @@ def to_int(value: Value) -> int:
     """``int(value)``."""
     if isinstance(value, Timestamp):
         return value.nanos // 1_000_000_000
-    if isinstance(value, Duration):
-        return math.trunc(value.nanos / 1_000_000_000)
     if type(value) is float:
         # The bounds are excluded: they are not exact as doubles.
         if not -(2.0**63) < value < 2.0**63:
@@ -120,22 +119,19 @@ def to_string(value: Value) -> str:
 
 
 def format_double(value: float) -> str:
-    """The shortest digits that give the same double, as Go's ``%g`` writes them."""
-    if math.isnan(value):
-        return "NaN"
-    if math.isinf(value):
-        return "+Inf" if value > 0 else "-Inf"
-    text = repr(value)
-    mantissa, _, exponent = text.partition("e")
-    if mantissa.endswith(".0"):
-        mantissa = mantissa[:-2]
-    if exponent:
-        power = int(exponent)
-        # Python changes to an exponent at 1e16, Go at 1e21.
-        if 0 < power < 21:
-            return str(int(value))
-        return f"{mantissa}e{'-' if power < 0 else '+'}{abs(power):02d}"
-    return mantissa
+    """The shortest digits that give the same double, with an exponent below -4 and from 6, as Go's ``%g``."""
+    if not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "+Inf" if value > 0 else "-Inf"
+    digits, _, power = f"{Decimal(repr(value)).normalize():e}".partition("e")
+    if not value or -4 <= int(power) < 6:
+        return fixed_double(value)
+    return f"{digits}e{'-' if int(power) < 0 else '+'}{abs(int(power)):02d}"
+
+
+def fixed_double(value: float) -> str:
+    """The shortest digits that give the same double, without an exponent."""
+    text = f"{Decimal(repr(value)):f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def type_of(value: Value) -> CelType:
@@ -153,7 +149,7 @@ FUNCTIONS: Library = (
     method("startsWith", starts_with, ANY, ANY, kind="bool"),
     method("endsWith", ends_with, ANY, ANY, kind="bool"),
     method("contains", has_part, ANY, ANY, kind="bool"),
-    function("int", to_int, (int, UInt, float, str, Timestamp, Duration), kind="int"),
+    function("int", to_int, (int, UInt, float, str, Timestamp), kind="int"),
     function("uint", to_uint, (int, UInt, float, str), kind="uint"),
     function("double", to_double, (int, UInt, float, str), kind="double"),
     function("bool", to_bool, str, kind="bool"),

@@ -14,7 +14,7 @@ _TIMESTAMP = re.compile(
 )
 _UNITS = {"h": 3600 * NANOS, "m": 60 * NANOS, "s": NANOS, "ms": 1_000_000, "us": 1000, "µs": 1000, "μs": 1000, "ns": 1}
 _PART = re.compile(r"(\d*)(?:\.(\d*))?(h|ms|m|s|us|µs|μs|ns)", re.ASCII)
-_OFFSET = re.compile(r"([+-]?)(\d\d):(\d\d)", re.ASCII)
+_OFFSET = re.compile(r"([+-]?)(\d{1,2}):(\d{1,2})", re.ASCII)
 
 
 def timestamp(text: str) -> Timestamp:
@@ -42,7 +42,7 @@ def _offset(zone: str) -> int:
 def duration(text: str) -> Duration:
     """``duration(text)``: numbers with the units h, m, s, ms, us, ns."""
     body = text[1:] if text[:1] in ("+", "-") else text
-    total, at = 0, 0
+    total, at = 0, len("0") if body == "0" else 0
     while at < len(body):
         found = _PART.match(body, at)
         if found is None or not (found[1] or found[2]) or len(found[0]) > 60:
@@ -52,7 +52,7 @@ def duration(text: str) -> Duration:
         if found[2]:
             total += int(found[2]) * unit // 10 ** len(found[2])
         at = found.end()
-    if not body or (total and body == "0"):
+    if not body:
         raise _bad_duration(text)
     return Duration(-total if text[0] == "-" else total)
 
@@ -79,7 +79,7 @@ def zone_of(name: str) -> dt.tzinfo:
 def _getter(part: Callable[[dt.datetime], int]) -> Callable[..., int]:
     def get(moment: Timestamp, zone: str = "UTC") -> int:
         try:
-            return part(moment.datetime(dt.UTC if zone == "UTC" else zone_of(zone)))
+            return part(moment.datetime(zone_of(zone) if zone not in ("", "UTC") else dt.UTC))
         except OverflowError:
             raise CelError(f"timestamp out of range in the time zone {zone}") from None
 

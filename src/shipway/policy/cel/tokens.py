@@ -158,8 +158,10 @@ class _Lexer:
         return value
 
     def decode(self, body: str, *, raw: bool, binary: bool) -> Value:
-        if len(body) != len(body.encode("utf-8", "replace").decode()) or any("\ud800" <= c <= "\udfff" for c in body):
-            raise self.error("the string has a lone surrogate")
+        try:
+            body.encode()
+        except UnicodeEncodeError:
+            raise self.error("the string has a lone surrogate") from None
         if raw or "\\" not in body:
             return body.encode() if binary else body
         parts: list[bytes] = []

@@ -25,7 +25,9 @@ class Ordered(Opaque):
     key: Any
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and bool(self.key == getattr(other, "key", None))
+        if not isinstance(other, Ordered) or type(other) is not type(self):
+            return False
+        return bool(self.key == other.key)
 
     def __hash__(self) -> int:
         return hash(self.key)
@@ -47,7 +49,7 @@ class Quantity(Ordered):
     @property
     def is_integer(self) -> bool:
         """Whether ``asInteger`` has a value."""
-        return self.key % NANO == 0 and INT_MIN <= self.key // NANO <= INT_MAX
+        return bool(self.key % NANO == 0 and INT_MIN <= self.key // NANO <= INT_MAX)
 
 
 class Semver(Ordered):

@@ -5,13 +5,17 @@ Kyverno tries one reading after the other. Quantities are exact (``Decimal``); d
 """
 
 import re
+from collections.abc import Mapping
 from decimal import Decimal
-from functools import lru_cache, total_ordering
+from functools import lru_cache
+from typing import NamedTuple
 
 import msgspec
 
-_BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50, "Ei": 2**60}
-_DECIMAL = {
+_BINARY: Mapping[str, Decimal] = {
+    unit: Decimal(1024) ** power for power, unit in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), start=1)
+}
+_DECIMAL: Mapping[str, Decimal] = {
     "n": Decimal("1e-9"),
     "u": Decimal("1e-6"),
     "m": Decimal("1e-3"),
@@ -47,19 +51,13 @@ class Quantity(msgspec.Struct, frozen=True):
         return format_quantity(self.value, binary=self.binary)
 
 
-@total_ordering
-class Version(msgspec.Struct, frozen=True, eq=True):
-    """A semantic version; build metadata does not count."""
+class Version(NamedTuple):
+    """A semantic version, in the order of semver.org; build metadata does not count."""
 
     release: tuple[int, int, int]
-    prerelease: tuple[str, ...] = ()
-
-    def __lt__(self, other: "Version") -> bool:
-        if self.release != other.release:
-            return self.release < other.release
-        if not self.prerelease or not other.prerelease:
-            return bool(self.prerelease) and not other.prerelease
-        return [_identifier(part) for part in self.prerelease] < [_identifier(part) for part in other.prerelease]
+    final: bool = True
+    """A pre-release comes before its release."""
+    prerelease: tuple[tuple[int, int, str], ...] = ()
 
 
 def _identifier(part: str) -> tuple[int, int, str]:
@@ -87,7 +85,7 @@ def format_quantity(value: Decimal, *, binary: bool) -> str:
         units = (
             _BINARY if binary and abs(value) >= 1024 else {unit: size for unit, size in _DECIMAL.items() if size > 1}
         )
-        for unit, size in reversed(units.items()):
+        for unit, size in reversed(list(units.items())):
             if value and value % size == 0:
                 return f"{int(value / size)}{unit}"
         return str(int(value))
@@ -132,11 +130,11 @@ def parse_version(text: str) -> Version | None:
     match = _VERSION.fullmatch(text)
     if match is None:
         return None
-    prerelease = tuple(match[4].split(".")) if match[4] else ()
-    return Version((int(match[1]), int(match[2]), int(match[3])), prerelease)
+    prerelease = tuple(_identifier(part) for part in match[4].split(".")) if match[4] else ()
+    return Version((int(match[1]), int(match[2]), int(match[3])), not prerelease, prerelease)
 
 
-def format_number(number: float | int) -> str:
+def format_number(number: float) -> str:
     """As JSON writes it, and without the ``.0`` of a whole float."""
     if isinstance(number, float) and number.is_integer() and abs(number) < 1e15:
         return str(int(number))

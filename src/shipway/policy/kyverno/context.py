@@ -10,7 +10,7 @@ comes from ``Request.values`` and ``Request.inventory``; without an answer the r
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from shipway.policy.kyverno import expressions, images, pods, resources, variables
@@ -68,12 +68,20 @@ class Context:
     @contextmanager
     def scope(self, **names: object) -> Iterator[None]:
         """Names (``element``) and entries added within are gone afterwards."""
+        self._settle(names)
         data, pending = dict(self.data), dict(self._pending)
         self.data.update(names)
         try:
             yield
         finally:
             self.data, self._pending = data, pending
+
+    def _settle(self, names: Mapping[str, object]) -> None:
+        """Before an inner loop takes a name, load what is to see the outer one's."""
+        if self._pending and names.keys() & self.data.keys():
+            for name in list(self._pending):
+                with suppress(RuleFault):
+                    self._load(name)
 
     def declare(self, entries: Sequence[Mapping[str, Any]]) -> None:
         """Make context entries known. A later one of the same name replaces an earlier."""
@@ -172,10 +180,8 @@ def _variable(context: Context, name: str, source: Mapping[str, Any]) -> Any:
             found = context.resolve(source["value"])
         if source.get("jmesPath"):
             path = str(context.resolve(source["jmesPath"]))
-            if "value" in source:
-                found = expressions.evaluate(path, found, context.request.at)
-            else:
-                found = context.query(path)
+            at = context.request.at
+            found = expressions.evaluate(path, found, at) if "value" in source else context.query(path)
     except NoData:
         raise
     except RuleFault:
@@ -260,7 +266,7 @@ def _projected(context: Context, source: Mapping[str, Any], found: object) -> An
 def _image_registry(context: Context, name: str, source: Mapping[str, Any]) -> Any:
     reference = str(context.resolve(source.get("reference", "")))
     for given in context.request.values.get("images") or ():
-        if given.get("image") == reference:
+        if images.normal(str(given.get("image", ""))) == images.normal(reference):
             return _projected(context, source, json.loads(json.dumps(given)))
     raise NoData(f"no data for the context entry `{name}`: the registry's answer for `{reference}` is not given")
 

@@ -12,6 +12,9 @@ from shipway.policy.kyverno import celrules, conditions, matching, wildcards
 from shipway.policy.kyverno.context import Context
 from shipway.policy.rules import Request
 
+VALUES = ("allowedImages", "allowedValues")
+"""What an exception may give to expressions instead of skipping the policy: ``exceptions.allowedImages``."""
+
 
 class Exemption(msgspec.Struct, frozen=True):
     """An exception from one rule."""
@@ -75,16 +78,13 @@ def for_policy(documents: Sequence[Mapping[str, Any]], kind: str, policy: str) -
 
 def _by_expressions(document: Mapping[str, Any]) -> Exemption:
     spec = document["spec"]
-    wanted = celrules.conditions_of(spec.get("matchConditions") or (), ("spec", "matchConditions"))
+    wanted = celrules.conditions_of(spec.get("matchConditions"), ("spec", "matchConditions"), {})
 
     def applies(request: Request, data: Context) -> bool:
         del data
         return celrules.all_hold(wanted, request)
 
-    values = {
-        "allowedImages": list(spec.get("images") or spec.get("allowedImages") or ()),
-        "allowedValues": list(spec.get("allowedValues") or ()),
-    }
+    values = {key: list(spec.get(key) or ()) for key in VALUES}
     return Exemption(
         title(document), applies, (), values if any(values.values()) else {}, str(spec.get("reportResult") or "skip")
     )

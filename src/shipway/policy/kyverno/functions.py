@@ -12,6 +12,7 @@ import json
 import posixpath
 import urllib.parse
 from collections.abc import Callable, Mapping
+from datetime import UTC
 from typing import Any
 
 from shipway.policy.kyverno import amounts, arithmetic, images, scalars, searching, times, versions
@@ -201,7 +202,7 @@ def _time_truncate(text: str, duration: str) -> str:
 
 
 def _time_utc(text: str) -> str:
-    return times.write(times.parse(text).astimezone(times.UTC))
+    return times.write(times.parse(text).astimezone(UTC))
 
 
 def _time_now(at: float) -> str:

@@ -68,6 +68,12 @@ def parse(text: str) -> Image | None:
     return Image(first if named else "docker.io", path, tag or ("" if digest else "latest"), digest, not named)
 
 
+def normal(text: str) -> str:
+    """The full reference: ``nginx`` is ``docker.io/nginx:latest``. What is no image stays as it is."""
+    image = parse(text)
+    return text if image is None else image.reference
+
+
 def of_pod(spec: Mapping[str, Any], pointer: str) -> dict[str, dict[str, dict[str, Any]]]:
     """The variable ``images``: group of containers to container name to parts of its image.
 

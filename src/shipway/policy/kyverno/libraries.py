@@ -23,20 +23,27 @@ from shipway.policy.rules import Request
 
 _SERVED: ContextVar[Request] = ContextVar("request")
 """The request under evaluation: overloads are compiled into programs, long before there is one."""
+_MISSED: ContextVar[list[str]] = ContextVar("missed")
 
 
 @contextmanager
-def serving(request: Request) -> Iterator[None]:
-    """Expressions evaluated within see this request."""
-    token = _SERVED.set(request)
+def serving(request: Request) -> Iterator[list[str]]:
+    """Expressions evaluated within see this request; gives the list that data they asked for in vain is noted in."""
+    missed: list[str] = []
+    tokens = _SERVED.set(request), _MISSED.set(missed)
     try:
-        yield
+        yield missed
     finally:
-        _SERVED.reset(token)
+        _SERVED.reset(tokens[0])
+        _MISSED.reset(tokens[1])
 
 
 class NotGiven(CelError):
     """What a cluster, a registry or a service would have answered is not among the data of the request."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        _MISSED.get().append(message)
 
 
 class Image:
@@ -94,10 +101,8 @@ def _resource_post(version: str, resource: str, *rest: object) -> Any:
 
 
 def _metadata(reference: str) -> Any:
-    wanted = images.parse(reference)
     for one in _given("images"):
-        text = str(one.get("image", ""))
-        if text == reference or (wanted is not None and images.parse(text) == wanted):
+        if images.normal(str(one.get("image", ""))) == images.normal(reference):
             return dict(one)
     raise NotGiven(f"the registry's answer for `{reference}` is not given")
 

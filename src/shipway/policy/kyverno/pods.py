@@ -1,6 +1,6 @@
 """Where the pod is in an object that makes pods. Called by ``context``, the pod security rule and ``autogen``."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from shipway.policy.rules import Path
@@ -25,6 +25,12 @@ def spec_of(item: Mapping[str, Any]) -> tuple[Path, Mapping[str, Any]] | None:
     for part in path:
         found = found.get(part) if isinstance(found, Mapping) else None
     return (path, found) if isinstance(found, Mapping) else None
+
+
+def containers(spec: Mapping[str, Any], group: str) -> Iterator[Mapping[str, Any]]:
+    """The containers of ``containers``, ``initContainers`` or ``ephemeralContainers`` that are maps."""
+    listed = spec.get(group)
+    return (one for one in listed if isinstance(one, Mapping)) if isinstance(listed, list) else iter(())
 
 
 def template_of(item: Mapping[str, Any]) -> tuple[Path, Mapping[str, Any]] | None:

@@ -36,10 +36,8 @@ _ALIASES = {
 }
 
 
-def check(block: object, path: Path) -> None:
+def check(block: Mapping[str, Any], path: Path) -> None:
     """Refuse levels, versions and controls that do not exist."""
-    if not isinstance(block, Mapping):
-        raise Unsupported("expected a map with `level`", path)
     if block.get("level") not in standards.LEVELS:
         raise Unsupported(
             f"expected privileged, baseline or restricted, found `{block.get('level')}`", (*path, "level")

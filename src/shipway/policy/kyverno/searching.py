@@ -1,24 +1,22 @@
 """Regular expressions of policies, in Go's (RE2's) syntax. Called by ``functions``."""
 
 import re
-from functools import lru_cache
 from typing import Any
 
-import re2
-
+from shipway.policy.cel.errors import CelError
+from shipway.policy.cel.regexes import compiled
 from shipway.policy.kyverno.faults import RuleFault
 
 _REFERENCE = re.compile(r"\$(?:(\$)|(\w+)|\{(\w+)\})")
 LONGEST = 1_000_000
 
 
-@lru_cache(maxsize=512)
 def compile_pattern(pattern: str) -> Any:
     """The compiled pattern; raises :class:`RuleFault` for what RE2 does not know."""
     try:
-        return re2.compile(pattern)
-    except re2.error as error:
-        raise RuleFault(f"`{pattern[:80]}` is no regular expression: {error}") from None
+        return compiled(pattern)
+    except CelError as error:
+        raise RuleFault(error.message) from None
 
 
 def replace(pattern: str, text: str, replacement: str) -> str:

@@ -9,19 +9,35 @@ from typing import Any
 
 import msgspec
 
-from shipway.model.errors import BadInput
-from shipway.policy.kyverno import autogen, context, loading, wildcards
-from shipway.policy.rules import CompiledRule, Object, Operation, Outcome, Request
+from shipway.policy.kyverno import autogen, checking, context, loading, testshapes, wildcards
+from shipway.policy.rules import CompiledRule, Document, Object, Operation, Outcome, Request
 
 Read = Callable[[str], Sequence[Mapping[str, Any]]]
-"""The documents of a file, named relative to the test. Raises :class:`BadInput` when there is none."""
+"""The documents of a file, named relative to the test. Raises ``BadInput`` when there is none."""
 _WORST = ("error", "fail", "warn", "pass", "skip")
 _UNSCOPED = frozenset(
-    (
-        "Namespace Node PersistentVolume ClusterRole ClusterRoleBinding StorageClass CustomResourceDefinition PriorityClass "
-        "IngressClass RuntimeClass VolumeAttachment CSIDriver CSINode APIService ValidatingWebhookConfiguration "
-        "MutatingWebhookConfiguration ClusterPolicy CertificateSigningRequest FlowSchema PriorityLevelConfiguration"
-    ).split()
+    [
+        "Namespace",
+        "Node",
+        "PersistentVolume",
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "StorageClass",
+        "CustomResourceDefinition",
+        "PriorityClass",
+        "IngressClass",
+        "RuntimeClass",
+        "VolumeAttachment",
+        "CSIDriver",
+        "CSINode",
+        "APIService",
+        "ValidatingWebhookConfiguration",
+        "MutatingWebhookConfiguration",
+        "ClusterPolicy",
+        "CertificateSigningRequest",
+        "FlowSchema",
+        "PriorityLevelConfiguration",
+    ]
 )
 _OPERATIONS: Mapping[str, Operation] = {
     "CREATE": "CREATE",
@@ -74,18 +90,19 @@ class _Suite(msgspec.Struct, frozen=True):
 def run_test(test: Mapping[str, Any], read: Read, at: float = 0.0) -> list[ResultRow]:
     """Every row of a test. ``at`` is the time that policies see, in seconds since the epoch.
 
-    Raises :class:`BadInput` when a file of the test cannot be read; a policy that cannot be loaded makes rows ``error``.
+    Raises :class:`BadInput` when a file of the test cannot be read or used; a policy that cannot be loaded makes rows ``error``.
     """
+    testshapes.check(test, testshapes.Test, "the test")
     suite = _suite(test, read, at)
-    return [row for result in test.get("results") or () if isinstance(result, Mapping) for row in _rows(result, suite)]
+    return [row for result in test.get("results") or () for row in _rows(result, suite)]
 
 
 def _suite(test: Mapping[str, Any], read: Read, at: float) -> _Suite:
-    policies = [document for document in _read_all(test.get("policies"), read) if loading.is_policy(document)]
-    exempt = [document for document in _read_all(test.get("exceptions"), read) if loading.is_exception(document)]
+    policies = [document for document in _read_all(test.get("policies"), read) if checking.is_policy(document)]
+    exempt = [document for document in _read_all(test.get("exceptions"), read) if checking.is_exception(document)]
     rules, faults = _loaded(policies, exempt)
-    values = _first(test.get("variables"), read) or test.get("values") or {}
-    given = (_first(test.get("context"), read) or {}).get("spec") or {}
+    values = _first(test.get("variables"), read, testshapes.Values) or test.get("values") or {}
+    given = _first(test.get("context"), read, testshapes.Context).get("spec") or {}
     answers = {
         "apiCallResponses": test.get("apiCallResponses") or [],
         "globalContextEntries": [_with_files(entry, read) for entry in test.get("globalContextEntries") or ()],
@@ -95,13 +112,13 @@ def _suite(test: Mapping[str, Any], read: Read, at: float) -> _Suite:
     return _Suite(
         rules=rules,
         faults=faults,
-        ruleless=frozenset(_name(one) for one in policies if one.get("kind") in loading.VALIDATING),
+        ruleless=frozenset(_name(one) for one in policies if one.get("kind") in checking.VALIDATING),
         refused=_refused(policies),
         resources=[_in_default(item) for item in _read_all(test.get("resources") or test.get("resource"), read)],
         values=values,
         payloads=_payloads(test, read),
         inventory=[*(given.get("resources") or ()), *_inventory(test, read)],
-        user=_user(_first(test.get("userinfo"), read) or {}),
+        user=_user(_first(test.get("userinfo"), read, testshapes.UserInfo)),
         answers=answers,
         at=at,
     )
@@ -120,8 +137,10 @@ def _unpacked(document: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     return [document]
 
 
-def _first(file: object, read: Read) -> Mapping[str, Any] | None:
-    return next(iter(read(str(file))), None) if file else None
+def _first(file: object, read: Read, shape: type[msgspec.Struct]) -> Mapping[str, Any]:
+    document = next(iter(read(str(file))), {}) if file else {}
+    testshapes.check(document, shape, f"`{file}`")
+    return document
 
 
 def _payloads(test: Mapping[str, Any], read: Read) -> dict[str, Object]:
@@ -134,7 +153,7 @@ def _payloads(test: Mapping[str, Any], read: Read) -> dict[str, Object]:
 
 def _inventory(test: Mapping[str, Any], read: Read) -> list[Object]:
     """Objects of the cluster: plain ones, or those that a document of the CLI wraps."""
-    found = []
+    found: list[Object] = []
     for document in _read_all([*(test.get("clusterResources") or ()), *(test.get("paramResources") or ())], read):
         wrapped = (document.get("spec") or {}).get("resources") if document.get("kind") == "ClusterResource" else None
         found += wrapped or [document]
@@ -152,10 +171,10 @@ def _loaded(
     rules: list[CompiledRule] = []
     faults: dict[str, str] = {}
     for document in policies:
-        try:
-            rules += loading.load(document, exempt=exempt)
-        except BadInput as error:
-            faults[_name(document)] = "; ".join(f"{one.path}: {one.message}" for one in error.problems)
+        found, problems = loading.load([Document(one) for one in (document, *exempt)], overrides=False)
+        rules += found
+        if problems:
+            faults[_name(document)] = "; ".join(f"{one.path}: {one.message}" for one in problems)
     return rules, faults
 
 
@@ -170,7 +189,7 @@ def _metadata(document: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _refused(policies: Sequence[Mapping[str, Any]]) -> frozenset[str]:
     """What mutates, generates or verifies signatures."""
-    found = {_name(one) for one in policies if one.get("kind") in loading.REFUSED}
+    found = {_name(one) for one in policies if one.get("kind") in checking.REFUSED}
     for one in policies:
         listed = [rule for rule in (one.get("spec") or {}).get("rules") or () if isinstance(rule, Mapping)]
         other = [rule for rule in listed if "validate" not in rule]

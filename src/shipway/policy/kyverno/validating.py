@@ -8,8 +8,10 @@ from typing import Any
 
 import msgspec
 
-from shipway.policy.kyverno import autogen, celrules, context, exceptions, resources
+from shipway.policy.kyverno import autogen, celrules, context, exceptions
 from shipway.policy.kyverno.faults import RuleFault, Unsupported
+from shipway.policy.matching import constrained
+from shipway.policy.resources import namespace, subject_of
 from shipway.policy.rules import Outcome, Request
 
 _CONTROLLERS: Mapping[str, tuple[str, str, str]] = {
@@ -21,12 +23,10 @@ _CONTROLLERS: Mapping[str, tuple[str, str, str]] = {
     "statefulsets": ("apps", "spec.template", "autogen-defaults"),
 }
 """Resource to API group, place of the pod template, and name of the generated rule."""
-_KNOWN = frozenset(
-    (
-        "evaluation matchConstraints matchConditions variables validations validationActions auditAnnotations failurePolicy "
-        "autogen webhookConfiguration paramKind paramRef validationAction"
-    ).split()
-)
+_KNOWN = frozenset({
+    "evaluation", "matchConstraints", "matchConditions", "variables", "validations", "validationActions", "validationAction",
+    "auditAnnotations", "failurePolicy", "autogen", "webhookConfiguration",
+})  # fmt: skip
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -46,7 +46,6 @@ def rules(document: Mapping[str, Any], exempt: Sequence[exceptions.Exemption]) -
     for key in spec:
         if key not in _KNOWN:
             raise Unsupported(f"`{key}` of a ValidatingPolicy is not supported", ("spec", key))
-    resources.check(spec.get("matchConstraints"), ("spec", "matchConstraints"))
     metadata = document.get("metadata") or {}
     namespace = str(metadata.get("namespace") or "") if document.get("kind") == "NamespacedValidatingPolicy" else ""
     name = str(metadata.get("name", ""))
@@ -56,13 +55,12 @@ def rules(document: Mapping[str, Any], exempt: Sequence[exceptions.Exemption]) -
 
 
 def _expressions(spec: Mapping[str, Any]) -> celrules.Expressions:
-    at = ("spec",)
-    for index, one in enumerate(spec.get("auditAnnotations") or ()):
-        celrules.program(one.get("valueExpression"), (*at, "auditAnnotations", index, "valueExpression"))
+    variables = celrules.variables_of(spec.get("variables"), ("spec", "variables"))
+    celrules.check_annotations(spec.get("auditAnnotations"), ("spec", "auditAnnotations"), variables)
     return celrules.Expressions(
-        validations=celrules.validations_of(spec.get("validations"), (*at, "validations")),
-        variables=celrules.variables_of(spec.get("variables"), (*at, "variables")),
-        conditions=celrules.conditions_of(spec.get("matchConditions"), (*at, "matchConditions")),
+        validations=celrules.validations_of(spec.get("validations"), ("spec", "validations"), variables),
+        variables=variables,
+        conditions=celrules.conditions_of(spec.get("matchConditions"), ("spec", "matchConditions"), variables),
         lenient=spec.get("failurePolicy") == "Ignore",
         whole=(spec.get("evaluation") or {}).get("mode") == "JSON",
     )
@@ -103,7 +101,7 @@ def _for_pods(constraints: object) -> bool:
         constraints.get(key) for key in ("namespaceSelector", "objectSelector")
     ):
         return False
-    listed = constraints.get("resourceRules") or ()
+    listed: list[Any] = constraints.get("resourceRules") or []
     return (
         len(listed) == 1 and list(listed[0].get("resources") or ()) == ["pods"] and not listed[0].get("resourceNames")
     )
@@ -114,22 +112,22 @@ def judge(rule: Rule, request: Request) -> Sequence[Outcome]:
     try:
         if not rule.expressions.whole and not _concerned(rule, request):
             return ()
-        data = context.build(request)
-        applying = [one for one in rule.exempt if one.applies(request, data)]
-        if full := next((one for one in applying if not one.values), None):
-            return [Outcome("pass" if full.result == "pass" else "skip", f"excepted by {full.name}")]
-        merged = {
-            key: [value for one in applying for value in one.values[key]] for key in ("allowedImages", "allowedValues")
-        }
-        return [celrules.judge(msgspec.structs.replace(rule.expressions, exceptions=merged), request)]
+        return [_excepted(rule, request) if rule.exempt else celrules.judge(rule.expressions, request)]
     except RuleFault as fault:
         return [Outcome("error", str(fault))]
-    except RecursionError:
-        return [Outcome("error", "the policy or the object is nested too deeply")]
+
+
+def _excepted(rule: Rule, request: Request) -> Outcome:
+    """An exception skips the policy, unless it only gives values for expressions to allow."""
+    data = context.build(request)
+    applying = [one for one in rule.exempt if one.applies(request, data)]
+    if full := next((one for one in applying if not one.values), None):
+        return Outcome("pass" if full.result == "pass" else "skip", f"excepted by {full.name}")
+    merged = {key: [value for one in applying for value in one.values[key]] for key in exceptions.VALUES}
+    return celrules.judge(msgspec.structs.replace(rule.expressions, exceptions=merged), request)
 
 
 def _concerned(rule: Rule, request: Request) -> bool:
-    shown = request.object if request.object is not None else request.old_object or {}
-    metadata = shown.get("metadata")
-    own = str(metadata.get("namespace") or "") if isinstance(metadata, Mapping) else ""
-    return (not rule.namespace or own == rule.namespace) and resources.matches(rule.constraints, request)
+    if rule.namespace and namespace(subject_of(request)) != rule.namespace:
+        return False
+    return not rule.constraints or constrained(rule.constraints, request)

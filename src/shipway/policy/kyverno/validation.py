@@ -4,15 +4,16 @@ Called through the rules that ``loading`` compiles. Bodies: ``pattern``, ``anyPa
 ``podSecurity``, and ``cel`` (see ``celrules``). Nothing raises: what goes wrong is an outcome ``error``.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from shipway.policy.kyverno import celrules, conditions, context, exceptions, matching, patterns, podsecurity, variables
 from shipway.policy.kyverno.context import Context
-from shipway.policy.kyverno.faults import RuleFault
+from shipway.policy.kyverno.faults import RuleFault, Unresolved
 from shipway.policy.kyverno.patterns import Mismatch
+from shipway.policy.resources import namespace, subject_of
 from shipway.policy.rules import Outcome, Path, Request
 
 _RANK = {"skip": 0, "pass": 1, "error": 2}
@@ -27,6 +28,8 @@ class Rule(msgspec.Struct, frozen=True):
     body: Mapping[str, Any]
     exempt: tuple[exceptions.Exemption, ...] = ()
     cel: celrules.Expressions | None = None
+    namespace: str = ""
+    """Of a ``Policy``: only objects in it are concerned."""
 
     @property
     def validate(self) -> Mapping[str, Any]:
@@ -38,6 +41,8 @@ class Rule(msgspec.Struct, frozen=True):
 def judge(rule: Rule, request: Request) -> Sequence[Outcome]:
     """The outcome of a rule; empty when it is not about this request."""
     try:
+        if rule.namespace and namespace(subject_of(request)) != rule.namespace:
+            return ()
         if not matching.matches(rule.body.get("match"), request):
             return ()
         if matching.matches(rule.body.get("exclude"), request, excluding=True):
@@ -45,8 +50,6 @@ def judge(rule: Rule, request: Request) -> Sequence[Outcome]:
         return [_judge(rule, request, context.build(request))]
     except RuleFault as fault:
         return [Outcome("error", str(fault))]
-    except RecursionError:
-        return [Outcome("error", "the policy or the object is nested too deeply")]
 
 
 def _judge(rule: Rule, request: Request, data: Context) -> Outcome:
@@ -119,9 +122,9 @@ def message(validate: Mapping[str, Any], data: Context, detail: str) -> str:
     """The policy's message with its variables, then what was found."""
     text = str(validate.get("message") or "").strip()
     try:
-        text = str(data.resolve(text))
+        text = variables.written(data.resolve(text))
     except RuleFault:
-        text = str(data.lenient(text))
+        text = variables.written(data.lenient(text))
     return (
         f"{text.rstrip('.')}: {detail}"
         if text and detail
@@ -149,13 +152,13 @@ def _loop(loop: Mapping[str, Any], validate: Mapping[str, Any], data: Context, l
         names = {"element": element, "elementIndex": index, f"element{level}": element, f"elementIndex{level}": index}
         with data.scope(**names):
             try:
-                yield _element(loop, validate, data, element, (*root, index) if root else (), level)
+                yield _element(loop, validate, data, element=element, path=(*root, index) if root else (), level=level)
             except RuleFault as fault:
                 yield Outcome("error", str(fault))
 
 
 def _element(
-    loop: Mapping[str, Any], validate: Mapping[str, Any], data: Context, element: object, path: Path, level: int
+    loop: Mapping[str, Any], validate: Mapping[str, Any], data: Context, *, element: object, path: Path, level: int
 ) -> Outcome:
     data.declare(loop.get("context") or ())
     if not conditions.hold(loop.get("preconditions"), data.lenient):
@@ -173,7 +176,7 @@ def _element(
 def _elements(expression: str, data: Context) -> Sequence[Any]:
     try:
         found = data.query(expression)
-    except context.Unresolved:
+    except Unresolved:
         found = None
     if isinstance(found, dict):
         return [{"key": key, "value": value} for key, value in sorted(found.items())]
@@ -190,6 +193,3 @@ def _root(expression: str) -> Path:
     parts = expression.removesuffix("[]").split(".")
     plain = parts[:2] == ["request", "object"] and all(part.isidentifier() for part in parts)
     return tuple(parts[2:]) if plain else ()
-
-
-Judge = Callable[[Request], Sequence[Outcome]]

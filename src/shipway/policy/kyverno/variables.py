@@ -81,7 +81,7 @@ def _substitute_text(text: str, query: Query, lenient: bool, path: Path) -> Any:
             return _ESCAPED.sub(r"\1", text)
         if len(found) == 1 and found[0][0] == text:
             return _value(found[0][1], query, lenient, path)
-        text = _VARIABLE.sub(lambda match: _written(_value(match[1], query, lenient, path)), text)
+        text = _VARIABLE.sub(lambda match: written(_value(match[1], query, lenient, path)), text)
         if len(text) > LONGEST:
             raise RuleFault("the text is too long after its variables were replaced")
         if all(match[1].strip().startswith("-") for match in found):
@@ -109,7 +109,8 @@ def _here(path: Path) -> str:
     return f"request.object{''.join(parts)}"
 
 
-def _written(value: object) -> str:
+def written(value: object) -> str:
+    """As a value stands in text: JSON, and text as it is."""
     return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
@@ -120,7 +121,7 @@ def _refer(value: object, root: object, path: tuple[str, ...]) -> Any:
         return [_refer(item, root, (*path, str(i))) for i, item in enumerate(value)]
     if not isinstance(value, str) or "$(" not in value:
         return value
-    replaced = _REFERENCE.sub(lambda match: match[1] + _written(_referred(match[2], root, path)), value)
+    replaced = _REFERENCE.sub(lambda match: match[1] + written(_referred(match[2], root, path)), value)
     return _ESCAPED.sub(r"\1", replaced)
 
 

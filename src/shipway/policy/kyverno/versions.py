@@ -23,6 +23,7 @@ _OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
     "": operator.eq,
 }
+_WILD = re.compile(r"(\d{1,9})(?:\.(\d{1,9}))?(?:\.[xX*]){1,2}")
 _TERM = re.compile(r"(>=|<=|!=|==|>|<|!|=|)\s*([0-9xX*][0-9A-Za-z.+*-]{0,120})")
 
 
@@ -47,7 +48,7 @@ def _terms(choice: str) -> list[tuple[str, str]]:
 
 
 def _holds(version: Version, symbol: str, text: str) -> bool:
-    wild = re.fullmatch(r"(\d{1,9})(?:\.(\d{1,9}))?\.[xX*]", text)
+    wild = _WILD.fullmatch(text)
     if wild is None:
         return _OPERATORS[symbol](version, _version(text))
     low = Version((int(wild[1]), int(wild[2] or 0), 0))

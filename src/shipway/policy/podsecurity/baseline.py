@@ -4,11 +4,10 @@ from collections.abc import Iterator
 
 from shipway.policy.podsecurity.pod import Pod, Violation, mapping, sequence
 
-CAPABILITIES = frozenset(
-    (
-        "AUDIT_WRITE CHOWN DAC_OVERRIDE FOWNER FSETID KILL MKNOD NET_BIND_SERVICE SETFCAP SETGID SETPCAP SETUID SYS_CHROOT"
-    ).split()
-)
+CAPABILITIES = frozenset({
+    "AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "SETFCAP", "SETGID",
+    "SETPCAP", "SETUID", "SYS_CHROOT",
+})  # fmt: skip
 _SYSCTLS = {
     0: (
         "kernel.shm_rmid_forced net.ipv4.ip_local_port_range net.ipv4.ip_unprivileged_port_start "

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from shipway.policy.podsecurity import baseline
 from shipway.policy.podsecurity.pod import Pod, Violation, mapping, sequence
 
-VOLUMES = frozenset("configMap csi downwardAPI emptyDir ephemeral persistentVolumeClaim projected secret".split())
+VOLUMES = frozenset({
+    "configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret",
+})  # fmt: skip
 _PROFILES = frozenset({"RuntimeDefault", "Localhost"})
 
 

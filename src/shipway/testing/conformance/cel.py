@@ -6,9 +6,9 @@ import math
 from pathlib import Path
 from typing import Any
 
-from shipway.policy.cel import CelError, CelSyntaxError, Environment, compile_, function
+from shipway.policy.cel import ANY, CelError, CelSyntaxError, Environment, Overload, compile_, function
 from shipway.policy.cel.operators import eq
-from shipway.policy.cel.values import CelType, UInt, make_map, type_name
+from shipway.policy.cel.values import NANOS, CelType, Duration, Timestamp, UInt, make_map, type_name
 from shipway.testing.conformance import Case
 
 JsonCase = dict[str, Any]
@@ -37,6 +37,8 @@ def decoded(typed: list[Any]) -> Any:  # noqa: PLR0911 -- one type after the oth
             return base64.b64decode(value)
         case "type":
             return CelType(value)
+        case "duration" | "timestamp":
+            return (Duration if kind == "duration" else Timestamp)(value[0] * NANOS + value[1])
         case "string" | "int" | "bool" | "null":
             return value
     raise ValueError(f"a value of type {kind} is not supported")
@@ -62,11 +64,16 @@ def _spec_case(case: JsonCase) -> Case:
     return Case(suite, name, not cause, f"{case['expr']}: {cause}" if cause else "")
 
 
+def _declared(name: str, count: int) -> Overload:
+    """A function that only has to be there for the case to compile."""
+    return function(name, lambda *args: list(args), *[ANY] * count)
+
+
 def _spec_failure(case: JsonCase) -> str:
     kind, expected = case["exp"]
     environment = Environment(
         variables=None if case["nocheck"] or case["checkonly"] else case["ids"],
-        functions=[function(name, lambda *args: list(args), object, object, object) for name in case["fn"]],
+        functions=[_declared(name, count) for name in case["fn"] for count in range(6)],
         container=case["container"],
         macros=not case["nomacro"],
         check=not case["nocheck"],
@@ -76,11 +83,14 @@ def _spec_failure(case: JsonCase) -> str:
         if kind == "typeonly":
             return ""
         found = program.evaluate({name: decoded(value) for name, value in case["b"].items()})
+        expected = expected if kind == "error" else decoded(expected)
     except (CelSyntaxError, CelError) as problem:
         return "" if kind == "error" else f"error instead of a value: {problem}"
+    except ValueError as problem:
+        return f"the case cannot be read: {problem}"
     if kind == "error":
         return f"expected an error ({expected[0] if expected else ''}), found {found!r}"
-    return "" if same(found, decoded(expected)) else f"expected {decoded(expected)!r}, found {found!r}"
+    return "" if same(found, expected) else f"expected {expected!r}, found {found!r}"
 
 
 _KUBERNETES = Environment(variables=[], lenient_or_value=True)

@@ -68,6 +68,6 @@ def documents(file: Path) -> Sequence[dict[str, Any]]:
     """The documents of a file that are maps."""
     try:
         text = file.read_text(encoding="utf-8")
-        return [one for one in yaml.load_all(text, Loader=_Loader) if isinstance(one, dict)]  # noqa: S506  # a safe loader
+        return [one for one in yaml.load_all(text, Loader=_Loader) if isinstance(one, dict)]
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise BadInput(f"cannot read {file.name}: {error}") from None

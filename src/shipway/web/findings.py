@@ -51,13 +51,18 @@ def _text(report: Report) -> str:
 def _lines(finding: Finding) -> str:
     """What is wrong and where, then the object and the value, then what to do."""
     word = "excepted" if finding.exception else "error" if finding.status == "error" else finding.action
-    lines = [f"{_where(finding)}{word} {finding.rule}: {finding.message}"]
+    lines = [f"{_where(finding)}{word} {finding.rule}: {_plain(finding.message)}"]
     value = f" = {finding.found}" if finding.found else ""
     path = f"  {dotted(finding.path)}{value}" if finding.path else ""
     lines.append(f"    {finding.subject}{path}")
     if finding.fix and not finding.exception:
         lines.append(f"    fix: {finding.fix}")
     return "\n".join(lines)
+
+
+def _plain(text: str) -> str:
+    """Without what could steer a terminal; further lines are indented."""
+    return "".join(one if one.isprintable() or one == "\n" else "\ufffd" for one in text).replace("\n", "\n        ")
 
 
 def _where(finding: Finding) -> str:
