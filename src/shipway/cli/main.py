@@ -25,6 +25,7 @@ from shipway.cli import (  # noqa: E402  # see above
     failing,
     journals,
     past,
+    policy,
     rendering,
     rollouts,
     slo,
@@ -57,6 +58,13 @@ slo_verbs = typer.Typer(
     rich_markup_mode=None,
 )
 
+policies = typer.Typer(
+    name="policy",
+    help="Judge objects and Applications by policies.\n\nExample: shipway policy check deploy/",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
 
 def _add(group: typer.Typer, *verbs: Callable[..., None]) -> None:
     for verb in verbs:
@@ -68,6 +76,7 @@ _add(app, documents.init, documents.validate, controller.up, controller.down)
 _add(app, applications.deploy, applications.status, applications.undo, applications.logs, applications.explain)
 _add(app, rendering.render, rendering.catalog)
 app.add_typer(rollout)
+app.add_typer(policies)
 _add(app, past.history, past.replay, past.report)
 app.add_typer(journal)
 app.add_typer(slo_verbs)
@@ -75,6 +84,8 @@ _add(app, demo.demo, documents.schema)
 _add(rollout, rollouts.list_, rollouts.show, rollouts.watch)
 _add(rollout, rollouts.pause, rollouts.resume, rollouts.promote, rollouts.abort, rollouts.retry)
 _add(slo_verbs, slo.status, slo.rules, slo.validate, slo.import_)
+policies.command("test")(policy.run_tests)
+_add(policies, policy.check, policy.list_, policy.explain, policy.report, policy.export, policy.serve)
 _add(journal, journals.check, journals.repair)
 
 
