@@ -4,7 +4,7 @@ Called by ``validation``. Entries are evaluated when they are first needed, in a
 comes from ``Request.values`` and ``Request.inventory``; without an answer the rule is an error, never a pass.
 
 ``Request.values`` may hold: ``variables``, a map of dotted name to value (the values of Kyverno's CLI);
-``apiCallResponses`` and ``globalContextEntries``, lists as in ``kyverno-test.yaml``; ``namespace``, the default namespace.
+``foreachValues``, a map of name to its values in a loop's order; ``apiCallResponses`` and ``globalContextEntries``, lists as in ``kyverno-test.yaml``; ``namespace``, the default namespace.
 """
 
 import json
@@ -83,9 +83,14 @@ class Context:
                 with suppress(RuleFault):
                     self._load(name)
 
+    def per_element(self) -> Mapping[str, Sequence[Any]]:
+        """Values of names for each element of a loop, in the order of its elements."""
+        found = self.request.values.get("foreachValues")
+        return found if isinstance(found, Mapping) else {}
+
     def declare(self, entries: Sequence[Mapping[str, Any]]) -> None:
         """Make context entries known. A later one of the same name replaces an earlier."""
-        given = _given(self.request)
+        given = {**_given(self.request), **self.per_element()}
         for entry in entries:
             name = str(entry.get("name", ""))
             mocked = name in given or any(key.startswith(f"{name}.") for key in given)

@@ -10,7 +10,7 @@ import msgspec
 
 from shipway.policy.kyverno import autogen, celrules, context, exceptions
 from shipway.policy.kyverno.faults import RuleFault, Unsupported
-from shipway.policy.matching import constrained
+from shipway.policy.matching import Constraints
 from shipway.policy.resources import namespace, subject_of
 from shipway.policy.rules import Outcome, Request
 
@@ -33,7 +33,7 @@ class Rule(msgspec.Struct, frozen=True):
     """A policy, or what was generated from it for controllers."""
 
     name: str
-    constraints: Mapping[str, Any] | None
+    constraints: Constraints | None
     expressions: celrules.Expressions
     namespace: str = ""
     """Of a NamespacedValidatingPolicy: only objects in it are concerned."""
@@ -47,11 +47,12 @@ def rules(document: Mapping[str, Any], exempt: Sequence[exceptions.Exemption]) -
         if key not in _KNOWN:
             raise Unsupported(f"`{key}` of a ValidatingPolicy is not supported", ("spec", key))
     metadata = document.get("metadata") or {}
-    namespace = str(metadata.get("namespace") or "") if document.get("kind") == "NamespacedValidatingPolicy" else ""
+    within = str(metadata.get("namespace") or "") if document.get("kind") == "NamespacedValidatingPolicy" else ""
     name = str(metadata.get("name", ""))
-    yield Rule(name, spec.get("matchConstraints"), _expressions(spec), namespace, tuple(exempt))
+    written = spec.get("matchConstraints")
+    yield Rule(name, Constraints(written) if written else None, _expressions(spec), within, tuple(exempt))
     for made, constraints, below in _generated(spec):
-        yield Rule(made, constraints, _expressions(below), namespace, tuple(exempt))
+        yield Rule(made, Constraints(constraints), _expressions(below), within, tuple(exempt))
 
 
 def _expressions(spec: Mapping[str, Any]) -> celrules.Expressions:
@@ -130,4 +131,4 @@ def _excepted(rule: Rule, request: Request) -> Outcome:
 def _concerned(rule: Rule, request: Request) -> bool:
     if rule.namespace and namespace(subject_of(request)) != rule.namespace:
         return False
-    return not rule.constraints or constrained(rule.constraints, request)
+    return rule.constraints is None or rule.constraints.meet(request)

@@ -150,7 +150,8 @@ def _loop(loop: Mapping[str, Any], validate: Mapping[str, Any], data: Context, l
     root = _root(expression)
     for index, element in enumerate(found):
         names = {"element": element, "elementIndex": index, f"element{level}": element, f"elementIndex{level}": index}
-        with data.scope(**names):
+        given = {name: values[index] for name, values in data.per_element().items() if index < len(values)}
+        with data.scope(**names, **given):
             try:
                 yield _element(loop, validate, data, element=element, path=(*root, index) if root else (), level=level)
             except RuleFault as fault:
