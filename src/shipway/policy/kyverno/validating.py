@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from shipway.policy.kyverno import autogen, celrules, context, exceptions
+from shipway.policy.kyverno import autogen, celrules, exceptions
+from shipway.policy.kyverno.context import Context
 from shipway.policy.kyverno.faults import RuleFault, Unsupported
 from shipway.policy.matching import Constraints
 from shipway.policy.resources import namespace, subject_of
@@ -120,7 +121,7 @@ def judge(rule: Rule, request: Request) -> Sequence[Outcome]:
 
 def _excepted(rule: Rule, request: Request) -> Outcome:
     """An exception skips the policy, unless it only gives values for expressions to allow."""
-    data = context.build(request)
+    data = Context(request)
     applying = [one for one in rule.exempt if one.applies(request, data)]
     if full := next((one for one in applying if not one.values), None):
         return Outcome("pass" if full.result == "pass" else "skip", f"excepted by {full.name}")

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from shipway.policy.kyverno import celrules, conditions, context, exceptions, matching, patterns, podsecurity, variables
+from shipway.policy.kyverno import celrules, conditions, exceptions, matching, patterns, podsecurity, variables
 from shipway.policy.kyverno.context import Context
 from shipway.policy.kyverno.faults import RuleFault, Unresolved
 from shipway.policy.kyverno.patterns import Mismatch
@@ -47,7 +47,7 @@ def judge(rule: Rule, request: Request) -> Sequence[Outcome]:
             return ()
         if matching.matches(rule.body.get("exclude"), request, excluding=True):
             return ()
-        return [_judge(rule, request, context.build(request))]
+        return [_judge(rule, request, Context(request))]
     except RuleFault as fault:
         return [Outcome("error", str(fault))]
 
@@ -82,8 +82,8 @@ def _body(body: Mapping[str, Any], validate: Mapping[str, Any], data: Context, v
     return _any_pattern(body["anyPattern"], validate, data, value, path)
 
 
-def _prepared(pattern: object, data: Context) -> Any:
-    return data.resolve(variables.refer(pattern))
+def _prepared(pattern: patterns.Pattern, data: Context) -> Any:
+    return data.resolve(pattern.value) if pattern.varies else pattern.value
 
 
 def _pattern_outcome(found: Mismatch | None, validate: Mapping[str, Any], data: Context, path: Path) -> Outcome:
