@@ -47,6 +47,9 @@ def rules(document: Mapping[str, Any], exempt: Sequence[exceptions.Exemption]) -
     for key in spec:
         if key not in _KNOWN:
             raise Unsupported(f"`{key}` of a ValidatingPolicy is not supported", ("spec", key))
+    mode = (spec.get("evaluation") or {}).get("mode") or "Kubernetes"
+    if mode not in {"Kubernetes", "JSON"}:
+        raise Unsupported(f"payloads of the mode `{mode}` are not supported", ("spec", "evaluation", "mode"))
     metadata = document.get("metadata") or {}
     within = str(metadata.get("namespace") or "") if document.get("kind") == "NamespacedValidatingPolicy" else ""
     name = str(metadata.get("name", ""))
