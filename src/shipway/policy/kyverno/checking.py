@@ -6,6 +6,7 @@ Called by ``loading``. Each check raises :class:`Unsupported` with the path of w
 from collections.abc import Mapping
 from typing import Any
 
+from shipway.policy.blame import Expression
 from shipway.policy.kyverno import (
     celrules,
     conditions,
@@ -107,9 +108,6 @@ def _check_settings(spec: Mapping[str, Any]) -> None:
     _check_known(spec, _SPEC, ("spec",))
     if str(spec.get("applyRules") or "All") != "All" and len(spec["rules"]) > 1:
         raise Unsupported("`applyRules: One` is not supported: every rule is judged", ("spec", "applyRules"))
-    if (spec.get("webhookConfiguration") or {}).get("matchConditions"):
-        path = ("spec", "webhookConfiguration", "matchConditions")
-        raise Unsupported("`matchConditions` of the webhook are not supported; use preconditions", path)
 
 
 def _check_known(found: Mapping[str, Any], known: frozenset[str], path: Path) -> None:
@@ -129,6 +127,12 @@ def _check_depth(value: object, depth: int) -> None:
     elif isinstance(value, list):
         for below in value:
             _check_depth(below, depth + 1)
+
+
+def webhook_conditions(spec: Mapping[str, Any]) -> tuple[tuple[str, Expression], ...]:
+    """``webhookConfiguration.matchConditions``, compiled: requests that do not meet them never reach the policy."""
+    path = ("spec", "webhookConfiguration", "matchConditions")
+    return celrules.conditions_of((spec.get("webhookConfiguration") or {}).get("matchConditions"), path, {})
 
 
 def rule(body: Mapping[str, Any], path: Path, failure_policy: object = None) -> celrules.Expressions | None:

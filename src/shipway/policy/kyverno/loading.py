@@ -131,7 +131,14 @@ class _Loader:
         called = str(body.get("name") or f"rule-{path[-1]}")
         exempt = exceptions.for_rule(_of_group(self._exempt, "kyverno.io"), policy, called)
         body = {**body, "validate": _prepared(body["validate"], (*path, "validate"))}
-        rule = validation.Rule(called, body, exempt, cel, namespace(self.document) if namespaced else "")
+        rule = validation.Rule(
+            called,
+            body,
+            exempt,
+            cel,
+            conditions=checking.webhook_conditions(spec),
+            namespace=namespace(self.document) if namespaced else "",
+        )
         action, weaker = _actions(spec, body["validate"], overrides=self._overrides)
         judge = _scored(self.document, _weakened(partial(validation.judge, rule), weaker))
         return [self._compiled(policy, called, judge, action=action, path=path, kinds=_kinds(body))]

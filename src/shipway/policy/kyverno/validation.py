@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from shipway.policy.blame import Expression
 from shipway.policy.kyverno import celrules, conditions, exceptions, matching, patterns, podsecurity, variables
 from shipway.policy.kyverno.context import Context
 from shipway.policy.kyverno.faults import RuleFault, Unresolved
@@ -28,6 +29,8 @@ class Rule(msgspec.Struct, frozen=True):
     body: Mapping[str, Any]
     exempt: tuple[exceptions.Exemption, ...] = ()
     cel: celrules.Expressions | None = None
+    conditions: tuple[tuple[str, Expression], ...] = ()
+    """Requests that do not meet these never reach the policy."""
     namespace: str = ""
     """Of a ``Policy``: only objects in it are concerned."""
 
@@ -46,6 +49,8 @@ def judge(rule: Rule, request: Request) -> Sequence[Outcome]:
         if not matching.matches(rule.body.get("match"), request):
             return ()
         if matching.matches(rule.body.get("exclude"), request, excluding=True):
+            return ()
+        if rule.conditions and not celrules.all_hold(rule.conditions, request):
             return ()
         return [_judge(rule, request, Context(request))]
     except RuleFault as fault:
