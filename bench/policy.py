@@ -10,6 +10,7 @@ Four figures, each per second of CPU of one process unless it says otherwise:
 """
 
 import argparse
+import asyncio
 import importlib.util
 import json
 import os
@@ -32,6 +33,8 @@ from shipway.web.admission.reviewing import review
 
 FILES, OBJECTS = 5_000, 10_000
 POD_RULES = 17
+HALF = 1000.0
+"""Reviews a second: half of what one worker must be able to answer."""
 
 POD: Mapping[str, Any] = {
     "apiVersion": "v1",
@@ -114,6 +117,65 @@ def reviews_per_second() -> float:
     made, body = evaluator(), admission_review()
     assert review(body, made, 0.0).allowed
     return rate(lambda: review(body, made, 0.0))
+
+
+def seconds_to_answer(rate_: float, seconds: float = 8.0) -> dict[str, float]:
+    """Time to answer over HTTP on a UNIX socket, in milliseconds, asked ``rate_`` times a second at even distances.
+
+    One worker process; connections are kept, as an API server keeps them. Late answers count from when they were due.
+    """
+    with tempfile.TemporaryDirectory() as place:
+        socket = str(Path(place) / "s")
+        command = [sys.executable, "-c", _SERVER, socket]
+        with subprocess.Popen(command) as server:
+            try:
+                times = asyncio.run(_ask(socket, rate_, seconds))
+            finally:
+                server.terminate()
+    times.sort()
+    return {
+        f"at {rate_:.0f}/s: p50 ms": times[len(times) // 2] * 1000,
+        f"at {rate_:.0f}/s: p99 ms": times[int(len(times) * 0.99)] * 1000,
+    }
+
+
+_SERVER = """
+import sys, uvicorn
+from shipway.cli.policies import read_policies
+from shipway.web.admission.app import create_app
+app = create_app(lambda: read_policies([]).evaluator("prod"), lambda: 0, worker="1")
+uvicorn.run(app, uds=sys.argv[1], log_level="critical", access_log=False)
+"""
+
+
+async def _ask(socket: str, rate_: float, seconds: float) -> list[float]:
+    body = admission_review()
+    head = f"POST /validate HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+    for _ in range(400):
+        if Path(socket).exists():
+            break
+        await asyncio.sleep(0.05)
+    times: list[float] = []
+    began = time.perf_counter() + 0.1
+
+    async def one(due: float) -> None:
+        reader, writer = idle.pop() if idle else await asyncio.open_unix_connection(socket)
+        writer.write(head + body)
+        answer = await reader.readuntil(b"\r\n\r\n")
+        length = int(answer.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+        assert b'"allowed":true' in await reader.readexactly(length)
+        if due > began + 1:  # a second to open connections and warm up
+            times.append(time.perf_counter() - due)
+        idle.append((reader, writer))
+
+    tasks = []
+    for number in range(int(rate_ * seconds)):
+        due = began + number / rate_
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        tasks.append(asyncio.create_task(one(due)))
+    await asyncio.gather(*tasks)
+    return times
 
 
 # -- manifests
@@ -276,13 +338,15 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--rivals", default="", help="directory with conftest, gator, kubeconform")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", choices=("pods", "reviews", "check"), default=None)
+    parser.add_argument("--only", choices=("pods", "reviews", "http", "check"), default=None)
     options = parser.parse_args()
     found: dict[str, Any] = {}
     if options.only in (None, "pods"):
         found["pods per CPU-second, 17 rules"] = pods_per_second()
     if options.only in (None, "reviews"):
         found["AdmissionReviews per CPU-second, 17 rules"] = reviews_per_second()
+    if options.only in (None, "http"):
+        found["webhook over HTTP, one worker"] = seconds_to_answer(HALF)
     if options.only in (None, "check"):
         found["objects per second, 10,000 in 5,000 files"] = checks(options.rivals, options.rounds)
     if options.json:
@@ -291,7 +355,7 @@ def main() -> None:
     for name, value in found.items():
         rows = value if isinstance(value, dict) else {"": value}
         for label, number in rows.items():
-            print(f"{name}{f', {label}' if label else ''}: {number:,.0f}")
+            print(f"{name}{f', {label}' if label else ''}: {number:,.1f}")
 
 
 if __name__ == "__main__":

@@ -94,6 +94,7 @@ def check(asked: Check) -> Found:
     policies = read_policies([Path(one) for one in asked.policies], pack=asked.pack)
     judging = Judging(policies, asked)
     files = list(dict.fromkeys(str(file) for path in asked.paths for file in _files(path)))
+    judging.take_stock(files)
     processes = min(asked.processes or os.cpu_count() or 1, -(-len(files) // FEW))
     if processes > 1:
         chunks = [files[start : start + CHUNK] for start in range(0, len(files), CHUNK)]
@@ -121,7 +122,9 @@ _workers: "list[Judging]" = []
 
 def _start(asked: Check) -> None:
     if not _workers:
-        _workers.append(Judging(read_policies([Path(one) for one in asked.policies], pack=asked.pack), asked))
+        worker = Judging(read_policies([Path(one) for one in asked.policies], pack=asked.pack), asked)
+        worker.take_stock([str(file) for path in asked.paths for file in _files(path)])
+        _workers.append(worker)
 
 
 def _judge_files(files: Sequence[str]) -> Found:
@@ -139,6 +142,7 @@ class Judging:
         self._evaluator = policies.evaluator(asked.environment)
         self._relates = bool(self._evaluator.rules_for("Workload"))
         self._scans = bool(self._evaluator.rules_for("SecretScan"))
+        self._inventory: tuple[Object, ...] = ()
         self._stdin: Source | None = None
         self._last = "", Positions(Source("", ""))
         """The file that was last asked about: questions about one come together."""
@@ -159,6 +163,12 @@ class Judging:
             for one in manifests:
                 self._object(source.file, one, positions)
 
+    def take_stock(self, files: Sequence[str]) -> None:
+        """Read every object first, for rules that may look up others: those in Rego and Kyverno's."""
+        if any(rule.engine != "cel" for rule, _ in self._evaluator.rules):
+            found = (one.data for file in files for one in read_manifests(self._source(file))[0])
+            self._inventory = tuple(one for one in found if not str(one.get("apiVersion", "")).startswith(_OURS))
+
     def _object(self, file: str, manifest: Manifest, positions: Positions) -> None:
         value, locate = manifest.data, Locating(file, manifest, positions)
         self.found.objects += 1
@@ -176,7 +186,7 @@ class Judging:
 
     def judge(self, value: Object, locate: Locate | None) -> None:
         """One object or fact."""
-        request = Request(object=value, at=self._asked.at)
+        request = Request(object=value, at=self._asked.at, inventory=self._inventory)
         self.found.findings += self._evaluator.evaluate(
             request, locate, passes=self._asked.passes, counts=self.found.quiet
         )

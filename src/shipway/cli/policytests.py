@@ -20,13 +20,14 @@ from typing import Any
 
 import msgspec
 
-from shipway.cli.policies import YAML, Policies, files_below, policies_of, read_source
+from shipway.cli.policies import YAML, Policies, files_below, locating, policies_of, read_source
 from shipway.cli.scanning import scan
 from shipway.model.errors import BadInput
 from shipway.policy import facts
 from shipway.policy.evaluating import Evaluator
+from shipway.policy.gatekeeper import suites as suites_of_gator
 from shipway.policy.kyverno import suites
-from shipway.policy.rules import CompiledRule, Object, Request
+from shipway.policy.rules import CompiledRule, Document, Object, Request
 from shipway.policy.rules import Status as RuleStatus
 from shipway.spec import Source
 from shipway.spec.manifests import read_manifests
@@ -151,5 +152,28 @@ def _kyverno(file: Path) -> list[Case]:
     ]
 
 
-RUNNERS: dict[str, Callable[[Path], list[Case]]] = {"kyverno-test.yaml": _kyverno, "kyverno-test.yml": _kyverno}
+def _gator(file: Path) -> list[Case]:
+    """A suite of gator's; what it says to skip is left out."""
+    return [
+        Case(str(file), f"{one.test}/{one.case}#{one.number}", one.passed, one.cause)
+        for suite in _documents(file)
+        if suites_of_gator.is_suite(suite.data)
+        for one in suites_of_gator.run(suite.data, lambda name: _documents(file.parent / name), at=time.time())
+        if not one.skipped
+    ]
+
+
+def _documents(file: Path) -> list[Document]:
+    source = read_source(file)
+    manifests, problems = read_manifests(source)
+    if problems:
+        raise BadInput(f"{file} cannot be used", problems=problems)
+    return [Document(one.data, source.file, locating(source, one)) for one in manifests]
+
+
+RUNNERS: dict[str, Callable[[Path], list[Case]]] = {
+    "kyverno-test.yaml": _kyverno,
+    "kyverno-test.yml": _kyverno,
+    "suite.yaml": _gator,
+}
 """By name of the file: the runners of other people's forms."""

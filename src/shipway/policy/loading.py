@@ -10,7 +10,9 @@ from typing import Any
 import msgspec
 
 from shipway.model.problems import Problem
+from shipway.policy import modules as rego
 from shipway.policy import native
+from shipway.policy.gatekeeper import loading as gatekeeper
 from shipway.policy.kyverno import checking as kyverno_checking
 from shipway.policy.kyverno import loading as kyverno
 from shipway.policy.resources import group_version
@@ -55,7 +57,13 @@ def load(documents: Sequence[Document], modules: Mapping[str, str] | None = None
     found, wrong = kyverno.load(groups.get("kyverno", ()))
     rules += found
     problems += wrong
-    del modules
+    found, wrong = gatekeeper.load(groups.get("template", ()), groups.get("constraint", ()))
+    rules += found
+    problems += wrong
+    if modules:
+        found, wrong = rego.load(modules)
+        rules += found
+        problems += wrong
     problems += _repeated(rules)
     return Loaded(tuple(rules), tuple(problems), others)
 
@@ -66,6 +74,8 @@ def family(data: Object) -> str:
     kind = str(data.get("kind", ""))
     if kyverno_checking.is_evaluated(data) or kyverno_checking.is_exception(data):
         return "kyverno"
+    if gatekeeper.is_template(data) or gatekeeper.is_constraint(data):
+        return "template" if gatekeeper.is_template(data) else "constraint"
     if group == native.GROUP and kind in (native.POLICY, native.BINDING):
         return kind
     if kind in UNSUPPORTED and group.endswith(("k8s.io", "kyverno.io", "gatekeeper.sh")):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 from shipway.model.problems import Problem
-from shipway.policy.gatekeeper.reviews import inventory
+from shipway.policy.gatekeeper.reviews import Reviews
 from shipway.policy.rego.faults import EvaluationError, RegoError
 from shipway.policy.rego.index import Group
 from shipway.policy.rego.module import Compiled
@@ -58,11 +58,13 @@ def _rules(compiled: Compiled, package: tuple[str, ...]) -> list[CompiledRule]:
 def _evaluating(
     compiled: Compiled, group: Group, exception: tuple[str, ...] | None, suffix: str
 ) -> Callable[[Request], Sequence[Outcome]]:
+    stock = Reviews()
+
     def evaluate(request: Request) -> Sequence[Outcome]:
         if request.object is None:
             return ()
         try:
-            input_, data = plain(request.object), {"inventory": inventory(request.inventory)}
+            input_, data = plain(request.object), stock.data(request)
             found = outcomes(compiled.value(group.path, input_, data, request.at))
             failed = any(one.status != "pass" for one in found)
             if failed and exception and _excepted(compiled.value(exception, input_, data, request.at), suffix):
