@@ -203,6 +203,10 @@ def test_conditions_of_the_webhook_keep_requests_from_the_policy() -> None:
             cluster_policy({"deny": {}}, imageExtractors={"A": []}),
             "spec.rules.0.imageExtractors: `imageExtractors` are not supported",
         ),
+        (
+            cluster_policy({"deny": {}}, celPreconditions=[{"name": "a", "expression": "true"}]),
+            "spec.rules.0.celPreconditions: `celPreconditions` need `validate.cel`; use `preconditions`",
+        ),
         (cluster_policy({"deny": {}}, precondition={}), "spec.rules.0.precondition: unknown field `precondition`"),
         (cluster_policy({"deny": {}, "patern": {}}), "spec.rules.0.validate.patern: unknown field `patern`"),
         (

@@ -154,6 +154,10 @@ def rule(body: Mapping[str, Any], path: Path, failure_policy: object = None) -> 
             f"`validate.{other}` is not supported" if other else f"expected one of {', '.join(_BODIES)}",
             (*path, other) if other else path,
         )
+    if body.get("celPreconditions") and found[0] != "cel":
+        raise Unsupported(
+            "`celPreconditions` need `validate.cel`; use `preconditions`", (*path[:-1], "celPreconditions")
+        )
     if found[0] == "cel":
         return _cel(body, validate["cel"], (*path, "cel"), failure_policy)
     if found[0] == "podSecurity":

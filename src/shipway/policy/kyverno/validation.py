@@ -44,6 +44,8 @@ class Rule(msgspec.Struct, frozen=True):
 def judge(rule: Rule, request: Request) -> Sequence[Outcome]:
     """The outcome of a rule; empty when it is not about this request."""
     try:
+        if request.object is not None and not isinstance(request.object, dict):
+            request = msgspec.structs.replace(request, object=dict(request.object))
         if rule.namespace and namespace(subject_of(request)) != rule.namespace:
             return ()
         if not matching.matches(rule.body.get("match"), request):
