@@ -186,13 +186,14 @@ def serve(
     ] = "",
     no_pack: NoPack = False,
     home: Home = None,
+    json: Json = False,
 ) -> None:
     """Serve policies as a validating admission webhook.
 
     Answers /validate, /healthz and /metrics. Policies that change are taken
     up while it runs; no request is dropped for that.
 
-    Example: shipway policy serve --policies policies/ --self-signed policy.infra.svc
+    Example: shipway policy serve -p policies --self-signed policy.infra
     """
     from shipway.cli import serving
     from shipway.cli.home import home_directory
@@ -216,6 +217,9 @@ def serve(
         key=str(key or ""),
     )
     if print_config:
-        typer.echo(serving.printed(asked, service), nl=False)
+        from shipway.cli.output import show
+
+        config = serving.printed(asked, service)
+        show({"configuration": config}, config.rstrip("\n"), json=json)
     else:
         serving.serve(asked)
