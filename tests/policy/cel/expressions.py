@@ -87,7 +87,7 @@ _LEAVES: dict[str, Source] = {
     "timestamp": choice(
         "timestamp('2026-03-29T01:30:00.123456Z')", "timestamp(i)", "timestamp('0001-01-01T00:00:00Z')"
     ),
-    "duration": choice("duration('90m')", "duration('-1.567s')", "duration('0s')", "duration('1h2m3.000004s')"),
+    "duration": choice("duration('90m')", "duration('-1.567s')", "duration('0s')", "duration('1h2m3s')"),
     "dyn": choice("v", "m.a", "m.b", "m['c']", "l[0]", "v.a.b", "l[i]"),
 }
 
