@@ -1,0 +1,93 @@
+"""The webhook as processes with TLS: policies change under load, and every request is answered."""
+
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import yaml
+
+from tests.policy.samples import vap
+from tests.web.admission.test_admission import asked
+
+pytest.importorskip("cryptography", reason="cryptography makes the certificate")
+
+
+def _write(directory: Path, most: int) -> None:
+    new = directory / ".new"
+    new.write_text(yaml.safe_dump(vap(validations=[{"expression": f"object.spec.replicas <= {most}"}])))
+    new.rename(directory / "policy.yaml")
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        number: int = found.getsockname()[1]
+        return number
+
+
+@pytest.fixture
+def client(tmp_path: Path, port: int) -> Iterator[httpx.Client]:
+    """A client of two workers that serve ``tmp_path/policies``."""
+    (tmp_path / "policies").mkdir()
+    _write(tmp_path / "policies", 5)
+    verb = ["policy", "serve", "--policies", str(tmp_path / "policies"), "--no-pack", "--home", str(tmp_path)]
+    verb += ["--self-signed", "127.0.0.1", "--port", str(port), "--workers", "2"]
+    with subprocess.Popen([sys.executable, "-m", "shipway.cli.main", *verb]) as server:
+        try:
+            yield _connected(tmp_path / "admission" / "tls.crt", port)
+        finally:
+            server.terminate()
+
+
+def _connected(certificate: Path, port: int) -> httpx.Client:
+    import ssl
+
+    for _ in range(300):
+        try:
+            client = httpx.Client(
+                base_url=f"https://127.0.0.1:{port}", verify=ssl.create_default_context(cafile=certificate)
+            )
+            client.get("/healthz")
+        except (httpx.HTTPError, OSError):
+            time.sleep(0.1)
+        else:
+            return client
+    raise TimeoutError("the webhook never answered")
+
+
+@pytest.mark.e2e
+@pytest.mark.slow
+def test_policies_change_under_load_and_no_request_is_dropped(client: httpx.Client, tmp_path: Path) -> None:
+    answers: list[tuple[int, bool]] = []
+    stop = threading.Event()
+
+    def load() -> None:
+        while not stop.is_set():
+            answer = client.post("/validate", content=asked())
+            answers.append((answer.status_code, answer.json()["response"]["allowed"]))
+
+    threads = [threading.Thread(target=load) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        time.sleep(0.5)
+        assert answers
+        assert not any(allowed for _, allowed in answers)
+        _write(tmp_path / "policies", 10)
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline and not all(allowed for _, allowed in answers[-200:]):
+            time.sleep(0.2)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert {status for status, _ in answers} == {200}
+    assert all(allowed for _, allowed in answers[-50:])
+    assert 'worker="' in client.get("/metrics").text
