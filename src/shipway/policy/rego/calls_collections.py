@@ -381,8 +381,8 @@ def reachable_paths(spend: Callable[[int], None], graph: Value, initial: Value) 
     waiting = [[node] for node in initial if key_of(node) in graph]
     while waiting:
         path = waiting.pop()
-        spend(len(path))
         below = _neighbours(graph, path[-1]) or []
+        spend(len(path) * (1 + len(below)))
         open_ones = [one for one in below if key_of(one) in graph and not any(equal(one, seen) for seen in path)]
         if not below or len(open_ones) < len(below):
             found.add(path)

@@ -23,7 +23,7 @@ class Emitter(TermEmitter):
 
     def group(self, group: Group) -> list[list[str]]:
         """Names of the functions of each clause, a branch after another."""
-        self.uses = set()
+        self.uses, self.work = set(), 0
         names: list[list[str]] = []
         for number, clause in enumerate(group.clauses):
             names.append(self._clause(group, clause, f"c{group.number}_{number}"))

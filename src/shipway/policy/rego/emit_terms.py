@@ -30,8 +30,8 @@ from shipway.policy.rego.tree import (
 from shipway.policy.rego.values import Set, Value, key_of
 from shipway.policy.rules import Place
 
-MOST_WORK: Final = 400_000
-"""Terms translated for one set of modules, each try counted; nested bodies out of order cost a power of their depth."""
+MOST_WORK: Final = 200_000
+"""Terms translated for the rules of one name, each try counted; nested bodies out of order cost a power of their depth."""
 COMPARISONS: Final = frozenset({"neq", "lt", "lte", "gt", "gte"})
 
 

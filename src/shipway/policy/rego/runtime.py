@@ -25,8 +25,8 @@ from shipway.policy.rego.values import (
     value_of,
 )
 
-STEPS: Final = 20_000_000
-"""Loop turns, calls and characters made in one evaluation: some ten seconds."""
+STEPS: Final = 3_000_000
+"""Loop turns, calls and values made in one evaluation: some three seconds."""
 LARGEST: Final = 4_000_000
 """Elements and characters in one value."""
 COLLECTIONS: Final = frozenset({list, dict, Set})
@@ -86,11 +86,12 @@ class Context:
 
     def invoke(self, number: int, *operands: Value) -> Value:
         """The result of a function of the policy."""
-        self.limit.spend(1)
+        self.limit.spend(2)
         return self.program.evaluate[number](self, *operands)
 
     def call(self, builtin: Builtin, *operands: Value) -> Value:
         """The result of a builtin function; undefined when it fails."""
+        self.limit.spend(2)
         try:
             builtin.check(operands)
             if builtin.timed:
