@@ -110,7 +110,8 @@ def resource_rule(rule: Mapping[str, Any], request: Request, *, exact: bool = Fa
 
 
 def _listed(listed: Sequence[str] | None, value: str) -> bool:
-    return listed is not None and ("*" in listed or value in listed)
+    """What is left out, which an API server would refuse and Kyverno does not, selects everything."""
+    return listed is None or "*" in listed or value in listed
 
 
 def _resource_listed(listed: Sequence[str], request: Request) -> bool:

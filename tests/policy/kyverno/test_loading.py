@@ -186,3 +186,37 @@ def test_exemptions_from_pod_security(exclude: list[dict[str, Any]], left: int) 
     found = judged(rules, {**POD, "spec": {"containers": [PRIVILEGED]}})
     assert found.status == "fail"
     assert found.message.count("must not") == left
+
+
+def test_conditions_of_the_webhook_keep_requests_from_the_policy() -> None:
+    policy = cluster_policy({"deny": {}})
+    condition = {"name": "web", "expression": "object.metadata.name == 'web-1'"}
+    policy["spec"]["webhookConfiguration"] = {"matchConditions": [condition]}
+    assert judged(rules_of(policy), POD).status == "fail"
+    assert judged(rules_of(policy), {**POD, "metadata": {"name": "x"}}).status == "skip"
+
+
+@pytest.mark.parametrize(
+    ("policy", "found"),
+    [
+        (
+            cluster_policy({"deny": {}}, imageExtractors={"A": []}),
+            "spec.rules.0.imageExtractors: `imageExtractors` are not supported",
+        ),
+        (
+            cluster_policy({"deny": {}}, celPreconditions=[{"name": "a", "expression": "true"}]),
+            "spec.rules.0.celPreconditions: `celPreconditions` need `validate.cel`; use `preconditions`",
+        ),
+        (cluster_policy({"deny": {}}, precondition={}), "spec.rules.0.precondition: unknown field `precondition`"),
+        (cluster_policy({"deny": {}, "patern": {}}), "spec.rules.0.validate.patern: unknown field `patern`"),
+        (
+            validating_policy("true", evaluation={"mode": "HTTP"}),
+            "spec.evaluation.mode: payloads of the mode `HTTP` are not supported",
+        ),
+    ],
+)
+def test_settings_that_are_not_followed_are_refused(policy: dict[str, Any], found: str) -> None:
+    assert problems_of(policy) == [found]
+    two = cluster_policy({"deny": {}})
+    two["spec"] |= {"applyRules": "One", "rules": two["spec"]["rules"] * 2}
+    assert problems_of(two) == ["spec.applyRules: `applyRules: One` is not supported: every rule is judged"]

@@ -1,11 +1,14 @@
 """Overlay patterns: scalars with operators, lists, every anchor, references, and the path of what is wrong."""
 
 import copy
+import re
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from shipway.policy.kyverno import patterns, scalars
+from shipway.policy.kyverno import patterns, scalars, wildcards
 from tests.policy.kyverno.policies import POD, cluster_policy, judged, problems_of, rules_of, verdict
 
 
@@ -146,3 +149,32 @@ def test_the_adding_anchor_is_refused_with_its_place() -> None:
     assert found == [
         "spec.rules.0.validate.pattern.metadata.labels.+(app): the anchor `+()` adds a value, which only mutate rules can; use `=()`"
     ]
+
+
+TEXT = st.text("abc/.:", min_size=1, max_size=6)
+PLAIN = st.recursive(
+    TEXT | st.integers(1, 99) | st.booleans(),
+    lambda below: (
+        st.lists(below, min_size=1, max_size=1)
+        | st.dictionaries(st.text("abc", min_size=1, max_size=3), below, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+@given(PLAIN)
+def test_an_object_matches_itself_as_a_pattern(value: Any) -> None:
+    assert patterns.match({"a": value}, {"a": value}) is None
+
+
+@given(PLAIN, st.text("def", min_size=1, max_size=3), PLAIN)
+def test_more_fields_than_the_pattern_asks_for_do_no_harm(value: Any, key: str, more: Any) -> None:
+    assert patterns.match({"a": value, key: more}, {"a": value}) is None
+    assert patterns.match({"a": value}, {"a": value, f"X({key})": "null"}) is None
+    assert patterns.match({"a": value, key: more}, {"a": value, f"X({key})": "null"}) is not None
+
+
+@given(st.text("ab*?", max_size=8), st.text("ab", max_size=8))
+def test_wildcards_mean_what_the_regular_expression_means(pattern: str, text: str) -> None:
+    expected = re.fullmatch(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "."), text) is not None
+    assert wildcards.matches(pattern, text) is expected

@@ -159,3 +159,35 @@ def test_a_policy_that_cannot_be_loaded_makes_its_rows_errors_and_a_broken_test_
         run({"p": [IMAGES]}, expect("pass", "web-1"))
     with pytest.raises(BadInput, match=r"Expected `array \| null`"):
         run({"p": [IMAGES], "r": [POD]}, policies="p")
+
+
+def test_a_loop_may_be_given_a_value_for_each_element() -> None:
+    entry = {"name": "registry", "imageRegistry": {"reference": "{{ element.image }}"}}
+    deny = {"conditions": {"any": [{"key": "{{ registry }}", "operator": "Equals", "value": "{{ element.name }}"}]}}
+    policy = cluster_policy({"foreach": [{"list": "request.object.spec.containers", "context": [entry], "deny": deny}]})
+    for values, result in ((["x", "side"], "fail"), (["x", "y"], "pass")):
+        given = {"policies": [{"name": "p", "rules": [{"name": "r", "foreachValues": {"registry": values}}]}]}
+        assert run({"p": [policy], "r": [POD], "v": [given]}, expect(result, "web-1"), variables="v")[0].passed
+
+
+def test_admission_policies_are_judged_with_the_loader_that_is_given() -> None:
+    from shipway.policy import loading
+
+    policy = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingAdmissionPolicy",
+        "metadata": {"name": "p"},
+        "spec": {
+            "matchConstraints": {"resourceRules": [{"resources": ["pods"]}]},
+            "validations": [{"expression": "false"}],
+        },
+    }
+    test = {
+        "policies": ["p"],
+        "resources": ["r"],
+        "results": [expect("fail", "web-1", rule="", isValidatingAdmissionPolicy=True)],
+    }
+    files = {"p": [policy], "r": [POD]}
+    row = suites.run_test(test, files.__getitem__, admission=lambda found: loading.load(found).rules)[0]
+    assert row.passed
+    assert not suites.run_test(test, files.__getitem__)[0].supported

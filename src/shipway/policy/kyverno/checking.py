@@ -6,6 +6,7 @@ Called by ``loading``. Each check raises :class:`Unsupported` with the path of w
 from collections.abc import Mapping
 from typing import Any
 
+from shipway.policy.blame import Expression
 from shipway.policy.kyverno import (
     celrules,
     conditions,
@@ -44,6 +45,21 @@ TYPES: Mapping[str, str] = {
 """Types of rules that are known and not evaluated."""
 _BODIES = ("pattern", "anyPattern", "deny", "foreach", "podSecurity", "cel")
 _DEEPEST = 100
+_SPEC = frozenset({
+    "rules", "applyRules", "failurePolicy", "validationFailureAction", "validationFailureActionOverrides", "emitWarning",
+    "admission", "background", "schemaValidation", "webhookTimeoutSeconds", "webhookConfiguration", "useServerSideApply",
+    "mutateExistingOnPolicyUpdate", "generateExisting", "generateExistingOnPolicyUpdate",
+})  # fmt: skip
+_RULE = frozenset({
+    "name", "context", "match", "exclude", "preconditions", "celPreconditions", "validate", "mutate", "generate",
+    "verifyImages", "skipBackgroundRequests", "reportProperties", "imageExtractors",
+})  # fmt: skip
+_VALIDATE = frozenset({
+    "message", "failureAction", "failureActionOverrides", "allowExistingViolations", "manifests", "assert", *_BODIES,
+})  # fmt: skip
+_LOOP = frozenset({
+    "list", "context", "preconditions", "elementScope", "pattern", "anyPattern", "deny", "foreach", "order",
+})  # fmt: skip
 
 
 def is_policy(data: Mapping[str, Any]) -> bool:
@@ -80,8 +96,24 @@ def shape(data: Object) -> bool:
     _check_depth(data, 0)
     if feature := REFUSED.get(str(data["kind"])):
         raise Unsupported(f"{data['kind']}: {feature} is not supported, only validation is", ("kind",))
-    shapes.check(data, shapes.ClassicSpec if data["kind"] in CLASSIC else shapes.ValidatingSpec)
+    classic = data["kind"] in CLASSIC
+    shapes.check(data, shapes.ClassicSpec if classic else shapes.ValidatingSpec)
+    if classic:
+        _check_settings(data["spec"])
     return True
+
+
+def _check_settings(spec: Mapping[str, Any]) -> None:
+    """Settings that change verdicts and are not followed are refused; those that only concern a cluster are let be."""
+    _check_known(spec, _SPEC, ("spec",))
+    if str(spec.get("applyRules") or "All") != "All" and len(spec["rules"]) > 1:
+        raise Unsupported("`applyRules: One` is not supported: every rule is judged", ("spec", "applyRules"))
+
+
+def _check_known(found: Mapping[str, Any], known: frozenset[str], path: Path) -> None:
+    unknown = next((key for key in found if key not in known), None)
+    if unknown is not None:
+        raise Unsupported(f"unknown field `{unknown}`", (*path, unknown))
 
 
 def _check_depth(value: object, depth: int) -> None:
@@ -97,20 +129,34 @@ def _check_depth(value: object, depth: int) -> None:
             _check_depth(below, depth + 1)
 
 
+def webhook_conditions(spec: Mapping[str, Any]) -> tuple[tuple[str, Expression], ...]:
+    """``webhookConfiguration.matchConditions``, compiled: requests that do not meet them never reach the policy."""
+    path = ("spec", "webhookConfiguration", "matchConditions")
+    return celrules.conditions_of((spec.get("webhookConfiguration") or {}).get("matchConditions"), path, {})
+
+
 def rule(body: Mapping[str, Any], path: Path, failure_policy: object = None) -> celrules.Expressions | None:
     """Refuse what the engine does not evaluate; the compiled expressions of a CEL rule."""
+    _check_known(body, _RULE, path)
+    if body.get("imageExtractors"):
+        raise Unsupported("`imageExtractors` are not supported", (*path, "imageExtractors"))
     for block in ("match", "exclude"):
         matching.check(body.get(block), (*path, block))
     conditions.check(body.get("preconditions"), (*path, "preconditions"))
     _check_context(body.get("context"), (*path, "context"))
     validate = body["validate"]
     path = (*path, "validate")
+    _check_known(validate, _VALIDATE, path)
     found = [name for name in _BODIES if name in validate]
     if len(found) != 1:
         other = next((name for name in ("manifests", "assert") if name in validate), "")
         raise Unsupported(
             f"`validate.{other}` is not supported" if other else f"expected one of {', '.join(_BODIES)}",
             (*path, other) if other else path,
+        )
+    if body.get("celPreconditions") and found[0] != "cel":
+        raise Unsupported(
+            "`celPreconditions` need `validate.cel`; use `preconditions`", (*path[:-1], "celPreconditions")
         )
     if found[0] == "cel":
         return _cel(body, validate["cel"], (*path, "cel"), failure_policy)
@@ -140,6 +186,7 @@ def _check_body(body: Mapping[str, Any], path: Path) -> None:
 
 
 def _check_loop(loop: Mapping[str, Any], path: Path) -> None:
+    _check_known(loop, _LOOP, path)
     conditions.check(loop.get("preconditions"), (*path, "preconditions"))
     _check_context(loop.get("context"), (*path, "context"))
     _check_body(

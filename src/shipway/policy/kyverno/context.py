@@ -4,7 +4,7 @@ Called by ``validation``. Entries are evaluated when they are first needed, in a
 comes from ``Request.values`` and ``Request.inventory``; without an answer the rule is an error, never a pass.
 
 ``Request.values`` may hold: ``variables``, a map of dotted name to value (the values of Kyverno's CLI);
-``apiCallResponses`` and ``globalContextEntries``, lists as in ``kyverno-test.yaml``; ``namespace``, the default namespace.
+``foreachValues``, a map of name to its values in a loop's order; ``apiCallResponses`` and ``globalContextEntries``, lists as in ``kyverno-test.yaml``; ``namespace``, the default namespace.
 """
 
 import json
@@ -26,11 +26,18 @@ _ROOTS = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 class Context:
     """The data of one request for one rule. Not shared between rules: entries and elements come and go."""
 
-    def __init__(self, request: Request, data: dict[str, Any]) -> None:
+    def __init__(self, request: Request) -> None:
         self.request = request
-        self.data = data
+        self._data: dict[str, Any] | None = None
         self._pending: dict[str, Mapping[str, Any]] = {}
         self._loading: list[str] = []
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What expressions see; made when the first one asks, which for many rules is never."""
+        if self._data is None:
+            self._data = _data(self.request)
+        return self._data
 
     def query(self, expression: str) -> Any:
         """The value of an expression; loads the entries that it names.
@@ -74,7 +81,7 @@ class Context:
         try:
             yield
         finally:
-            self.data, self._pending = data, pending
+            self._data, self._pending = data, pending
 
     def _settle(self, names: Mapping[str, object]) -> None:
         """Before an inner loop takes a name, load what is to see the outer one's."""
@@ -83,9 +90,14 @@ class Context:
                 with suppress(RuleFault):
                     self._load(name)
 
+    def per_element(self) -> Mapping[str, Sequence[Any]]:
+        """Values of names for each element of a loop, in the order of its elements."""
+        found = self.request.values.get("foreachValues")
+        return found if isinstance(found, Mapping) else {}
+
     def declare(self, entries: Sequence[Mapping[str, Any]]) -> None:
         """Make context entries known. A later one of the same name replaces an earlier."""
-        given = _given(self.request)
+        given = {**_given(self.request), **self.per_element()}
         for entry in entries:
             name = str(entry.get("name", ""))
             mocked = name in given or any(key.startswith(f"{name}.") for key in given)
@@ -117,8 +129,8 @@ class Context:
         raise RuleFault(f"the context entry `{entry.get('name')}` has no source that is supported")
 
 
-def build(request: Request) -> Context:
-    """The context that every rule starts from."""
+def _data(request: Request) -> dict[str, Any]:
+    """What every rule starts from."""
     shown = request.object if request.object is not None else request.old_object
     data: dict[str, Any] = {"request": _request(request, shown or {})}
     user = str(request.user_info.get("username") or "")
@@ -130,7 +142,7 @@ def build(request: Request) -> Context:
         data["images"] = of_pod
     for name, value in _given(request).items():
         put(data, split_name(name), value)
-    return Context(request, data)
+    return data
 
 
 def _request(request: Request, shown: Mapping[str, Any]) -> dict[str, Any]:

@@ -71,7 +71,7 @@ def _to_boolean(text: str) -> bool:
 
 
 def _regex_match(pattern: str, text: object) -> bool:
-    return searching.compile_pattern(pattern).search(_text(text)) is not None
+    return searching.contains(pattern, _text(text))
 
 
 def _regex_replace_all(pattern: str, text: object, replacement: object) -> str:

@@ -10,8 +10,18 @@ from typing import Any, TypeVar
 import msgspec
 
 from shipway.model.problems import Problem
-from shipway.policy.kyverno import autogen, checking, exceptions, matching, validating, validation, wildcards
-from shipway.policy.kyverno.faults import Unsupported
+from shipway.policy.kyverno import (
+    autogen,
+    checking,
+    exceptions,
+    matching,
+    patterns,
+    validating,
+    validation,
+    variables,
+    wildcards,
+)
+from shipway.policy.kyverno.faults import RuleFault, Unsupported
 from shipway.policy.metadata import described
 from shipway.policy.resources import group_version, name, namespace, subject_of
 from shipway.policy.rules import Action, CompiledRule, Document, Object, Outcome, Path, Request
@@ -120,7 +130,15 @@ class _Loader:
         policy = exceptions.title(self.document) if namespaced else name(self.document)
         called = str(body.get("name") or f"rule-{path[-1]}")
         exempt = exceptions.for_rule(_of_group(self._exempt, "kyverno.io"), policy, called)
-        rule = validation.Rule(called, body, exempt, cel, namespace(self.document) if namespaced else "")
+        body = {**body, "validate": _prepared(body["validate"], (*path, "validate"))}
+        rule = validation.Rule(
+            called,
+            body,
+            exempt,
+            cel,
+            conditions=checking.webhook_conditions(spec),
+            namespace=namespace(self.document) if namespaced else "",
+        )
         action, weaker = _actions(spec, body["validate"], overrides=self._overrides)
         judge = _scored(self.document, _weakened(partial(validation.judge, rule), weaker))
         return [self._compiled(policy, called, judge, action=action, path=path, kinds=_kinds(body))]
@@ -183,6 +201,26 @@ def _given(body: Mapping[str, Any]) -> dict[str, Any]:
     """The body of a rule or loop without the fields that are null, which say as little as absent ones."""
     made = {key: value for key, value in body.items() if value is not None}
     return {**made, "foreach": [_given(one) for one in made["foreach"]]} if "foreach" in made else made
+
+
+def _prepared(body: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """The body with its patterns ready to be matched."""
+    made = dict(body)
+    if "foreach" in made:
+        made["foreach"] = [_prepared(one, (*path, "foreach", index)) for index, one in enumerate(made["foreach"])]
+    elif "pattern" in made:
+        made["pattern"] = _pattern(made["pattern"], (*path, "pattern"))
+    elif "anyPattern" in made:
+        made["anyPattern"] = [_pattern(one, (*path, "anyPattern", i)) for i, one in enumerate(made["anyPattern"])]
+    return made
+
+
+def _pattern(written: object, path: Path) -> patterns.Pattern:
+    try:
+        value = variables.refer(written)
+    except RuleFault as fault:
+        raise Unsupported(str(fault), path) from None
+    return patterns.Pattern(value, variables.varies(value))
 
 
 _Override = tuple[tuple[str, ...], bool]

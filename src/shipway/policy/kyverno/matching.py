@@ -6,6 +6,7 @@ user is ignored in ``match`` (a manifest in a file has no user) and counts as no
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -39,6 +40,7 @@ class Subject(msgspec.Struct, frozen=True):
     subresource: str = ""
 
 
+@lru_cache(maxsize=4096)
 def parse_kind(text: str) -> Kind:
     """``Kind``, ``version/Kind``, ``group/version/Kind``, each with ``/subresource`` or ``.subresource`` behind."""
     *front, last = text.split("/")

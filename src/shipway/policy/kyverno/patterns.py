@@ -6,6 +6,7 @@ does not concern you" (``()`` and ``<()``) makes a mismatch with ``skip``. Varia
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -28,11 +29,20 @@ class Mismatch(msgspec.Struct, frozen=True):
     """The pattern does not apply to this object."""
 
 
+class Pattern(msgspec.Struct, frozen=True):
+    """A pattern as it is kept: its references resolved."""
+
+    value: Any
+    varies: bool
+    """Whether it has variables to substitute for each request."""
+
+
 def match(value: object, pattern: object) -> Mismatch | None:
     """Compare from the root. Raises :class:`RuleFault` for a pattern too deep."""
     return _match(value, pattern, ())
 
 
+@lru_cache(maxsize=8192)
 def anchor(key: str) -> tuple[str, str]:
     """Kind and name of a key: ``=(image)`` is (``=``, ``image``), ``(image)`` is (``()``, ``image``), ``image`` (``""``, ``image``)."""
     found = _ANCHOR.fullmatch(key)
@@ -117,7 +127,9 @@ _Entry = tuple[str, str, Any]
 
 
 def _match_map(value: dict[str, Any], pattern: dict[str, Any], path: Path) -> Mismatch | None:
-    entries = sorted(_entries(pattern, value, path), key=_rank)
+    entries = list(_entries(pattern, value, path))
+    if len(entries) > 1:
+        entries.sort(key=_rank)
     found = (_match_key(kind, value, name, below, (*path, name)) for kind, name, below in entries)
     return next((mismatch for mismatch in found if mismatch), None)
 

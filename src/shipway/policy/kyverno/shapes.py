@@ -145,6 +145,7 @@ class ClassicSpec(msgspec.Struct, rename="camel"):
     validation_failure_action_overrides: list[Override] | None = None
     emit_warning: bool | None = None
     failure_policy: str | None = None
+    webhook_configuration: Map | None = None
 
 
 class ResourceRule(msgspec.Struct, rename="camel"):

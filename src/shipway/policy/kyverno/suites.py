@@ -14,6 +14,7 @@ from shipway.policy.rules import CompiledRule, Document, Object, Operation, Outc
 
 Read = Callable[[str], Sequence[Mapping[str, Any]]]
 """The documents of a file, named relative to the test. Raises ``BadInput`` when there is none."""
+Admission = Callable[[Sequence[Document]], Sequence[CompiledRule]]
 _WORST = ("error", "fail", "warn", "pass", "skip")
 _UNSCOPED = frozenset(
     [
@@ -87,20 +88,26 @@ class _Suite(msgspec.Struct, frozen=True):
     at: float
 
 
-def run_test(test: Mapping[str, Any], read: Read, at: float = 0.0) -> list[ResultRow]:
+def run_test(
+    test: Mapping[str, Any], read: Read, at: float = 0.0, admission: Admission = lambda _: ()
+) -> list[ResultRow]:
     """Every row of a test. ``at`` is the time that policies see, in seconds since the epoch.
+
+    ``admission`` loads the documents that are not Kyverno's: ValidatingAdmissionPolicies with their bindings.
 
     Raises :class:`BadInput` when a file of the test cannot be read or used; a policy that cannot be loaded makes rows ``error``.
     """
     testshapes.check(test, testshapes.Test, "the test")
-    suite = _suite(test, read, at)
+    suite = _suite(test, read, at, admission)
     return [row for result in test.get("results") or () for row in _rows(result, suite)]
 
 
-def _suite(test: Mapping[str, Any], read: Read, at: float) -> _Suite:
-    policies = [document for document in _read_all(test.get("policies"), read) if checking.is_policy(document)]
+def _suite(test: Mapping[str, Any], read: Read, at: float, admission: Admission) -> _Suite:
+    documents = _read_all(test.get("policies"), read)
+    policies = [document for document in documents if checking.is_policy(document)]
     exempt = [document for document in _read_all(test.get("exceptions"), read) if checking.is_exception(document)]
     rules, faults = _loaded(policies, exempt)
+    rules += admission([Document(one) for one in documents if not checking.is_policy(one)])
     values = _first(test.get("variables"), read, testshapes.Values) or test.get("values") or {}
     given = _first(test.get("context"), read, testshapes.Context).get("spec") or {}
     answers = {
@@ -272,8 +279,10 @@ def _supported(policy: str, rule: str, result: Mapping[str, Any], suite: _Suite)
     name = policy.rpartition("/")[2]
     foreign = any(
         result.get(key)
-        for key in ("patchedResource", "patchedResources", "generatedResource", "isValidatingAdmissionPolicy")
+        for key in ("patchedResource", "patchedResources", "generatedResource", "isMutatingAdmissionPolicy")
     )
+    if result.get("isValidatingAdmissionPolicy"):
+        return any(one.policy == name and one.engine == "cel" for one in suite.rules)
     return not foreign and name not in suite.refused and f"{name}/{rule}" not in suite.refused
 
 
@@ -313,7 +322,7 @@ def _request(item: Object, rule: CompiledRule, suite: _Suite, operation: str) ->
         user_info=suite.user,
         namespace_object=_namespace(item, suite),
         inventory=suite.inventory,
-        values={**suite.answers, "variables": given},
+        values={**suite.answers, "variables": given, "foreachValues": _per_element(rule, suite.values)},
         at=suite.at,
     )
 
@@ -330,17 +339,28 @@ def _overridden(item: Object, given: Mapping[str, Any]) -> Object:
 def _given(resource: str, rule: CompiledRule, values: Mapping[str, Any]) -> dict[str, Any]:
     """Variables: the global ones, those of the policy's rule, those of its resource."""
     given = dict(values.get("globalValues") or {})
-    base = rule.name.removeprefix("autogen-cronjob-").removeprefix("autogen-")
-    for policy in values.get("policies") or ():
-        if policy.get("name") not in {rule.policy, rule.policy.rpartition("/")[2]}:
-            continue
-        for one in policy.get("rules") or ():
-            if one.get("name") in {rule.name, base}:
-                given |= one.get("values") or {}
+    for policy in _of_policy(rule, values):
+        for one in _of_rule(rule, policy):
+            given |= one.get("values") or {}
         for one in policy.get("resources") or ():
             if one.get("name") == resource:
                 given |= one.get("values") or {}
     return given
+
+
+def _per_element(rule: CompiledRule, values: Mapping[str, Any]) -> dict[str, Any]:
+    found = [one.get("foreachValues") or {} for policy in _of_policy(rule, values) for one in _of_rule(rule, policy)]
+    return {name: listed for one in found for name, listed in one.items()}
+
+
+def _of_policy(rule: CompiledRule, values: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    names = {rule.policy, rule.policy.rpartition("/")[2]}
+    return [one for one in values.get("policies") or () if one.get("name") in names]
+
+
+def _of_rule(rule: CompiledRule, policy: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    names = {rule.name, rule.name.removeprefix("autogen-cronjob-").removeprefix("autogen-")}
+    return [one for one in policy.get("rules") or () if one.get("name") in names]
 
 
 def _namespace(item: Object, suite: _Suite) -> Object | None:

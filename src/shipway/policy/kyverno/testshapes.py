@@ -9,11 +9,12 @@ from shipway.model.errors import BadInput
 from shipway.policy.kyverno.shapes import Map, Maps, Texts
 
 
-class Given(msgspec.Struct):
+class Given(msgspec.Struct, rename="camel"):
     """Values for one rule or one resource."""
 
     name: str
     values: Map | None = None
+    foreach_values: dict[str, list[Any]] | None = None
 
 
 class PolicyValues(msgspec.Struct):

@@ -8,9 +8,10 @@ from typing import Any
 
 import msgspec
 
-from shipway.policy.kyverno import autogen, celrules, context, exceptions
+from shipway.policy.kyverno import autogen, celrules, exceptions
+from shipway.policy.kyverno.context import Context
 from shipway.policy.kyverno.faults import RuleFault, Unsupported
-from shipway.policy.matching import constrained
+from shipway.policy.matching import Constraints
 from shipway.policy.resources import namespace, subject_of
 from shipway.policy.rules import Outcome, Request
 
@@ -33,7 +34,7 @@ class Rule(msgspec.Struct, frozen=True):
     """A policy, or what was generated from it for controllers."""
 
     name: str
-    constraints: Mapping[str, Any] | None
+    constraints: Constraints | None
     expressions: celrules.Expressions
     namespace: str = ""
     """Of a NamespacedValidatingPolicy: only objects in it are concerned."""
@@ -46,12 +47,16 @@ def rules(document: Mapping[str, Any], exempt: Sequence[exceptions.Exemption]) -
     for key in spec:
         if key not in _KNOWN:
             raise Unsupported(f"`{key}` of a ValidatingPolicy is not supported", ("spec", key))
+    mode = (spec.get("evaluation") or {}).get("mode") or "Kubernetes"
+    if mode not in {"Kubernetes", "JSON"}:
+        raise Unsupported(f"payloads of the mode `{mode}` are not supported", ("spec", "evaluation", "mode"))
     metadata = document.get("metadata") or {}
-    namespace = str(metadata.get("namespace") or "") if document.get("kind") == "NamespacedValidatingPolicy" else ""
+    within = str(metadata.get("namespace") or "") if document.get("kind") == "NamespacedValidatingPolicy" else ""
     name = str(metadata.get("name", ""))
-    yield Rule(name, spec.get("matchConstraints"), _expressions(spec), namespace, tuple(exempt))
+    written = spec.get("matchConstraints")
+    yield Rule(name, Constraints(written) if written else None, _expressions(spec), within, tuple(exempt))
     for made, constraints, below in _generated(spec):
-        yield Rule(made, constraints, _expressions(below), namespace, tuple(exempt))
+        yield Rule(made, Constraints(constraints), _expressions(below), within, tuple(exempt))
 
 
 def _expressions(spec: Mapping[str, Any]) -> celrules.Expressions:
@@ -119,7 +124,7 @@ def judge(rule: Rule, request: Request) -> Sequence[Outcome]:
 
 def _excepted(rule: Rule, request: Request) -> Outcome:
     """An exception skips the policy, unless it only gives values for expressions to allow."""
-    data = context.build(request)
+    data = Context(request)
     applying = [one for one in rule.exempt if one.applies(request, data)]
     if full := next((one for one in applying if not one.values), None):
         return Outcome("pass" if full.result == "pass" else "skip", f"excepted by {full.name}")
@@ -130,4 +135,4 @@ def _excepted(rule: Rule, request: Request) -> Outcome:
 def _concerned(rule: Rule, request: Request) -> bool:
     if rule.namespace and namespace(subject_of(request)) != rule.namespace:
         return False
-    return not rule.constraints or constrained(rule.constraints, request)
+    return rule.constraints is None or rule.constraints.meet(request)

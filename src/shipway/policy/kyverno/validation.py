@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from shipway.policy.kyverno import celrules, conditions, context, exceptions, matching, patterns, podsecurity, variables
+from shipway.policy.blame import Expression
+from shipway.policy.kyverno import celrules, conditions, exceptions, matching, patterns, podsecurity, variables
 from shipway.policy.kyverno.context import Context
 from shipway.policy.kyverno.faults import RuleFault, Unresolved
 from shipway.policy.kyverno.patterns import Mismatch
@@ -28,6 +29,8 @@ class Rule(msgspec.Struct, frozen=True):
     body: Mapping[str, Any]
     exempt: tuple[exceptions.Exemption, ...] = ()
     cel: celrules.Expressions | None = None
+    conditions: tuple[tuple[str, Expression], ...] = ()
+    """Requests that do not meet these never reach the policy."""
     namespace: str = ""
     """Of a ``Policy``: only objects in it are concerned."""
 
@@ -41,13 +44,17 @@ class Rule(msgspec.Struct, frozen=True):
 def judge(rule: Rule, request: Request) -> Sequence[Outcome]:
     """The outcome of a rule; empty when it is not about this request."""
     try:
+        if request.object is not None and not isinstance(request.object, dict):
+            request = msgspec.structs.replace(request, object=dict(request.object))
         if rule.namespace and namespace(subject_of(request)) != rule.namespace:
             return ()
         if not matching.matches(rule.body.get("match"), request):
             return ()
         if matching.matches(rule.body.get("exclude"), request, excluding=True):
             return ()
-        return [_judge(rule, request, context.build(request))]
+        if rule.conditions and not celrules.all_hold(rule.conditions, request):
+            return ()
+        return [_judge(rule, request, Context(request))]
     except RuleFault as fault:
         return [Outcome("error", str(fault))]
 
@@ -82,8 +89,8 @@ def _body(body: Mapping[str, Any], validate: Mapping[str, Any], data: Context, v
     return _any_pattern(body["anyPattern"], validate, data, value, path)
 
 
-def _prepared(pattern: object, data: Context) -> Any:
-    return data.resolve(variables.refer(pattern))
+def _prepared(pattern: patterns.Pattern, data: Context) -> Any:
+    return data.resolve(pattern.value) if pattern.varies else pattern.value
 
 
 def _pattern_outcome(found: Mismatch | None, validate: Mapping[str, Any], data: Context, path: Path) -> Outcome:
@@ -150,7 +157,8 @@ def _loop(loop: Mapping[str, Any], validate: Mapping[str, Any], data: Context, l
     root = _root(expression)
     for index, element in enumerate(found):
         names = {"element": element, "elementIndex": index, f"element{level}": element, f"elementIndex{level}": index}
-        with data.scope(**names):
+        given = {name: values[index] for name, values in data.per_element().items() if index < len(values)}
+        with data.scope(**names, **given):
             try:
                 yield _element(loop, validate, data, element=element, path=(*root, index) if root else (), level=level)
             except RuleFault as fault:

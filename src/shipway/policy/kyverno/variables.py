@@ -27,13 +27,13 @@ MOST_ROUNDS = 64
 LONGEST = 1_000_000
 
 
-def has_variable(value: object) -> bool:
-    """Whether anything in ``value`` is to be substituted."""
+def varies(value: object) -> bool:
+    """Whether :func:`substitute` changes anything in ``value``."""
     if isinstance(value, str):
-        return "{{" in value
+        return "{{" in value or "\\" in value
     if isinstance(value, dict):
-        return any(has_variable(key) or has_variable(below) for key, below in value.items())
-    return isinstance(value, list) and any(has_variable(item) for item in value)
+        return any(varies(key) or varies(below) for key, below in value.items())
+    return isinstance(value, list) and any(varies(item) for item in value)
 
 
 def substitute(value: object, query: Query, *, lenient: bool = False, path: Path = ()) -> Any:

@@ -13,6 +13,8 @@ import yaml
 
 from shipway.model.errors import BadInput
 from shipway.policy.kyverno import suites
+from shipway.policy.loading import load
+from shipway.policy.rules import CompiledRule, Document
 from shipway.testing.conformance import Case
 
 AT = datetime(2026, 7, 1, tzinfo=UTC).timestamp()
@@ -49,14 +51,26 @@ def run(folder: Path) -> list[Case]:
 def _run_file(file: Path, folder: Path) -> list[Case]:
     name = str(file.parent.relative_to(folder)).removesuffix("/.kyverno-test")
     try:
-        rows = [
-            row
-            for test in documents(file)
-            for row in suites.run_test(test, lambda path: documents(file.parent / path), AT)
-        ]
+        found = rows(file, AT)
     except BadInput as error:
         return [Case("kyverno", name, passed=False, cause=error.message)]
-    return [_case(name, row) for row in rows if row.supported]
+    return [_case(name, row) for row in found if row.supported]
+
+
+def rows(file: Path, at: float) -> list[suites.ResultRow]:
+    """The rows of a test, at a time in seconds since the epoch. Raises :class:`BadInput` for files that cannot be used."""
+    return [
+        row
+        for test in documents(file)
+        for row in suites.run_test(test, lambda path: documents(file.parent / path), at, _admission)
+    ]
+
+
+def _admission(found: Sequence[Document]) -> Sequence[CompiledRule]:
+    loaded = load([one for one in found if str(one.data.get("kind", "")).startswith("ValidatingAdmissionPolicy")])
+    if loaded.problems:
+        raise BadInput("the policies cannot be used", problems=loaded.problems)
+    return loaded.rules
 
 
 def _case(name: str, row: suites.ResultRow) -> Case:
