@@ -25,4 +25,8 @@ def test_nested_repetition_is_refused_without_re2(text: str) -> None:
 @pytest.mark.parametrize("text", ["^a.*b$", "(?i)abc", r"\d{1,3}(\.\d+)?", "[a-z]+|x", "(?P<n>a)b?", "^(a|b)$"])
 def test_both_engines_agree(text: str) -> None:
     for value in ("", "ab", "ABC", "12.5", "a", "x"):
-        assert bool(compile_pattern(text).search(value)) == bool(guarded(text).search(value)) == bool(re.search(text, value))
+        assert (
+            bool(compile_pattern(text).search(value))
+            == bool(guarded(text).search(value))
+            == bool(re.search(text, value))
+        )

@@ -36,12 +36,12 @@ class Selector(Shape, frozen=True):
 
 
 class ResourceRule(Shape, frozen=True):
-    """Some requests."""
+    """Some requests. What is left out, which an API server would refuse and Kyverno does not, selects everything."""
 
-    api_groups: list[str]
-    api_versions: list[str]
-    operations: list[str]
     resources: list[str]
+    api_groups: list[str] = []
+    api_versions: list[str] = []
+    operations: list[str] = []
     resource_names: list[str] = []
     scope: Literal["*", "Namespaced", "Cluster"] = "*"
 
