@@ -118,7 +118,7 @@ def test_actions(spec: Mapping[str, Any], action: str) -> None:
         ({"source": "Generated"}, False),
     ],
 )
-def test_match(match: Mapping[str, Any], expected: bool) -> None:  # noqa: FBT001 - a table
+def test_match(match: Mapping[str, Any], expected: bool) -> None:
     home = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop", "labels": {"tier": "gold"}}}
     request = Request(pod(labels={"app": "web"}), namespace_object=home)
     assert matches(match, request) is expected

@@ -65,5 +65,5 @@ def test_problems_have_lines() -> None:
 
 @pytest.mark.parametrize("value", [object(), {1: object()}])
 def test_objects_that_are_no_json_are_errors(value: object) -> None:
-    rules, _ = load({"a.rego": "package a\ndeny contains \"x\" if input.a"})
+    rules, _ = load({"a.rego": 'package a\ndeny contains "x" if input.a'})
     assert rules[0].evaluate(Request({"a": value}))[0].status == "error"

@@ -48,13 +48,17 @@ def subjects(release: Release, sets: Merged, scan: Scan | None = None) -> list[t
         (_delivery(release, sets), lambda path: written(_in_application(path))),
     ]
     found += release.objects
-    of = {id(value): locate for value, locate in release.objects}
+    origins = {id(value): locate for value, locate in release.objects}
     for fact, about in facts.workloads([value for value, _ in release.objects], release.environment):
-        found.append((fact, lambda _path, locate=of[id(about)]: locate(("metadata", "name"))))  # type: ignore[misc]  # mypy cannot infer defaults of lambdas
+        found.append((fact, _at_name(origins[id(about)])))
     scanned = scan(release.document) if scan else None
     if scanned is not None:
         found.append((scanned, lambda path: written(facts.scanned_at(scanned, path))))
     return found
+
+
+def _at_name(locate: Locate) -> Locate:
+    return lambda _path: locate(("metadata", "name"))
 
 
 def by_provenance(places: Mapping[str, Place]) -> Locate:
