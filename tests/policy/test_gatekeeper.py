@@ -24,7 +24,12 @@ violation[{"msg": "the name is taken"}] {
 }"""
 LIB = 'package lib.words\nmissing(ls) = m { m := sprintf("missing %v", [concat(", ", ls)]) }'
 CEL = {
-    "variables": [{"name": "given", "expression": "has(variables.anyObject.metadata.labels) ? variables.anyObject.metadata.labels : {}"}],
+    "variables": [
+        {
+            "name": "given",
+            "expression": "has(variables.anyObject.metadata.labels) ? variables.anyObject.metadata.labels : {}",
+        }
+    ],
     "validations": [
         {
             "expression": "variables.params.labels.all(l, l in variables.given)",
@@ -34,23 +39,43 @@ CEL = {
 }
 SCHEMA = {
     "type": "object",
-    "properties": {"labels": {"type": "array", "items": {"type": "string"}, "default": ["owner"]}, "x": {"type": "integer", "nullable": True}},
+    "properties": {
+        "labels": {"type": "array", "items": {"type": "string"}, "default": ["owner"]},
+        "x": {"type": "integer", "nullable": True},
+    },
 }
 
 
 def template(*code: Mapping[str, Any], name: str = "labels", **extra: Any) -> Document:
     """A template with this code."""
     crd = {"spec": {"names": {"kind": "Labels"}, "validation": {"openAPIV3Schema": SCHEMA}}}
-    target = {"target": "admission.k8s.gatekeeper.sh", **({"code": list(code)} if code else {"rego": REGO, "libs": [LIB]}), **extra}
+    target = {
+        "target": "admission.k8s.gatekeeper.sh",
+        **({"code": list(code)} if code else {"rego": REGO, "libs": [LIB]}),
+        **extra,
+    }
     return Document(
-        {"apiVersion": "templates.gatekeeper.sh/v1", "kind": "ConstraintTemplate", "metadata": {"name": name}, "spec": {"crd": crd, "targets": [target]}},
+        {
+            "apiVersion": "templates.gatekeeper.sh/v1",
+            "kind": "ConstraintTemplate",
+            "metadata": {"name": name},
+            "spec": {"crd": crd, "targets": [target]},
+        },
         "template.yaml",
     )
 
 
 def constraint(**spec: Any) -> Document:
     """A constraint of that template."""
-    return Document({"apiVersion": "constraints.gatekeeper.sh/v1beta1", "kind": "Labels", "metadata": {"name": "owned"}, "spec": spec}, "c.yaml")
+    return Document(
+        {
+            "apiVersion": "constraints.gatekeeper.sh/v1beta1",
+            "kind": "Labels",
+            "metadata": {"name": "owned"},
+            "spec": spec,
+        },
+        "c.yaml",
+    )
 
 
 def pod(**metadata: Any) -> dict[str, Any]:
@@ -65,7 +90,14 @@ def judged(request: Request, *documents: Document, **spec: Any) -> list[Outcome]
     return [outcome for rule in rules for outcome in rule.evaluate(request)]
 
 
-@pytest.mark.parametrize("code", [(), ({"engine": "Rego", "source": {"rego": REGO, "libs": [LIB]}},), ({"engine": "K8sNativeValidation", "source": CEL},)])
+@pytest.mark.parametrize(
+    "code",
+    [
+        (),
+        ({"engine": "Rego", "source": {"rego": REGO, "libs": [LIB]}},),
+        ({"engine": "K8sNativeValidation", "source": CEL},),
+    ],
+)
 def test_engines_agree(code: Sequence[Mapping[str, Any]]) -> None:
     made = template(*code)
     assert [one.message for one in judged(Request(pod()), made)] == ["missing owner"]
@@ -80,7 +112,10 @@ def test_other_objects_are_the_inventory() -> None:
 
 
 def test_version_1_of_rego() -> None:
-    source = {"version": "v1", "rego": 'package a\nviolation contains {"msg": "no"} if input.review.operation == "UPDATE"'}
+    source = {
+        "version": "v1",
+        "rego": 'package a\nviolation contains {"msg": "no"} if input.review.operation == "UPDATE"',
+    }
     made = template({"engine": "Rego", "source": source})
     assert [one.status for one in judged(Request(pod(), operation="UPDATE"), made)] == ["fail"]
     assert [one.status for one in judged(Request(pod()), made)] == ["pass"]
@@ -136,14 +171,26 @@ def test_namespaces_say_nothing_about_cluster_objects() -> None:
     ("documents", "path", "message"),
     [
         ([template(), constraint(parameters={"labels": [1]})], "spec.parameters.labels.0", '1 is not of type "string"'),
-        ([template(), constraint(enforcementAction="stop")], "spec.enforcementAction", "expected scoped or one of deny, warn, dryrun"),
+        (
+            [template(), constraint(enforcementAction="stop")],
+            "spec.enforcementAction",
+            "expected scoped or one of deny, warn, dryrun",
+        ),
         ([template(), constraint(match={"kind": "Pod"})], "spec.match.kind", "`kind` is not supported"),
         ([constraint()], "kind", "there is no ConstraintTemplate for `Labels`"),
         ([template(name="other")], "metadata.name", "must be the kind in lower case: `labels`"),
-        ([template(rego="package a\nviolation[{}] { http.send({}) }")], "spec.targets.0.rego", "http.send is not supported"),
+        (
+            [template(rego="package a\nviolation[{}] { http.send({}) }")],
+            "spec.targets.0.rego",
+            "http.send is not supported",
+        ),
         ([template(rego="package a\ndeny[1] { true }")], "spec.targets.0.rego", "expected a rule `violation`"),
         ([template({"engine": "Lua", "source": {}})], "spec.targets.0.code.0.engine", "Rego"),
-        ([template({"engine": "K8sNativeValidation", "source": {"validations": [{"expression": "1 +"}]}})], "spec.targets.0.code.0.source.validations.0.expression", "line 1"),
+        (
+            [template({"engine": "K8sNativeValidation", "source": {"validations": [{"expression": "1 +"}]}})],
+            "spec.targets.0.code.0.source.validations.0.expression",
+            "line 1",
+        ),
     ],
 )
 def test_what_cannot_be_used_is_a_problem(documents: Sequence[Document], path: str, message: str) -> None:

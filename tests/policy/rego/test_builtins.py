@@ -17,7 +17,7 @@ GIVEN: dict[str, object] = {
     'trim_left("xxa", "x")': "a",
     'strings.replace_n({"a": "b", "b": "c"}, "ab")': "bc",
     'strings.any_prefix_match(["a", "b"], {"x", "b"})': True,
-    'format_int(255, 16)': "ff",
+    "format_int(255, 16)": "ff",
     'upper("a") < lower("A")': True,
     'split("a,b", ",")': ["a", "b"],
     # sprintf
@@ -35,16 +35,16 @@ GIVEN: dict[str, object] = {
     "numbers.range_step(0, 10, 5)": [0, 5, 10],
     'to_number("1e3")': 1000,
     'to_number("0x10")': UNDEFINED,
-    "[sum([1, 2]), product({2, 3}), max([1, \"a\"]), min({3, 2}), count({1, 1})]": [3, 6, "a", 2, 1],
+    '[sum([1, 2]), product({2, 3}), max([1, "a"]), min({3, 2}), count({1, 1})]': [3, 6, "a", 2, 1],
     "max([])": UNDEFINED,
     "bits.and(6, 3) + bits.lsh(1, 4)": 18,
     'units.parse("1.5Gi") + units.parse("500m")': 1610612736.5,
     'units.parse_bytes("10MB")': 10_000_000,
     # types
-    '[type_name(null), type_name({1}), is_number(1), is_string(1)]': ["null", "set", True, False],
+    "[type_name(null), type_name({1}), is_number(1), is_string(1)]": ["null", "set", True, False],
     # collections
     "array.slice([1, 2, 3], 1, 9)": [2, 3],
-    "sort({3, null, \"a\"})": [None, 3, "a"],
+    'sort({3, null, "a"})': [None, 3, "a"],
     "intersection({{1, 2}, {2, 3}}) | union({{4}, {5}})": [2, 4, 5],
     'object.get({"a": {"b": 1}}, ["a", "b"], 0)': 1,
     'object.get({"a": 1}, "z", "none")': "none",
@@ -77,9 +77,9 @@ GIVEN: dict[str, object] = {
     'glob.match("{cat,b[ae]t}", null, "bet")': True,
     # time
     "time.now_ns()": 1_700_000_000_250_000_000,
-    "time.date([time.now_ns(), \"Asia/Tokyo\"])": [2023, 11, 15],
-    'time.weekday(0)': "Thursday",
-    'time.format(time.add_date(1706659200000000000, 0, 1, 0))': "2024-03-02T00:00:00Z",
+    'time.date([time.now_ns(), "Asia/Tokyo"])': [2023, 11, 15],
+    "time.weekday(0)": "Thursday",
+    "time.format(time.add_date(1706659200000000000, 0, 1, 0))": "2024-03-02T00:00:00Z",
     'time.parse_rfc3339_ns("2024-01-31T00:00:00+01:00")': 1706655600000000000,
     'time.parse_ns("2006-01-02", "2024-01-31")': 1706659200000000000,
     'time.parse_duration_ns("1h0.5s")': 3600500000000,
@@ -109,8 +109,12 @@ def test_refused_functions_are_not_there_and_have_a_reason() -> None:
 def test_every_builtin_bears_every_kind_of_operand(name: str) -> None:
     kinds = ["null", "true", "-1", "2.5", '"a"', "[]", '["a", 1]', "{}", '{"a": {"b": 1}}', "set()", "{1, {2}}"]
     arity = len(BUILTINS[name].signature)
-    calls = [", ".join([kind] * arity) for kind in kinds] + [", ".join((kinds * 2)[at : at + arity]) for at in range(11)]
-    lines = "\n".join(f"p{number} := {name}({operands})" for number, operands in enumerate(calls) if "." in name or arity)
+    calls = [", ".join([kind] * arity) for kind in kinds] + [
+        ", ".join((kinds * 2)[at : at + arity]) for at in range(11)
+    ]
+    lines = "\n".join(
+        f"p{number} := {name}({operands})" for number, operands in enumerate(calls) if "." in name or arity
+    )
     shown = load({"t.rego": f"package t\n{_renamed(lines)}"}, version=1)
     for number in range(len(calls)):
         shown.evaluate(f"data.t.p{number}", at=AT)

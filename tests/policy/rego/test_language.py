@@ -45,7 +45,7 @@ V1: dict[str, tuple[str, object]] = {
     "some hides rules": ("x := 1\np := y if { some x; y := input.xs[x]; y == 3 }", 3),
     "with input": ("q := input.n\np := q + 1 if true with input.n as 9", 4),
     "with around a line": ("q := input.n\np := x if { x := q with input.n as 9 }", 9),
-    "with data": ("p := x if { x := data.stock.a with data.stock as {\"a\": 5} }", 5),
+    "with data": ('p := x if { x := data.stock.a with data.stock as {"a": 5} }', 5),
     "with a rule": ("q := 1\np := x if { x := q with data.t.q as 2 }", 2),
     "with a builtin": ("mock(_) := 7\np := x if { x := count([]) with count as mock }", 7),
     "with a value for a function": ("f(_) := 1\np := x if { x := f(0) with f as 8 }", 8),
@@ -59,7 +59,7 @@ V1: dict[str, tuple[str, object]] = {
     "walk": ("p := {v | walk(input.o, [_, v]); is_number(v)}", [1, 2]),
     "negative": ("p := -input.n - -1", -2),
     "print is nothing": ("p if { print(input.missing); true }", True),
-    "bare keyword names": ("p := x.if if { x := {\"if\": 1} }", 1),
+    "bare keyword names": ('p := x.if if { x := {"if": 1} }', 1),
 }
 
 
@@ -108,7 +108,7 @@ def test_modules_import_each_other() -> None:
         ("p := x if { x := y; y := 1 }", "3:13", "y is unsafe"),
         ("p if q\nq if p", "3:1", "recursive"),
         ("p := http.send({})", "3:6", "http.send is not supported: a policy reads its input"),
-        ("p := rand.intn(\"a\", 5)", "3:6", "rand.intn is not supported: the same request"),
+        ('p := rand.intn("a", 5)', "3:6", "rand.intn is not supported: the same request"),
         ("p := nothing(1)", "3:6", "undefined function nothing"),
         ("p := count(1, 2, 3)", "3:6", "count takes 1 operands, not 3"),
         ("p { true }", "3:3", "`if` is needed"),
@@ -135,7 +135,13 @@ def test_all_faults_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    "source", ["p := input.xs[_]", "p := 1\np := 2", "p[k] := v if { k := 1; some v in [1, 2] }", "p := {1: x | some x in [1, 2]}"]
+    "source",
+    [
+        "p := input.xs[_]",
+        "p := 1\np := 2",
+        "p[k] := v if { k := 1; some v in [1, 2] }",
+        "p := {1: x | some x in [1, 2]}",
+    ],
 )
 def test_two_values_are_a_conflict(source: str) -> None:
     with pytest.raises(EvaluationError) as caught:

@@ -77,27 +77,31 @@ def template_end(text: str, at: int) -> int | None:
     """Position after a template; strings and templates may stand inside its braces."""
     closing = [text[at + 1]]
     at += 2
-    while at < len(text):
-        symbol, inside = text[at], closing[-1]
-        if inside == "}":
-            if symbol in '"`':
-                closing.append(symbol if text[at - 1] == "$" else symbol * 2)
-            elif symbol == "{":
-                closing.append("}")
-            elif symbol == "}":
-                closing.pop()
-        elif symbol == inside[0]:
-            closing.pop()
-        elif symbol == "\\":
-            at += 1
-        elif symbol == "{" and len(inside) == 1:
-            closing.append("}")
-        at += 1
+    while at < len(text) and len(closing) <= DEEPEST_TEMPLATE:
+        at += _step(text, at, closing)
         if not closing:
             return at
-        if len(closing) > DEEPEST_TEMPLATE:
-            return None
     return None
+
+
+def _step(text: str, at: int, closing: list[str]) -> int:
+    """Open or close what the character opens or closes; returns how many characters were read.
+
+    ``closing``: a brace for code, a quote for a template, a quote twice for a string.
+    """
+    symbol, inside = text[at], closing[-1]
+    if inside == "}":
+        if symbol in '"`':
+            closing.append(symbol if text[at - 1] == "$" else symbol * 2)
+        elif symbol == "{":
+            closing.append("}")
+        elif symbol == "}":
+            closing.pop()
+    elif symbol == inside[0]:
+        closing.pop()
+    elif symbol == "{" and len(inside) == 1:
+        closing.append("}")
+    return 2 if symbol == "\\" and inside != "}" else 1
 
 
 def _what(text: str, at: int) -> str:
