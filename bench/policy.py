@@ -26,6 +26,7 @@ from typing import Any
 
 import msgspec
 
+from shipway.cli.judging import as_yaml, exported
 from shipway.cli.policies import read_policies
 from shipway.policy.evaluating import Evaluator
 from shipway.policy.rules import Request
@@ -141,6 +142,7 @@ def seconds_to_answer(rate_: float, seconds: float = 8.0) -> dict[str, float]:
 
 _SERVER = """
 import sys, uvicorn
+from shipway.cli.judging import as_yaml, exported
 from shipway.cli.policies import read_policies
 from shipway.web.admission.app import create_app
 app = create_app(lambda: read_policies([]).evaluator("prod"), lambda: 0, worker="1")
@@ -258,7 +260,7 @@ def rivals(directory: str) -> dict[str, Callable[[Path, Path], list[str]]]:
             conftest, "test", "--no-color", "-o", "json", "-p", str(own), str(manifests),
         ]  # fmt: skip
     if gator := shutil.which("gator", path=path):
-        found["gator (1 CEL template)"] = lambda manifests, own: [
+        found["gator (the same rules, but those over facts)"] = lambda manifests, own: [
             gator, "test", "-f", str(manifests), "-f", str(own / "gator"), "-o", "json",
         ]  # fmt: skip
     if kubeconform := shutil.which("kubeconform", path=path):
@@ -269,33 +271,12 @@ def rivals(directory: str) -> dict[str, Callable[[Path, Path], list[str]]]:
     return found
 
 
-TEMPLATE = """apiVersion: templates.gatekeeper.sh/v1
-kind: ConstraintTemplate
-metadata: {name: nolatest}
-spec:
-  crd: {spec: {names: {kind: NoLatest}}}
-  targets:
-    - target: admission.k8s.gatekeeper.sh
-      code:
-        - engine: K8sNativeValidation
-          source:
-            validations:
-              - expression: "!has(object.spec.template) || object.spec.template.spec.containers.all(c, !c.image.endsWith(':latest'))"
-                message: latest
----
-apiVersion: constraints.gatekeeper.sh/v1beta1
-kind: NoLatest
-metadata: {name: nolatest}
-spec:
-  match: {kinds: [{apiGroups: ["apps"], kinds: ["Deployment"]}]}
-"""
-
-
 def prepare_rivals(own: Path) -> None:
-    """What they need: a Rego file, a template, and the schemas that the package kubernetes-validate brings."""
+    """What they need: a Rego file, our own rules as Gatekeeper's templates (but those over facts), and the schemas that the package kubernetes-validate brings."""
     (own / "policy.rego").write_text(REGO, encoding="utf-8")
     (own / "gator").mkdir()
-    (own / "gator" / "template.yaml").write_text(TEMPLATE, encoding="utf-8")
+    rules = as_yaml(exported([], "", "gatekeeper", pack=True).manifests)
+    (own / "gator" / "templates.yaml").write_text(rules, encoding="utf-8")
     package = importlib.util.find_spec("kubernetes_validate")
     assert package is not None
     assert package.origin is not None

@@ -96,6 +96,17 @@ def test_a_policy_set_excepts_counts_and_names_what_expired(shipway: Shell, web:
     assert "excepted" not in expired.out.splitlines()[-1]
 
 
+def test_a_misspelt_rule_in_a_policy_set_is_told(shipway: Shell, web: Path, tmp_path: Path) -> None:
+    directory = policies(tmp_path)
+    (directory / "set.yaml").write_text(
+        (directory / "set.yaml").read_text().replace("run-as-non-root", "run-as-nonroot")
+    )
+    assert (
+        "set.yaml warning spec: no rule here is called `run-as-nonroot`"
+        in shipway("policy", "check", web, "-p", directory).err
+    )
+
+
 def test_applications_budgets_registries_and_freezes(shipway: Shell, tmp_path: Path) -> None:
     file, known = tmp_path / "shop.yaml", tmp_path / "facts.yaml"
     file.write_text(APPLICATION)

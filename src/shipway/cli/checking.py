@@ -15,6 +15,7 @@ from shipway.cli.scanning import scan
 from shipway.model.errors import BadInput
 from shipway.model.problems import Problem
 from shipway.policy import facts
+from shipway.policy.enforcing import unknown_rules
 from shipway.policy.evaluating import Locate
 from shipway.policy.findings import Finding, Summary, summary
 from shipway.policy.releases import Release, subjects
@@ -108,6 +109,7 @@ def check(asked: Check) -> Found:
     judging.ours()
     judging.exceptions()
     found = judging.found
+    found.problems += _misspelt(policies)
     found.findings.sort(key=lambda one: (one.place.file, one.place.line, one.place.column, one.rule))
     return found
 
@@ -238,6 +240,15 @@ class Judging:
         if self._stdin is None:
             self._stdin = Source("<stdin>", sys.stdin.buffer.read())
         return self._stdin
+
+
+def _misspelt(policies: Policies) -> list[Problem]:
+    """Warnings about names in PolicySets that fit no rule: something is not enforced that should be."""
+    file = policies.declared[0].file if policies.declared else ""
+    return [
+        Problem(file, 0, 0, "spec", "unknown-rule", f"no rule here is called `{name}`", "warning")
+        for name in unknown_rules(policies.sets, policies.rules)
+    ]
 
 
 def refuse_problems(problems: Iterable[Problem]) -> None:

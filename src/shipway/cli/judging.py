@@ -10,6 +10,7 @@ import yaml
 
 import shipway
 from shipway.cli import checking
+from shipway.cli.output import note
 from shipway.cli.policies import PACK, read_policies, read_source
 from shipway.model.errors import BadInput, NotFound
 from shipway.model.suggestions import did_you_mean
@@ -34,6 +35,8 @@ def checked(asked: checking.Check, form: str) -> tuple[str, int]:
     asked = msgspec.structs.replace(asked, passes=form in WITH_PASSES, at=time.time())
     found = checking.check(asked)
     checking.refuse_problems(found.problems)
+    for problem in found.problems:
+        note(str(problem), json=form == "json")
     report = Report(
         findings=found.findings,
         summary=found.summary,

@@ -1,5 +1,6 @@
 """Policy files as ``policy`` verbs and the controller read them: the built-in pack, directories of policies, PolicySets."""
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -118,7 +119,7 @@ def policies_of(sources: Sequence[Source], *, pack: bool = True) -> Policies:
 
 
 def files_below(path: Path, suffixes: Sequence[str], *, tests: bool = True) -> Iterator[Path]:
-    """The file itself, or every file below a directory with one of the suffixes, in order of path. Hidden ones are left out.
+    """The file itself, or every file below a directory with one of the suffixes, in order. Hidden ones are left out.
 
     Raises:
         BadInput: there is no such file.
@@ -126,10 +127,11 @@ def files_below(path: Path, suffixes: Sequence[str], *, tests: bool = True) -> I
     if path.is_file():
         yield path
     elif path.is_dir():
-        for file in sorted(path.rglob("*")):
-            hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
-            if file.suffix in suffixes and not hidden and (tests or not _is_test(file)) and file.is_file():
-                yield file
+        for directory, inner, names in os.walk(path):
+            inner[:] = sorted(one for one in inner if not one.startswith("."))
+            for name in sorted(names):
+                if name.endswith(tuple(suffixes)) and not name.startswith(".") and (tests or not _is_test(name)):
+                    yield Path(directory, name)
     else:
         raise BadInput(f"{path}: no such file or directory")
 
@@ -186,5 +188,5 @@ def _text(source: Source) -> str:
     return source.text if isinstance(source.text, str) else source.text.decode("utf-8", "replace")
 
 
-def _is_test(file: Path) -> bool:
-    return file.name in _TESTS or file.stem.endswith(("_test", "-test"))
+def _is_test(name: str) -> bool:
+    return name in _TESTS or name.partition(".")[0].endswith(("_test", "-test"))

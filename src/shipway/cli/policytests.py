@@ -27,6 +27,7 @@ from shipway.policy import facts
 from shipway.policy.evaluating import Evaluator
 from shipway.policy.gatekeeper import suites as suites_of_gator
 from shipway.policy.kyverno import suites
+from shipway.policy.loading import load
 from shipway.policy.rules import CompiledRule, Document, Object, Request
 from shipway.policy.rules import Status as RuleStatus
 from shipway.spec import Source
@@ -133,12 +134,16 @@ def _subjects(objects: Sequence[Mapping[str, Any]]) -> Iterator[Object]:
     yield from (found for one in objects if (found := scan(one)) is not None)
 
 
+def _native(documents: Sequence[Document]) -> Sequence[CompiledRule]:
+    return load(documents).rules
+
+
 def _kyverno(file: Path) -> list[Case]:
     """A test of Kyverno's CLI; rows about what only Kyverno does (mutation, generation, signatures) are left out."""
     rows = [
         row
         for test in kyverno.documents(file)
-        for row in suites.run_test(test, lambda name: kyverno.documents(file.parent / name), time.time())
+        for row in suites.run_test(test, lambda name: kyverno.documents(file.parent / name), time.time(), _native)
     ]
     return [
         Case(

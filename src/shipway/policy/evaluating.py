@@ -120,7 +120,10 @@ def _shown(value: Any, path: Path) -> str:
             return ""
     if not path:
         return ""
-    text = msgspec.json.encode(value, enc_hook=str).decode()
+    try:
+        text = msgspec.json.encode(value, enc_hook=str).decode()
+    except RecursionError:
+        return "..."
     return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 3]}..."
 
 

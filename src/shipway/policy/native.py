@@ -4,12 +4,13 @@ One rule for each binding; a policy that has none in the set is taken as bound t
 API server (``authorizer``, type checking, conversion between versions) is refused or left out.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from shipway.model.problems import Problem
+from shipway.policy import shapes
 from shipway.policy.blame import Expression, Scope, blame, compiled
 from shipway.policy.cel import CelError, CelSyntaxError
 from shipway.policy.matching import Constraints, selects
@@ -28,10 +29,6 @@ from shipway.policy.rules import (
 
 GROUP = "admissionregistration.k8s.io"
 POLICY, BINDING = "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"
-_FIELDS = frozenset({
-    "paramKind", "matchConstraints", "validations", "failurePolicy", "auditAnnotations", "matchConditions", "variables",
-})  # fmt: skip
-_BINDING_FIELDS = frozenset({"policyName", "paramRef", "matchResources", "validationActions"})
 _ACTIONS: Mapping[str, Action] = {"Deny": "deny", "Warn": "warn", "Audit": "audit"}
 _STRICTEST: Sequence[Action] = ("deny", "warn", "audit")
 _UNBOUND: Mapping[str, Any] = {"validationActions": ["Deny"]}
@@ -71,9 +68,8 @@ def load(
     problems: list[Problem] = []
     bound: dict[str, list[Document]] = {}
     for binding in bindings:
-        spec = _map(binding.data.get("spec"))
-        problems += _unknown(binding, spec, _BINDING_FIELDS)
-        bound.setdefault(str(spec.get("policyName", "")), []).append(binding)
+        if _is_shaped(binding, shapes.Binding, problems):
+            bound.setdefault(binding.data["spec"]["policyName"], []).append(binding)
     for document in policies:
         policy = _compiled(document, problems)
         if policy is not None:
@@ -90,9 +86,10 @@ def load(
 
 
 def _compiled(document: Document, problems: list[Problem]) -> _Policy | None:
+    if not _is_shaped(document, shapes.Policy, problems):
+        return None
     spec = _map(document.data.get("spec"))
     made = _Compiler(document)
-    made.problems += _unknown(document, spec, _FIELDS)
     variables: dict[str, Expression] = {}
     for index, one in enumerate(_maps(spec.get("variables"))):
         path: Path = ("spec", "variables", index, "expression")
@@ -118,8 +115,6 @@ def _compiled(document: Document, problems: list[Problem]) -> _Policy | None:
     ]
     if not validations and not annotations:
         made.report(("spec",), "missing", "expected `validations` or `auditAnnotations`")
-    if not isinstance(spec.get("matchConstraints"), Mapping):
-        made.report(("spec",), "missing", "expected `matchConstraints`: which objects the policy is about")
     problems += made.problems
     if made.problems:
         return None
@@ -354,11 +349,17 @@ def _maps(value: object) -> list[Mapping[str, Any]]:
     return [_map(one) for one in value] if isinstance(value, list) else []
 
 
-def _unknown(document: Document, spec: Mapping[str, Any], known: frozenset[str]) -> Iterator[Problem]:
-    for field in spec:
-        if field not in known:
-            message = f"`{field}` is not supported; known are {', '.join(sorted(known))}"
-            yield _problem(document, ("spec", field), "unsupported", message)
+def _is_shaped(document: Document, shape: type[shapes.Shape], problems: list[Problem]) -> bool:
+    try:
+        shapes.check(document.data, shape)
+    except shapes.Misshapen as error:
+        problems.append(
+            _problem(
+                document, error.path, "unsupported" if "unknown field" in error.message else "wrong-type", error.message
+            )
+        )
+        return False
+    return True
 
 
 def _problem(document: Document, path: Path, code: str, message: str) -> Problem:

@@ -3,7 +3,7 @@
 Called by ``policy check`` and by the controller before it accepts a release, so that both come to the same verdict.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -34,6 +34,8 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     at: float = 0.0
     """When it is asked for, in seconds since the epoch."""
     by: str = ""
+    objects: Sequence[tuple[Object, Locate]] = ()
+    """What it is rendered to, each with where its values come from (:func:`by_provenance`)."""
     known: Mapping[str, Any] = NOTHING
     """``cost``, ``traffic``, ``errorBudget`` and ``image``: for all applications, or below an application's name."""
 
@@ -45,10 +47,41 @@ def subjects(release: Release, sets: Merged, scan: Scan | None = None) -> list[t
         (release.document, written),
         (_delivery(release, sets), lambda path: written(_in_application(path))),
     ]
+    found += release.objects
+    origins = {id(value): locate for value, locate in release.objects}
+    for fact, about in facts.workloads([value for value, _ in release.objects], release.environment):
+        found.append((fact, _at_name(origins[id(about)])))
     scanned = scan(release.document) if scan else None
     if scanned is not None:
         found.append((scanned, lambda path: written(facts.scanned_at(scanned, path))))
     return found
+
+
+def _at_name(locate: Locate) -> Locate:
+    return lambda _path: locate(("metadata", "name"))
+
+
+def by_provenance(places: Mapping[str, Place]) -> Locate:
+    """Where values of a rendered object come from, given the place of every leaf (``spec.ports[0].port``).
+
+    What is no leaf is where the first leaf below it comes from; what is missing, where something beside it does.
+    """
+
+    def locate(path: Path) -> Place:
+        for end in range(len(path), 0, -1):
+            text = _dotted(path[:end])
+            found = (
+                place for leaf, place in places.items() if leaf == text or leaf.startswith((f"{text}.", f"{text}["))
+            )
+            if (place := next((one for one in found if one.line), None)) is not None:
+                return place
+        return next((one for one in places.values() if one.line), Place())
+
+    return locate
+
+
+def _dotted(path: Path) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
 
 
 def judge(release: Release, evaluator: Evaluator, sets: Merged, scan: Scan | None = None) -> list[Finding]:

@@ -21,7 +21,7 @@ MAX_OBJECT_VALUES = 2_000_000
 
 _UNUSUAL = re.compile(
     r"(?:[:\-?][ \t]+|[\[{,][ \t]*)(?:[&*!][^ \t\n]|(?:y|Y|yes|Yes|YES|on|On|ON|n|N|no|No|NO|off|Off|OFF)[ \t]*(?:$|[,\]}#\r])"
-    r"|[-+]?0[0-9_]|[0-9]+_|[0-9]{4}-[0-9])|^[%&*!]|<<|\ufeff",
+    r"|[-+]?0[0-9_]|[0-9]+_|[0-9]{4}-[0-9])|^[%&*!]|<<|\ufeff|\?(?:[ \t\r]|$)",
     re.MULTILINE,
 )
 """Text that may mean something else in YAML 1.1, or that can grow when it is read."""
@@ -30,6 +30,7 @@ _BOOLEANS = {
     **dict.fromkeys(("y", "Y", "yes", "Yes", "YES", "on", "On", "ON"), True),
     **dict.fromkeys(("n", "N", "no", "No", "NO", "off", "Off", "OFF"), False),
 }
+_TEXTS_ALONE = {str}
 _OCTAL = re.compile(r"[-+]?0[0-7_]+")
 _GROUPED = re.compile(r"[-+]?[0-9][0-9_]*")
 
@@ -140,10 +141,26 @@ def _fast(raw: str | bytes) -> list[Any] | None:
         found = yaml_rs.loads(text)
     except (UnicodeDecodeError, ValueError, RecursionError):
         return None
+    if not _has_names_for_keys(found):
+        return None
     several = isinstance(found, list)
     if several and not _SEPARATOR.search(text, 1):
         return None
     return [one for one in (found if several else [found]) if one is not None]
+
+
+def _has_names_for_keys(value: Any) -> bool:
+    """Whether every key is a text; others (``1:``, ``~:``) are read with care, as they are written."""
+    found = [value]
+    for one in found:  # grows while it is walked: no depth can exhaust the stack
+        kind = type(one)
+        if kind is dict:
+            if one and set(map(type, one)) != _TEXTS_ALONE:
+                return False
+            found.extend(one.values())
+        elif kind is list:
+            found.extend(one)
+    return True
 
 
 def _documents(source: Source) -> tuple[list[Node], list[Problem]]:

@@ -173,7 +173,9 @@ def add(left: Value, right: Value, budget: Budget | None = None) -> Value:  # no
             return integer(left + right)
         if kind is str or kind is bytes or kind is list:
             if budget is not None:
-                charge(budget, left, right)
+                # What is in the lists is not looked at, so its size does not count.
+                budget[0] -= (len(left) + len(right)) >> (3 if kind is list else 6)
+                charge(budget)
             return sized(left + right)
         if kind is float:
             return left + right
