@@ -40,7 +40,8 @@ def test_four_releases(tmp_path: Path) -> None:
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    releases = json.loads(done.stdout)["releases"]
+    printed = json.loads(done.stdout)
+    releases = printed["releases"]
     assert [one["verdict"] for one in releases] == [act.expected for act in ACTS]
     assert [one["release"] for one in releases] == ["v1", "v2", "v3", "v4"]
     fields = ["evidence", "failed_requests", "release", "requests", "seconds_to_verdict", "verdict"]
@@ -50,6 +51,14 @@ def test_four_releases(tmp_path: Path) -> None:
     assert "canary failed" in failing["evidence"]
     assert 0 < failing["failed_requests"] < failing["requests"]
     assert "slower than 60 ms" in slow["evidence"]
+    statuses = {(one["app"], found["name"]): found for one in printed["slo"] for found in one["statuses"]}
+    failures, slow_ones = (statuses["storefront", name]["spending"] for name in ("availability", "latency-60ms"))
+    # Half a second of a canary's requests may come after its last reading and before its end.
+    assert 0 < failures["bad"] <= failing["failed_requests"] + 10
+    assert failures["bad"] >= failing["failed_requests"] - 10
+    assert failures["events"] == slow_ones["events"] > good["requests"] + failing["requests"] + slow["requests"]
+    assert slow_ones["bad"] > 0
+    assert failures["remaining"] == pytest.approx(1 - failures["bad"] / failures["events"] / 0.01)
     page = report.read_text()
     assert all(f"storefront-{number}" in page for number in range(1, 5))
     assert list(tmp_path.glob("shipway-demo-*")) == []

@@ -29,9 +29,11 @@ BEYOND_A_SCHEMA = {
     "documents-same-name": "other documents",
     "environment-breaks-a-rule": "what an environment makes of the file",
     "host-private": "fields that depend on each other",
+    "host-tcp": "two fields that contradict each other",
     "platform-shadowed-metric": "names that are taken",
     "platform-twice": "other documents",
     "platform-unknown-environment": "other documents",
+    "queue-unknown": "fields that depend on each other",
     "scale-and-replicas": "fields that exclude each other",
     "scale-reversed": "two bounds",
     "scale-without-max": "required once the environment is laid over it",
@@ -40,6 +42,7 @@ BEYOND_A_SCHEMA = {
     "schedule-on-a-service": "fields that depend on each other",
     "schedule-range": "cron",
     "secret-and-variable": "keys of two maps",
+    "storage-of-a-job": "fields that depend on each other",
 }
 """Bad files that the JSON Schema accepts, and what it would have to understand."""
 

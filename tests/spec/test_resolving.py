@@ -62,7 +62,7 @@ def test_the_strongest_layer_holds() -> None:
         "environment override:25",
     ]
     assert origins(found, "spec.replicas", "spec.delivery.keep", "spec.delivery.rollback") == [
-        "platform default:9",
+        "environment default:9",
         "environment override:25",
         "default:0",
     ]

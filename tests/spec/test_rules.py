@@ -69,7 +69,7 @@ KEPT = {
     "a command alone": NOTHING + "  command: run\n",
     "both image and command": HEAD + "  command: run\n",
     "bounds that are equal": HEAD + "  scale: {min: 2, max: 2}\n",
-    "down to nothing": HEAD + "  scale: {min: 0, max: 2, signal: queue}\n",
+    "down to nothing": HEAD + "  scale: {min: 0, max: 2, signal: requests}\n",
     "steps a hundredth apart": HEAD + "  delivery: {steps: [{weight: 5%}, {weight: 5.01%}, {weight: 99.99%}]}\n",
     "at most as long as for": HEAD + "  delivery: {steps: [{weight: 5%, for: 1m, atMost: 60s}]}\n",
     "two limits of one indicator": HEAD + "  delivery: {check: [errorRate < 1%, errorRate increase < 1%]}\n",

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from shipway.analysis.policy import Indicator, JudgePolicy
 from shipway.engine.timeline import Timeline, timelines
 from shipway.testing.recordings import APP, GOOD, Version, record, shop
-from shipway.web.report import render_report
+from shipway.web.report import Section, render_report
 from shipway.web.report.plots import COLOURS, picture
 
 NASTY = '<script>alert("x")</script> & $x^2$ "\' ☃ 船'
@@ -165,3 +165,11 @@ def test_without_a_label_the_release_goes_by_its_id(demo: tuple[Timeline, ...]):
     assert page.rows[1][0] == "v3 storefront v3"
     assert "canary v3" in picture(replace(demo[2], label=""))
     assert "baseline v2" in picture(replace(demo[2], baseline_label=""))
+
+
+def test_tables_of_others_follow_the_summary() -> None:
+    promises = Section("Promises <b>", ("Application", "State"), (("shop", "healthy"),), "Measured for an hour.")
+    html = render_report([], "Nothing", 0.0, [promises])
+    assert ["shop", "healthy"] in Page(html).rows
+    assert "Promises &lt;b&gt;" in html
+    assert "Measured for an hour." in html

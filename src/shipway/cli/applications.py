@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from shipway.cli.options import App, Home, Json
+from shipway.cli.organisations import PlatformDirectory
 
 
 def deploy(
@@ -111,19 +112,33 @@ def logs(
 
 def explain(
     app: App,
+    env: Annotated[str | None, typer.Argument(metavar="ENV", help="Environment to compile for.")] = None,
     field: Annotated[str | None, typer.Argument(metavar="FIELD", help="Only this field, e.g. spec.port.")] = None,
+    *,
+    platform: PlatformDirectory = Path(),
     home: Home = None,
     json: Json = False,
 ) -> None:
     """Say why an application is as it is: where each value came from.
 
-    Example: shipway explain shop spec.replicas
+    With ENV and FIELD it asks the files of the organisation, and FIELD may be
+    one of a compiled object: Deployment.spec.replicas. With FIELD or nothing
+    it asks the controller about what runs.
+
+    Example: shipway explain shop prod spec.replicas
     """
+    from shipway.cli.output import show
+
+    if env is not None and field is not None:
+        from shipway.cli import reasons
+
+        found = reasons.chains(platform, app, env, field)
+        show(found, reasons.table(found), json=json)
+        return
     from shipway.cli import tables
     from shipway.cli.client import Client
     from shipway.cli.home import home_directory
-    from shipway.cli.output import show
 
     with Client(home_directory(home)) as client:
-        explanation = client.explain(app, field)
+        explanation = client.explain(app, env)
     show(explanation, tables.explanation(explanation), json=json)

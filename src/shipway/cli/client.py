@@ -15,7 +15,15 @@ import httpx
 import msgspec
 
 from shipway.cli.home import socket_path
-from shipway.engine.views import ApplicationView, ControllerView, Deployment, FieldView, LogFile, RolloutView
+from shipway.engine.views import (
+    ApplicationView,
+    ControllerView,
+    Deployment,
+    FieldView,
+    LogFile,
+    PromisesView,
+    RolloutView,
+)
 from shipway.model.errors import BadInput, ControllerUnreachable, ShipwayError
 from shipway.model.problems import Problem
 
@@ -107,6 +115,10 @@ class Client:
     def explain(self, app: str, field: str | None) -> Explanation:
         """Where its values come from."""
         return self._get(f"{_app(app)}/explain", Explanation, {"field": field} if field else {})
+
+    def slo(self, app: str | None) -> PromisesView:
+        """How the promises of one application, or of all, stand."""
+        return self._get(f"{_app(app)}/slo" if app else "/slo", PromisesView)
 
     def watch(self, app: str) -> Iterator[ApplicationView]:
         """The application now and after every change, until the caller stops."""

@@ -17,7 +17,7 @@ import msgspec
 from rich.console import Group
 from rich.text import Text
 
-from shipway.cli import deploying, starting, tables, watching
+from shipway.cli import deploying, promises, starting, tables, watching
 from shipway.cli.client import Client
 from shipway.cli.examples import examples
 from shipway.cli.live import final_table
@@ -26,7 +26,7 @@ from shipway.cli.records import records
 from shipway.cli.reporting import write_report
 from shipway.cli.stage import Stage, Traffic
 from shipway.engine.timeline import Timeline
-from shipway.engine.views import ApplicationView
+from shipway.engine.views import ApplicationView, PromisesView
 from shipway.model.errors import ShipwayError
 
 PATIENCE = 60.0
@@ -76,10 +76,11 @@ def demonstrate(report: Path, *, live: bool, keep: bool, json: bool) -> int:
             with Stage(journal, live=live, json=json) as stage:
                 _play(client, stage)
                 stage.say(f"\n{stage.traffic}")
+            promised = client.slo(None)
             everything = journal.timelines()
     found = [one for one in everything if one.app == "storefront"]
-    write_report(report, everything)
-    _show(found, report, json=json)
+    write_report(report, everything, [promises.section(promised)])
+    _show(found, promised, report, json=json)
     if [one.verdict for one in found] == [act.expected for act in ACTS]:
         return 0
     deserved = ", ".join(act.expected.replace("_", " ") for act in ACTS)
@@ -122,11 +123,13 @@ def _until_ended(views: Iterator[ApplicationView], rollout: str) -> Iterator[App
             )
 
 
-def _show(found: list[Timeline], report: Path, *, json: bool) -> None:
+def _show(found: list[Timeline], promised: PromisesView, report: Path, *, json: bool) -> None:
     rows = [tables.summary(one) for one in found]
     outcomes = [msgspec.convert(one, Outcome, from_attributes=True) for one in rows]
     table = final_table(found) if sys.stdout.isatty() else tables.outcomes(rows)
-    show({"releases": outcomes}, Group(Text(), table, Text(), Text(f"Report: {report}")), json=json)
+    data = {"releases": outcomes, "slo": promised.applications}
+    end = Text(f"Report: {report}")
+    show(data, Group(Text(), table, Text(), promises.table(promised), Text(), end), json=json)
 
 
 @contextlib.contextmanager

@@ -25,7 +25,9 @@ from shipway.cli import (  # noqa: E402  # see above
     failing,
     journals,
     past,
+    rendering,
     rollouts,
+    slo,
 )
 
 # Without rich's markup typer prints plain help: 80 columns, no colours to suppress, and 90 ms sooner.
@@ -48,6 +50,12 @@ journal = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+slo_verbs = typer.Typer(
+    name="slo",
+    help="Promises, their error budgets and alerts.\n\nExample: shipway slo status",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 
 def _add(group: typer.Typer, *verbs: Callable[..., None]) -> None:
@@ -58,12 +66,15 @@ def _add(group: typer.Typer, *verbs: Callable[..., None]) -> None:
 # In the order in which one needs them: help lists them so.
 _add(app, documents.init, documents.validate, controller.up, controller.down)
 _add(app, applications.deploy, applications.status, applications.undo, applications.logs, applications.explain)
+_add(app, rendering.render, rendering.catalog)
 app.add_typer(rollout)
 _add(app, past.history, past.replay, past.report)
 app.add_typer(journal)
+app.add_typer(slo_verbs)
 _add(app, demo.demo, documents.schema)
 _add(rollout, rollouts.list_, rollouts.show, rollouts.watch)
 _add(rollout, rollouts.pause, rollouts.resume, rollouts.promote, rollouts.abort, rollouts.retry)
+_add(slo_verbs, slo.status, slo.rules, slo.validate, slo.import_)
 _add(journal, journals.check, journals.repair)
 
 

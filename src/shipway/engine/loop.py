@@ -10,7 +10,7 @@ next one holds it), and every other fact waits in order until there is space aga
 
 import heapq
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 
 import msgspec
@@ -19,7 +19,7 @@ import structlog
 from shipway.analysis.readings import ArmReading, Reading
 from shipway.engine import snapshot
 from shipway.engine.executing import Executor
-from shipway.engine.past import Past
+from shipway.engine.past import Past, Readings
 from shipway.engine.ports import (
     Absent,
     Append,
@@ -27,13 +27,14 @@ from shipway.engine.ports import (
     Clock,
     Journal,
     MetricSource,
+    Recorded,
     Router,
     Runtime,
     RuntimeEvent,
     Snapshots,
 )
 from shipway.model.errors import JournalError, ShipwayError, VersionConflict
-from shipway.model.ids import AppName
+from shipway.model.ids import AppName, ReleaseId
 from shipway.rollout.codec import decode, encode
 from shipway.rollout.decide import Watch, deadline, is_settled, watch
 from shipway.rollout.events import DeadlineReached, Event, Observed, ReadingMissed
@@ -146,6 +147,23 @@ class Engine:
         """Readings of the live release from before a rollout."""
         found = self._apps.get(app)
         return found.past.readings() if found and found.state.live else ()
+
+    def past(self, app: AppName) -> tuple[ReleaseId | None, Readings]:
+        """Readings of live releases outside trials, and whose the last one is."""
+        found = self._apps.get(app)
+        return (found.past.release, found.past.readings()) if found else (None, ())
+
+    def recorded(self, app: AppName, after: int = 0) -> Iterable[Recorded]:
+        """The application's events in the journal with a version above ``after``."""
+        return self._journal.read(STREAM + app, after=after)
+
+    async def readings(self, app: AppName) -> dict[ReleaseId, ArmReading]:
+        """The counters of every running release at this moment; those that cannot be read are left out."""
+        state = self.state(app)
+        running = [one.id for one in state.releases.values() if one.run == "running"] if state else []
+        answers = await self._answers([ArmQuery(app, release) for release in running])
+        found = zip(running, answers, strict=True)
+        return {release: answer for release, answer in found if not isinstance(answer, Absent)}
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Call ``listener`` after every change; returns the way to stop it."""

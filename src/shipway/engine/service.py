@@ -7,6 +7,7 @@ spec and of the rollout machine, and nothing of HTTP or terminals.
 import contextlib
 import getpass
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -16,12 +17,15 @@ from shipway.engine.explaining import in_words, where_it_stands
 from shipway.engine.loop import Engine
 from shipway.engine.planning import Surroundings, plan_of
 from shipway.engine.ports import Clock, Runtime
+from shipway.engine.promises import Ledger, statuses
 from shipway.engine.views import (
     ApplicationView,
     Deployed,
     Deployment,
     FieldView,
     LogFile,
+    PromisesView,
+    PromiseView,
     ReleaseView,
     RolloutView,
     application_view,
@@ -44,6 +48,9 @@ from shipway.rollout.evolve import LOGIC
 from shipway.rollout.states import Delivery, Phase, Rollout
 from shipway.spec import Application, DeclaredApplication, DeclaredPlatform, Source, parse_documents, resolve
 from shipway.spec.platform import Local
+
+_PAGE = 2000
+"""Events of the journal that are read in one go, in about 25 ms."""
 
 
 class SourceFile(msgspec.Struct, frozen=True):
@@ -95,6 +102,7 @@ class Service:
         self.engine = engine
         self._runtime, self._clock, self._secrets = runtime, clock, secrets
         self._port_trouble, self._platform = port_trouble, platform
+        self._ledgers: dict[AppName, Ledger] = {}
 
     # -- reading
 
@@ -139,6 +147,28 @@ class Service:
             near = near or did_you_mean(name, [str(state.app) for state in self.engine.states()])
             raise NotFound(f"there is no rollout {name!r}{near}", hint="shipway rollout list")
         return found
+
+    async def promises(self, name: str = "") -> PromisesView:
+        """How the promises of one application, or of all, stand at this moment.
+
+        Raises:
+            NotFound: there is no application of that name.
+        """
+        states = [self._state(name)] if name else list(self.engine.states())
+        return PromisesView(applications=tuple([await self._promised(state) for state in states]))
+
+    async def _promised(self, state: Delivery) -> PromiseView:
+        if state.live is None:
+            return PromiseView(app=state.app, release=None, statuses=())
+        ledger = self._ledgers.setdefault(state.app, Ledger())
+        while events := list(islice(self.engine.recorded(state.app, ledger.version), _PAGE)):
+            ledger.read_on(events, state)
+            await self._clock.sleep(0)  # readings are due meanwhile
+        ledger.recall(*self.engine.past(state.app))
+        now, at = await self.engine.readings(state.app), self._clock.now()
+        document = msgspec.json.decode(state.releases[state.live].document, type=_Document)
+        found = statuses(Application.model_validate(document.application), ledger.series(now, at), at)
+        return PromiseView(app=state.app, release=state.live, statuses=found)
 
     def history(self, name: str) -> tuple[tuple[RolloutView, ...], tuple[ReleaseView, ...]]:
         """Rollouts (oldest first) and releases of an application."""

@@ -14,6 +14,7 @@ from shipway.model.ids import ReleaseId
 from shipway.model.problems import Problem
 from shipway.rollout.decide import is_settled
 from shipway.rollout.states import Delivery, Release, Rollout
+from shipway.slo.budget import Status
 
 
 class IndicatorView(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,6 +136,22 @@ class FieldView(msgspec.Struct, frozen=True, kw_only=True):
     origin: str
     file: str = ""
     line: int = 0
+
+
+class PromiseView(msgspec.Struct, frozen=True, kw_only=True):
+    """How the promises of one application stand."""
+
+    app: str
+    release: str | None
+    """The live release, whose file holds the promises; None when nothing is live."""
+    statuses: tuple[Status, ...]
+    """One per promise; empty when nothing was promised."""
+
+
+class PromisesView(msgspec.Struct, frozen=True, kw_only=True):
+    """The same of all."""
+
+    applications: tuple[PromiseView, ...]
 
 
 class LogFile(msgspec.Struct, frozen=True, kw_only=True):

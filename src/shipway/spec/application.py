@@ -22,12 +22,14 @@ from shipway.spec.fields import (
     EnvName,
     EnvValue,
     Host,
+    Identifier,
     Image,
     Line,
     Memory,
     Misspelt,
     Name,
     Port,
+    PortName,
     PositiveDuration,
     Price,
     Ratio,
@@ -43,7 +45,7 @@ SERVING: frozenset[str] = frozenset({"web-app", "api-service", "ml-model"})
 
 MAX_ENVIRONMENTS = 50
 """Each is resolved and checked on its own when the file is read."""
-WORD_FIELDS: Mapping[str, str] = MappingProxyType({"delivery": "strategy", "health": "path"})
+WORD_FIELDS: Mapping[str, str] = MappingProxyType({"delivery": "strategy", "health": "path", "storage": "size"})
 """Maps of the spec that may be abbreviated to one word, and the field that the word is for."""
 
 
@@ -127,11 +129,44 @@ class Scale(Closed):
     )
 
 
+class Storage(Closed):
+    """A disk of its own for every instance, kept when the instance is replaced; a size alone is enough."""
+
+    size: Memory = Field(description="Disk space of one instance.", examples=["10Gi"])
+    path: UrlPath = Field(default="/data", description="Where the instance finds it.", examples=["/data"])
+
+    @model_validator(mode="before")
+    @classmethod
+    def _size(cls, value: Any) -> Any:
+        return {"size": value} if isinstance(value, str) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        schema = or_words(handler.resolve_ref_schema(handler(core)))
+        schema["anyOf"][0] = dict(schema["anyOf"][1]["properties"]["size"])
+        return schema
+
+
+Fault = Literal["instance-loss", "network-delay", "network-loss", "cpu-stress"]
+
+
+class MetricObjective(Closed):
+    """A promise about events of the organisation's own: the Platform's metric says which are good."""
+
+    metric: Identifier = Field(
+        description="Metric of the Platform, one with `good` and `total` queries.", examples=["paymentsSettled"]
+    )
+    target: Ratio = Field(description="Share of the events that must be good.", examples=["99%"])
+
+
 class Slo(Closed):
     """What the users of the service are promised."""
 
     availability: Ratio | None = Field(
         default=None, description="Share of requests answered without an error.", examples=["99.9%"]
+    )
+    error_rate: Ratio | None = Field(
+        default=None, description="The same, said the other way: share of requests that may fail.", examples=["0.1%"]
     )
     latency: Annotated[tuple[Objective, ...], Field(strict=False)] = Field(
         default=(),
@@ -141,6 +176,21 @@ class Slo(Closed):
     window: PositiveDuration = Field(
         default=30 * 86400.0, description="Time over which the promise is measured.", examples=["30d"]
     )
+    calendar: Literal["week", "month"] | None = Field(
+        default=None,
+        description="Measure from the start of the calendar's week or month (UTC) instead of over `window`.",
+        examples=["month"],
+    )
+    objectives: Annotated[tuple[MetricObjective, ...], Field(strict=False)] = Field(
+        default=(),
+        description="Promises about the organisation's own metrics.",
+        examples=[[{"metric": "paymentsSettled", "target": "99%"}]],
+    )
+
+    @property
+    def good_share(self) -> float | None:
+        """Share of requests to be answered without an error, 0..1, whichever way it was said; None: nothing was."""
+        return 1 - self.error_rate if self.availability is None and self.error_rate is not None else self.availability
 
     @model_validator(mode="before")
     @classmethod
@@ -161,7 +211,7 @@ class Dependency(Closed):
     """Something the application calls: another application by its name, a resource by its kind, or a host outside."""
 
     application: Name | None = Field(default=None, description="Another application.", examples=["inventory"])
-    port: Name | None = Field(
+    port: PortName | None = Field(
         default=None,
         description="Which named port of that application; its main port when left out.",
         examples=["grpc"],
@@ -248,8 +298,16 @@ class Changeable(Closed):
     scale: Scale | None = Field(
         default=None, description="Bounds and signal for the number of instances.", examples=[{"min": 2, "max": 10}]
     )
+    storage: Storage | None = Field(default=None, description="A lasting disk for every instance.", examples=["10Gi"])
     schedule: Line | None = Field(
-        default=None, description="When a scheduled job runs, in cron's five fields, UTC.", examples=["0 3 * * *"]
+        default=None,
+        description="When a scheduled job runs, in cron's five fields, UTC; or `release`: once with every release.",
+        examples=["0 3 * * *"],
+    )
+    chaos: Annotated[tuple[Fault, ...], Field(strict=False)] = Field(
+        default=(),
+        description="Faults that it is regularly tried with, when the Platform says so.",
+        examples=[["instance-loss"]],
     )
     slo: Slo = Field(default_factory=Slo, description="What users are promised.", examples=[{"availability": "99.9%"}])
     delivery: Delivery = Field(
@@ -284,7 +342,7 @@ class Spec(Changeable):
         default=None, description="Working directory of the command, relative to this file.", examples=["."]
     )
     port: Port = Field(default=8080, description="Port on which the application is reached.", examples=[8080])
-    ports: dict[Name, Port] = Field(
+    ports: dict[PortName, Port] = Field(
         default_factory=dict, description="Further ports by name.", examples=[{"metrics": 9090}]
     )
     protocol: Literal["http", "grpc", "tcp"] = Field(
@@ -302,6 +360,9 @@ class Spec(Changeable):
     )
     data_class: Literal["public", "internal", "confidential", "restricted"] = Field(
         default="internal", description="The most sensitive data it handles.", examples=["confidential"]
+    )
+    runs_in: Annotated[tuple[Name, ...], Field(strict=False)] = Field(
+        default=(), description="Environments that it runs in; all of them when left out.", examples=[["dev", "prod"]]
     )
     environments: Annotated[dict[Name, Override], Field(max_length=MAX_ENVIRONMENTS)] = Field(
         default_factory=dict,
@@ -329,6 +390,16 @@ class Application(Closed):
         """Instances to start with: the fixed number, or the lower bound of the scale."""
         spec = self.spec
         return spec.scale.min if spec.scale else 1 if spec.replicas is None else spec.replicas
+
+    @property
+    def open_ports(self) -> dict[str, int]:
+        """Ports that others may call, by name: the main one of what serves is called after its protocol, and first."""
+        main = {self.spec.protocol: self.spec.port} if self.spec.archetype in SERVING else {}
+        return {**main, **self.spec.ports}
+
+    def runs_in(self, environment: str) -> bool:
+        """Whether the application runs in the environment at all."""
+        return not self.spec.runs_in or environment in self.spec.runs_in
 
     def document(self) -> dict[str, Any]:
         """The whole application as it could have been written, with every default: reading it gives an equal one."""

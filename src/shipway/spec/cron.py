@@ -7,11 +7,15 @@ _NAMES = {
     "month": ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"),
     "day of week": ("sun", "mon", "tue", "wed", "thu", "fri", "sat"),
 }
+EVERY_RELEASE = "release"
+"""The schedule of a job that runs once with every release."""
 _PART = re.compile(r"(\*|([a-z0-9]{1,3})(?:-([a-z0-9]{1,3}))?)(?:/(\d{1,3}))?")
 
 
 def cron_error(line: str) -> str:
     """What is wrong with ``line`` as the five fields of cron (as Kubernetes reads them), or empty."""
+    if line == EVERY_RELEASE:
+        return ""
     parts = line.lower().split()
     if len(parts) != len(_FIELDS):
         return f'expected five fields (minute, hour, day of month, month, day of week) such as "0 3 * * *", got {len(parts)}'

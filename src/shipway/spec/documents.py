@@ -154,6 +154,11 @@ def _unknown_environments(declared: DeclaredApplication, platform: DeclaredPlatf
             yield problem_at(
                 declared.file, declared.node, ("spec", "environments", name), "unknown-environment", message, key=True
             )
+    for index, name in enumerate(declared.application.spec.runs_in if known else ()):
+        if name not in known:
+            hint = did_you_mean(name, known) or f"; there is {', '.join(known)}"
+            message = f"the platform has no environment `{name}`{hint}"
+            yield problem_at(declared.file, declared.node, ("spec", "runsIn", index), "unknown-environment", message)
 
 
 def _repeated(applications: Sequence[DeclaredApplication]) -> Iterator[Problem]:

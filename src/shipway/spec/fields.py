@@ -164,6 +164,11 @@ Name = _text(
     "bad-name",
     "a name of lower-case letters, digits and dashes that starts with a letter, at most 63 characters",
 )
+PortName = _text(
+    r"^[a-z]([-a-z0-9]{0,13}[a-z0-9])?$",
+    "bad-name",
+    "a name of lower-case letters, digits and dashes that starts with a letter, at most 15 characters",
+)
 EnvName = _text(
     r"^[A-Za-z_][A-Za-z0-9_]*$", "bad-name", "the name of an environment variable: letters, digits and underscores"
 )
@@ -186,6 +191,16 @@ Image = _text(
     r"^[a-z0-9]([-a-zA-Z0-9._/:]*[a-zA-Z0-9])?(@sha256:[a-f0-9]{64})?$",
     "bad-image",
     "an image such as registry.example.com/shop:1.4.2",
+)
+LabelKey = _text(
+    r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$",
+    "bad-name",
+    "the key of a label such as release or example.com/team",
+)
+Cidr = _text(
+    r"^(\d{1,3}\.){3}\d{1,3}/([12]?\d|3[0-2])$|^[0-9a-f:]+/(12[0-8]|1[01]\d|\d{1,2})$",
+    "bad-network",
+    "a network such as 10.0.0.0/16",
 )
 Line = _text(r"^\S(.*\S)?$", "bad-text", "one line of text")
 EnvValue = Annotated[

@@ -91,6 +91,21 @@ class Node(msgspec.Struct):
                 return key, node, depth
         return key, node, len(path)
 
+    def column_of(self, key: str, line: int) -> int:
+        """Column of ``key`` in ``line``, or of the first key there; 1 when there is none."""
+        first = 0
+        stack = [self]
+        while stack:
+            node = stack.pop()
+            for name, (written, value) in (node.entries or {}).items():
+                if written.line == line and not written.file:
+                    if name == key:
+                        return written.column
+                    first = min(first or written.column, written.column)
+                stack.append(value)
+            stack += node.items or ()
+        return first or 1
+
     def data(self, as_text: Callable[[Path], bool] = lambda _: False, path: Path = ()) -> Any:
         """Plain data; where ``as_text`` says so, scalars stay the text they were written as."""
         if self.entries is not None:

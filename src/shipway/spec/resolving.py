@@ -17,7 +17,19 @@ from shipway.spec.diagnosis import dotted
 from shipway.spec.platform import Platform
 from shipway.spec.reading import Node, Path
 
-OriginKind = Literal["command line", "environment override", "application", "platform default", "default"]
+OriginKind = Literal[
+    "command line",
+    "environment override",
+    "application",
+    "environment default",
+    "profile",
+    "archetype",
+    "platform default",
+    "default",
+]
+"""From the strongest to the weakest."""
+PROFILES = ("security", "monitoring", "cost")
+"""Kinds of profile, from the strongest to the weakest: where two say different things, safety wins over money."""
 
 _WHOLE: frozenset[Path] = frozenset({("spec", "delivery", "affinity")})
 """Maps whose entries exclude each other: the upper one replaces the lower."""
@@ -107,6 +119,22 @@ def merged(
     return data, origins
 
 
+def said_by(
+    declared: DeclaredApplication, platform: DeclaredPlatform | None, environment: str, field: str
+) -> tuple[tuple[Origin, Any], ...]:
+    """Every layer that says something about ``field`` (dotted), strongest first, with the value as written there."""
+    path: Path = tuple(field.split("."))
+    found = []
+    for layer in _layers(declared, platform, environment):
+        value: Any = layer.data
+        for depth, part in enumerate(path):
+            value = _full(path[:depth], value)
+            value = value.get(str(part)) if isinstance(value, Mapping) else None
+        if value is not None and value != {}:
+            found.append((_origin(layer, path), value))
+    return tuple(reversed(found))
+
+
 def _known(platform: DeclaredPlatform | None, environment: str) -> None:
     names = list(platform.platform.spec.environments) if platform else []
     if platform and names and environment and environment not in names:
@@ -119,14 +147,45 @@ def _layers(declared: DeclaredApplication, platform: DeclaredPlatform | None, en
     if declared.application.spec.archetype not in SERVING:
         yield _Layer("default", {"spec": {"delivery": {"strategy": "direct"}}})
     if platform:
-        defaults: tuple[Path, ...] = (("spec", "defaults"), ("spec", "environments", environment, "defaults"))
-        for path in defaults:
-            yield _Layer("platform default", {"spec": _inside(platform.data, path)}, platform, path)
+        yield from _platform_layers(declared, platform, environment)
     spec = {key: value for key, value in declared.data["spec"].items() if key != "environments"}
     yield _Layer("application", {**declared.data, "spec": spec}, declared)
     override: Path = ("spec", "environments", environment)
     yield _Layer("environment override", {"spec": _inside(declared.data, override)}, declared, override)
     yield _Layer("command line", {"spec": _assigned(declared.node.at(("spec",))[1], spec)}, declared)
+
+
+def _platform_layers(declared: DeclaredApplication, platform: DeclaredPlatform, environment: str) -> Iterator[_Layer]:
+    def layer(kind: OriginKind, *path: str) -> _Layer:
+        return _Layer(kind, {"spec": _inside(platform.data, path)}, platform, path)
+
+    yield layer("platform default", "spec", "defaults")
+    yield layer("archetype", "spec", "archetypes", declared.application.spec.archetype)
+    for kind, name in reversed(chosen_profiles(declared, platform, environment).items()):
+        yield layer("profile", "spec", "profiles", kind, name, "defaults")
+    yield layer("environment default", "spec", "environments", environment, "defaults")
+
+
+def chosen_profiles(
+    declared: DeclaredApplication, platform: DeclaredPlatform | None, environment: str
+) -> dict[str, str]:
+    """Kind of profile to the name that is chosen in ``environment``, in the order of :data:`PROFILES`.
+
+    A profile cannot choose another: what a profile says about profiles is not looked at.
+    """
+    archetype = declared.application.spec.archetype
+    said = [_inside(declared.data, ("spec", "environments", environment)), declared.data["spec"]]
+    if platform:
+        paths: tuple[Path, ...] = (
+            ("spec", "environments", environment, "defaults"),
+            ("spec", "archetypes", archetype),
+            ("spec", "defaults"),
+        )
+        said += [_inside(platform.data, path) for path in paths]
+    names = (
+        (kind, next((n for one in said if (n := (one.get("profiles") or {}).get(kind))), None)) for kind in PROFILES
+    )
+    return {kind: name for kind, name in names if name}
 
 
 def _assigned(node: Node, data: Mapping[str, Any]) -> dict[str, Any]:
@@ -163,7 +222,7 @@ def _merge(
             _merge(lower.setdefault(key, {}), value, here, layer, origins)
         else:
             _drop(lower, (key,), here, origins)
-            lower[key] = deepcopy(value)
+            lower[key] = deepcopy(value) if isinstance(value, dict | list) else value
             origins[here] = _origin(layer, here)
 
 
@@ -178,7 +237,9 @@ def _full(path: Path, value: Any) -> Any:
 def _drop(data: dict[str, Any], inside: Path, path: Path, origins: dict[Path, Origin]) -> None:
     for part in inside[:-1]:
         data = data.get(str(part), {})
-    data.pop(str(inside[-1]), None)
+    if inside[-1] not in data:
+        return
+    del data[str(inside[-1])]
     for known in [known for known in origins if known[: len(path)] == path]:
         del origins[known]
 

@@ -94,6 +94,13 @@ def _checks(application: Application) -> Iterator[Broken]:
         seen.add(check.text)
 
 
+def _one_availability(application: Application) -> Iterator[Broken]:
+    slo, path = application.spec.slo, ("spec", "slo")
+    if slo.availability is not None and slo.error_rate is not None:
+        message = "expected `availability` or `errorRate`, got both; they say the same thing in two ways"
+        yield Broken((*path, "errorRate"), "conflict", message, ((*path, "availability"),), key=True)
+
+
 def _canary_needs_requests(application: Application) -> Iterator[Broken]:
     spec = application.spec
     if (
@@ -169,6 +176,22 @@ def _schedule(application: Application) -> Iterator[Broken]:
         )
 
 
+def _queue(application: Application) -> Iterator[Broken]:
+    scale = application.spec.scale
+    if scale and scale.signal == "queue" and not any(one.queue for one in application.spec.depends_on):
+        message = (
+            "the number of instances follows a queue and `dependsOn` names none; add for example {queue: rabbitmq}"
+        )
+        yield Broken(("spec", "scale", "signal"), "conflict", message, (("spec", "dependsOn"),))
+
+
+def _storage(application: Application) -> Iterator[Broken]:
+    spec = application.spec
+    if spec.storage and spec.archetype == "scheduled-job":
+        message = "a scheduled-job keeps nothing between two runs; use a bucket or a database, or remove it"
+        yield Broken(("spec", "storage"), "conflict", message, (("spec", "archetype"),), key=True)
+
+
 def _environment_variables(application: Application) -> Iterator[Broken]:
     spec = application.spec
     for name in spec.secrets:
@@ -184,6 +207,9 @@ def _environment_variables(application: Application) -> Iterator[Broken]:
 def _ports(application: Application) -> Iterator[Broken]:
     used = {application.spec.port: "the main port"}
     for name, port in application.spec.ports.items():
+        if name in {application.spec.protocol, "health"}:
+            message = f"`{name}` is the name of the main port already; choose another"
+            yield Broken(("spec", "ports", name), "reserved-name", message, (("spec", "protocol"),), key=True)
         if port in used:
             yield Broken(
                 ("spec", "ports", name),
@@ -199,6 +225,9 @@ def _host(application: Application) -> Iterator[Broken]:
     if spec.host is not None and spec.visibility == "private":
         message = "a private application has no host name; use `visibility: internal` or `public`, or remove it"
         yield Broken(("spec", "host"), "conflict", message, (("spec", "visibility"),), key=True)
+    if spec.host is not None and spec.protocol == "tcp":
+        message = "a tcp service has no host name: no name travels with bare TCP; use `protocol: http` or `grpc`, or remove it"
+        yield Broken(("spec", "host"), "conflict", message, (("spec", "protocol"),), key=True)
 
 
 def _an(noun: str) -> str:
@@ -211,10 +240,13 @@ _RULES: Sequence[Rule] = (
     _steps,
     _checks,
     _canary_needs_requests,
+    _one_availability,
     _affinity,
     _dependencies,
     _schedule,
     _environment_variables,
     _ports,
     _host,
+    _queue,
+    _storage,
 )

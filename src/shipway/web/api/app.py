@@ -103,6 +103,9 @@ class Api:
     async def explain(self, request: Request) -> Response:
         return _json(Explanation(*self._service.explain(_name(request), request.query_params.get("field", ""))))
 
+    async def slo(self, request: Request) -> Response:
+        return _json(await self._service.promises(str(request.path_params.get("app", ""))))
+
     async def rollouts(self, _request: Request) -> Response:
         return _json(Rollouts(self._service.rollouts()))
 
@@ -148,6 +151,8 @@ def create_app(service: Service, controller: Callable[[], ControllerView], stop:
         Route(f"{one}/watch", api.watch),
         Route(f"{one}/logs", api.logs),
         Route(f"{one}/explain", api.explain),
+        Route(f"{one}/slo", api.slo),
+        Route("/v1/slo", api.slo),
         Route(f"{one}/{{verb}}", api.steer, methods=["POST"]),
         Route("/v1/rollouts", api.rollouts),
         Route("/v1/rollouts/{id}", api.rollout),

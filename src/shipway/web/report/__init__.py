@@ -4,6 +4,6 @@
 ``plots``  the pictures, as inline SVG whose colours follow the page's light or dark scheme
 """
 
-from shipway.web.report.page import render_report
+from shipway.web.report.page import Section, render_report
 
-__all__ = ["render_report"]
+__all__ = ["Section", "render_report"]

@@ -30,13 +30,25 @@ class ArmRow(NamedTuple):
     failed: bool
 
 
-def render_report(timelines: Sequence[Timeline], title: str, generated_at: float) -> str:
+class Section(NamedTuple):
+    """A table beside the rollouts: promises, costs and the like, in words and numbers chosen by whoever adds it."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+
+
+def render_report(
+    timelines: Sequence[Timeline], title: str, generated_at: float, sections: Sequence[Section] = ()
+) -> str:
     """One HTML file about ``timelines``, in their order.
 
     Args:
         timelines: from :func:`shipway.engine.timeline.timelines`; of one application or of several.
         title: the page's heading.
         generated_at: seconds since the epoch, shown in UTC.
+        sections: tables that follow the summary.
     """
     environment = Environment(
         loader=PackageLoader("shipway.web", "report"),
@@ -50,6 +62,7 @@ def render_report(timelines: Sequence[Timeline], title: str, generated_at: float
         title=title,
         generated_at=generated_at,
         timelines=timelines,
+        sections=sections,
         # Marked safe in the template: matplotlib escapes the text it draws, and the style sheet is ours.
         pictures={one.rollout: picture(one) for one in timelines},
         arms={one.rollout: tuple(_arms(one)) for one in timelines},

@@ -1,0 +1,87 @@
+"""Finds and reads the files of an organisation. Used by the verbs that compile; there is no other place that knows the layout."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from shipway.spec.organisation import Organisation
+
+PlatformDirectory = Annotated[
+    Path, typer.Option("--platform", metavar="DIR", help="Directory with the Platform and Applications.")
+]
+Environments = Annotated[
+    list[str] | None, typer.Option("--env", metavar="NAME", help="Only this environment; may be repeated.")
+]
+_OURS = b"shipway.dev/"
+"""In the ``apiVersion`` of every document of ours; a directory may hold other YAML as well."""
+
+
+def load(directory: Path) -> "Organisation":
+    """The organisation below ``directory``: every YAML file that has a document of ours, hidden folders left out.
+
+    Raises:
+        BadInput: anything is wrong with it; carries every problem of every file.
+    """
+    from shipway.model.errors import BadInput
+    from shipway.spec.organisation import read_organisation
+
+    organisation, problems = read_organisation(sources(directory))
+    if organisation is None or any(problem.severity == "error" for problem in problems):
+        raise BadInput(f"the organisation in {directory} cannot be used", problems=problems)
+    return organisation
+
+
+def sources(directory: Path) -> list["Source"]:
+    """The files, named as a person in the current directory would.
+
+    Raises:
+        BadInput: there is no such directory, nothing of ours in it, or a file cannot be read.
+    """
+    from shipway.cli.documents import read
+    from shipway.model.errors import BadInput
+
+    if not directory.is_dir():
+        raise BadInput(f"{directory} is no directory", hint="Name the directory with the Platform: --platform DIR.")
+    paths = sorted(path for pattern in ("*.yaml", "*.yml") for path in directory.rglob(pattern))
+    visible = [path for path in paths if not any(part.startswith(".") for part in path.relative_to(directory).parts)]
+    found = [source for source in read(visible) if _ours(source.text)]
+    if not found:
+        hint = "It needs a Platform and Applications; `--platform DIR` names another directory."
+        raise BadInput(f"there is nothing to compile in {directory}", hint=hint)
+    return found
+
+
+def environments(organisation: "Organisation", wanted: list[str] | None) -> tuple[str, ...]:
+    """The environments asked for, in the Platform's order; all of them when none is.
+
+    Raises:
+        NotFound: there is no such environment.
+    """
+    for name in wanted or ():
+        known(name, organisation.environments, "environment")
+    return tuple(name for name in organisation.environments if not wanted or name in wanted)
+
+
+def known(name: str, names: tuple[str, ...], what: str) -> str:
+    """``name``, if it is one of ``names``.
+
+    Raises:
+        NotFound: it is not.
+    """
+    from shipway.model.errors import NotFound
+    from shipway.model.suggestions import did_you_mean
+
+    if name not in names:
+        hint = f"There is {', '.join(names[:20])}." if names else ""
+        raise NotFound(f"there is no {what} `{name}`{did_you_mean(name, names)}", hint=hint)
+    return name
+
+
+def _ours(text: str | bytes) -> bool:
+    return _OURS in (text if isinstance(text, bytes) else text.encode())
+
+
+if TYPE_CHECKING:
+    from shipway.spec import Source

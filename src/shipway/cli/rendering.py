@@ -1,0 +1,117 @@
+"""Verbs that compile an organisation: render, catalog, and why a value is what it is. None of them needs a controller."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from shipway.cli.options import Json
+from shipway.cli.organisations import Environments, PlatformDirectory
+
+if TYPE_CHECKING:
+    from shipway.render.compiling import Compiled
+    from shipway.spec.organisation import Organisation
+
+
+def render(
+    apps: Annotated[list[str] | None, typer.Argument(metavar="[APP]...", help="Only these applications.")] = None,
+    *,
+    env: Environments = None,
+    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="Layout of the files.")] = "yaml",
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Replace this directory [default: print].")
+    ] = None,
+    platform: PlatformDirectory = Path(),
+    json: Json = False,
+) -> None:
+    """Compile applications to everything that runs them.
+
+    With --out the directory is replaced in one step: afterwards it holds what
+    was compiled now, and those files in it that shipway did not write.
+
+    Example: shipway render --env prod --out rendered
+    """
+    from shipway.cli.organisations import load
+    from shipway.cli.output import show
+    from shipway.cli.replacing import replace
+    from shipway.render.formats import layout
+
+    organisation = load(platform)
+    files = layout(form)(organisation, compiled(organisation, apps, env))
+    if out is None:
+        found = [(path, content.decode()) for path, content in files]
+        show(
+            [{"path": p, "content": c} for p, c in found], "".join(f"# {p}\n{c}" for p, c in found).rstrip(), json=json
+        )
+        return
+    done = replace(out, files)
+    words = f"{out}: {done.files} files; {done.added} new, {done.changed} changed, {done.removed} removed."
+    show({"directory": str(out), **done._asdict()}, words, json=json)
+
+
+def catalog(platform: PlatformDirectory = Path(), json: Json = False) -> None:
+    """List the applications of the organisation.
+
+    Example: shipway catalog --platform examples/platform
+    """
+    from rich.table import Table
+
+    from shipway.cli.organisations import load
+    from shipway.cli.output import show
+
+    organisation = load(platform)
+    rows = [_row(organisation, name) for name in organisation.declared]
+    table = Table("application", "team", "system", "archetype", "environments", "depends on", box=None, pad_edge=False)
+    for row in rows:
+        cells = list(row.values())[: len(table.columns)]
+        table.add_row(*(", ".join(cell) if isinstance(cell, list) else str(cell or "-") for cell in cells))
+    show(rows, table, json=json)
+
+
+def compiled(organisation: "Organisation", apps: list[str] | None, env: list[str] | None) -> "Iterator[Compiled]":
+    """What is asked for, one application on one cluster at a time, each environment checked before anything of it is given.
+
+    Raises:
+        NotFound: there is no such application or environment.
+        ShipwayError: objects contradict each other, which is a mistake of ours and not of the files.
+    """
+    from shipway.cli.organisations import environments, known
+    from shipway.model.errors import ShipwayError
+    from shipway.render.compiling import compile_organisation
+    from shipway.render.truth import contradictions
+
+    only = frozenset(known(app, tuple(organisation.declared), "application") for app in apps) if apps else None
+    for environment in environments(organisation, env):
+        found = list(compile_organisation(organisation, environment, only))
+        wrong = contradictions(found, complete=only is None)
+        if wrong:
+            hint = "This is a defect of shipway; nothing was written."
+            raise ShipwayError("\n".join(["compiled objects contradict each other:", *map(str, wrong)]), hint=hint)
+        yield from found
+
+
+def _row(organisation: "Organisation", name: str) -> dict[str, object]:
+    application = organisation.declared[name].application
+    metadata, spec = application.metadata, application.spec
+    return {
+        "application": name,
+        "team": metadata.team,
+        "system": metadata.system,
+        "archetype": spec.archetype,
+        "environments": [one for one in organisation.environments if application.runs_in(one)],
+        "dependsOn": [_dependency(one.model_dump(exclude_none=True)) for one in spec.depends_on],
+        "description": metadata.description,
+        "file": organisation.declared[name].file,
+    }
+
+
+def _dependency(written: object) -> str:
+    if not isinstance(written, dict):
+        return str(written)
+    kind, what = next((key, value) for key, value in written.items() if key not in {"name", "port", "storage"})
+    words = what if kind in {"application", "host"} else f"{kind} {what}"
+    return f"{words}:{written['port']}" if "port" in written else words
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator

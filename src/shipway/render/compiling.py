@@ -1,0 +1,104 @@
+"""One application on one cluster to all of its objects. Called by ``cli`` and ``plan``; the only list of concerns.
+
+A concern is a module with ``objects``; it yields nothing where it has nothing to say. Total and pure: what could be wrong
+with the input was found when the organisation was read.
+"""
+
+from collections.abc import Callable, Iterator
+
+import msgspec
+
+from shipway.render import (
+    account,
+    alerts,
+    chaos,
+    dashboards,
+    databases,
+    disruption,
+    mesh,
+    monitors,
+    namespaces,
+    network,
+    rightsizing,
+    routes,
+    scaling,
+    secrets,
+    service,
+    telemetry,
+    workload,
+)
+from shipway.render.context import Context, Place
+from shipway.render.rendered import Rendered, rendered
+from shipway.render.tracing import Draft
+from shipway.spec.organisation import Organisation
+
+Concern = Callable[[Context], Iterator[Draft]]
+SharedConcern = Callable[[Place], Iterator[Draft]]
+
+CONCERNS: tuple[Concern, ...] = (
+    account.objects,
+    workload.objects,
+    service.objects,
+    scaling.objects,
+    rightsizing.objects,
+    disruption.objects,
+    network.objects,
+    namespaces.objects,
+    routes.objects,
+    mesh.objects,
+    secrets.objects,
+    monitors.objects,
+    alerts.objects,
+    dashboards.objects,
+    telemetry.objects,
+    databases.objects,
+    chaos.objects,
+)
+"""What an application is made into."""
+SHARED: tuple[SharedConcern, ...] = ()
+"""What a cluster gets once for all of its applications."""
+
+
+class Compiled(msgspec.Struct, frozen=True):
+    """Everything of one application on one cluster, or (``application`` empty) what its applications share."""
+
+    environment: str
+    cluster: str
+    application: str
+    objects: tuple[Rendered, ...]
+
+
+def compile_application(context: Context) -> tuple[Rendered, ...]:
+    """All objects of an application on a cluster, in canonical order: namespaces first, then by kind and name."""
+    drafts = (draft for concern in CONCERNS for draft in concern(context))
+    return _ordered(rendered(draft, context) for draft in drafts)
+
+
+def compile_shared(place: Place) -> tuple[Rendered, ...]:
+    """All objects that a cluster has once, in canonical order."""
+    return _ordered(rendered(draft, place) for concern in SHARED for draft in concern(place))
+
+
+def compile_organisation(
+    organisation: Organisation, environment: str, only: frozenset[str] | None = None
+) -> Iterator[Compiled]:
+    """Everything in an environment, cluster by cluster, one application at a time: keep what you need, no more.
+
+    ``only`` limits it to some applications; what a cluster has once comes with all of them alone.
+    """
+    for cluster in organisation.clusters(environment):
+        place = Place(organisation, environment, cluster)
+        if only is None and (shared := compile_shared(place)):
+            yield Compiled(environment, cluster, "", shared)
+        for context in place.applications():
+            if only is None or context.name in only:
+                yield Compiled(environment, cluster, context.name, compile_application(context))
+
+
+def _ordered(objects: Iterator[Rendered]) -> tuple[Rendered, ...]:
+    return tuple(sorted(objects, key=_place))
+
+
+def _place(one: Rendered) -> tuple[int, str, str, str, str]:
+    version, kind, namespace, name = one.identity
+    return 0 if kind == "Namespace" else 1, kind, version, namespace, name

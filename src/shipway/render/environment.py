@@ -1,0 +1,83 @@
+"""Environment variables of the container. Used by :mod:`.pods`; makes no object itself.
+
+What the application says itself always wins over what is found for it. No secret is ever a value here: it is a reference
+to a Secret that the secret store or the database operator fills.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from shipway.render.context import Callee, Context
+from shipway.render.tracing import derived, said
+from shipway.spec.application import Dependency
+
+SHARED_PORTS = {"redis": 6379, "memcached": 11211, "kafka": 9092, "rabbitmq": 5672, "nats": 4222, "mysql": 3306}
+"""Well-known ports of what the platform team runs for everybody."""
+_SCHEMES = {"redis": "redis://", "rabbitmq": "amqp://", "nats": "nats://", "mysql": "mysql://"}
+
+
+def variables(context: Context) -> list[dict[str, Any]]:
+    """By name, so that the order of a file leaves no trace."""
+    spec = context.spec
+    found = {entry["name"]: entry for entry in _found(context)}
+    written = {name: {"name": name, "value": said(value, f"spec.env.{name}")} for name, value in spec.env.items()}
+    secret = {name: _secret(context, name) for name in spec.secrets}
+    return [entry for _, entry in sorted({**found, **written, **secret}.items())]
+
+
+def _secret(context: Context, name: str) -> dict[str, Any]:
+    field = f"spec.secrets.{name}"
+    reference = {"name": said(context.secret_name, field), "key": said(name, field)}
+    return {"name": name, "valueFrom": {"secretKeyRef": reference}}
+
+
+def _found(context: Context) -> Iterator[dict[str, Any]]:
+    """What an application may rely on without saying it: its port, itself, and the addresses of what it depends on."""
+    if context.health_port or context.serving:
+        yield {"name": "PORT", "value": derived(str(context.spec.port), "the port to listen on", "spec.port")}
+    if context.spec.command and any("{instance}" in word for word in context.spec.command):
+        yield {"name": "INSTANCE", "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.name"}}}
+    for callee in context.callees():
+        yield _address(callee)
+    for dependency in context.resources("database", "cache", "queue", "bucket"):
+        yield _resource(context, dependency)
+
+
+def _address(callee: Callee) -> dict[str, Any]:
+    """``LEDGER_URL`` of a main port over HTTP, ``LEDGER_ADDRESS`` of another, ``LEDGER_ADMIN_ADDRESS`` of a further one."""
+    other = callee.context
+    main = callee.port_name == other.main_port
+    name = _variable(other.name if main else f"{other.name}-{callee.port_name}")
+    web = main and other.spec.protocol == "http"
+    address = f"{'http://' if web else ''}{other.address}:{callee.port}"
+    value = derived(address, "the address of an application that it depends on", callee.field)
+    return {"name": f"{name}_{'URL' if web else 'ADDRESS'}", "value": value}
+
+
+def _resource(context: Context, dependency: Dependency) -> dict[str, Any]:
+    prefix = f"{_variable(dependency.name)}_" if dependency.name else ""
+    if dependency.database == "postgres":
+        reference = {"name": f"{context.database_name(dependency)}-app", "key": "uri"}
+        rule = "the database operator keeps address and credentials in this Secret"
+        traced = {key: derived(value, rule, "spec.dependsOn") for key, value in reference.items()}
+        return {"name": f"{prefix}DATABASE_URL", "valueFrom": {"secretKeyRef": traced}}
+    if dependency.bucket:
+        place = context.place
+        bucket = "-".join((place.platform.metadata.name, place.environment, context.name, dependency.name or "files"))
+        rule = "organisation, environment, application and logical name make a bucket's name unique"
+        return {"name": f"{prefix}BUCKET", "value": derived(bucket, rule, "spec.dependsOn")}
+    kind, engine = shared_engine(dependency)
+    address = f"{_SCHEMES.get(engine, '')}{engine}.{context.components.network.data}.svc:{SHARED_PORTS[engine]}"
+    rule = "what the platform team runs for everybody is called like its engine"
+    value = derived(address, rule, "spec.dependsOn", "platform.spec.components.network.data")
+    return {"name": f"{prefix}{kind.upper()}_URL", "value": value}
+
+
+def shared_engine(dependency: Dependency) -> tuple[str, str]:
+    """(kind, engine) of something that the platform team runs for everybody: ``("cache", "redis")``."""
+    kind = next(kind for kind in ("cache", "queue", "database") if getattr(dependency, kind))
+    return kind, getattr(dependency, kind)
+
+
+def _variable(name: str) -> str:
+    return name.upper().replace("-", "_")

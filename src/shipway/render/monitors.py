@@ -1,0 +1,63 @@
+"""What Prometheus scrapes: a ServiceMonitor for what has a Service, a PodMonitor for what has none or a side-car.
+
+The ``job`` of every series is the application's name, by which rules, dashboards and analyses know it.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from shipway.render.context import Context
+from shipway.render.network import MESH_METRICS
+from shipway.render.tracing import Draft, derived, said
+
+_MONITORING = "platform.spec.components.monitoring"
+
+
+def objects(context: Context) -> Iterator[Draft]:
+    """One monitor, where there is something to scrape. A job is over before the second scrape."""
+    if context.is_job:
+        return
+    if context.meshed:
+        yield _monitor(context, "PodMonitor", {"portNumber": MESH_METRICS, "path": "/stats/prometheus"})
+    elif context.metrics_port is not None:
+        rule = "the port called `metrics`, else the main one"
+        port = derived(context.metrics_port, rule, "spec.ports" if "metrics" in context.spec.ports else "spec.protocol")
+        yield _monitor(context, "ServiceMonitor", {"port": port, "path": said(_path(context), f"{_MONITORING}.path")})
+
+
+def labels(context: Context) -> dict[str, object]:
+    """Labels by which the Platform's Prometheus finds monitors and rules, besides those of every object."""
+    chosen = context.components.monitoring.labels
+    return context.labels() | {key: said(value, f"{_MONITORING}.labels") for key, value in chosen.items()}
+
+
+def _path(context: Context) -> object:
+    return context.components.monitoring.path
+
+
+def _monitor(context: Context, kind: str, where: dict[str, Any]) -> Draft:
+    interval = max(1, round(context.monitoring.interval))
+    chosen = ("spec.profiles.monitoring",)
+    endpoint = {
+        **where,
+        "scheme": "http",
+        "interval": derived(f"{interval}s", "what the monitoring profile says", *chosen),
+        # An answer that takes longer than the next question would be counted with it.
+        # Set, not taken from a label: a rollout controller may rename the Service or the pods, and rules know the job.
+        "relabelings": [
+            {"action": "replace", "targetLabel": "job", "replacement": said(context.name, "metadata.name")}
+        ],
+        "scrapeTimeout": derived(f"{min(10, interval)}s", "ten seconds, or the interval when it is shorter", *chosen),
+    }
+    return Draft(
+        {
+            "apiVersion": "monitoring.coreos.com/v1",
+            "kind": kind,
+            "metadata": {**context.metadata(), "labels": labels(context)},
+            "spec": {
+                "selector": {"matchLabels": context.selector()},
+                "podMetricsEndpoints" if kind == "PodMonitor" else "endpoints": [endpoint],
+            },
+        },
+        "every series carries the application's name as its job",
+    )

@@ -1,0 +1,108 @@
+"""Deployment, StatefulSet, CronJob or Job: what runs, by archetype. The pod itself is in :mod:`.pods`."""
+
+import hashlib
+from collections.abc import Iterator
+from math import ceil
+from typing import Any
+
+import msgspec
+
+from shipway.render.context import Context
+from shipway.render.pods import template
+from shipway.render.sizes import mebibytes
+from shipway.render.tracing import Draft, derived, plain, said
+from shipway.spec.cron import EVERY_RELEASE
+
+_RULE = "workloads are replaced without a gap, and their pods are hardened"
+_KEPT = 86_400
+"""Seconds for which a finished job can be looked at."""
+
+
+def objects(context: Context) -> Iterator[Draft]:
+    """Exactly one workload."""
+    if context.is_job:
+        yield Draft(_job(context) if context.spec.schedule == EVERY_RELEASE else _cron_job(context), _RULE)
+    else:
+        yield Draft(_stateful_set(context) if context.spec.storage else _deployment(context), _RULE)
+
+
+def _deployment(context: Context) -> dict[str, Any]:
+    spec = {
+        "replicas": _replicas(context),
+        "revisionHistoryLimit": 5,
+        "progressDeadlineSeconds": derived(
+            max(600, 2 * ceil(context.spec.health.startup)),
+            "ten minutes, or twice the time to start where that is longer",
+            "spec.health.startup",
+        ),
+        "selector": {"matchLabels": context.selector()},
+        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": 0}},
+        "template": template(context),
+    }
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": context.metadata(), "spec": spec}
+
+
+def _stateful_set(context: Context) -> dict[str, Any]:
+    spec = {
+        "replicas": _replicas(context),
+        "revisionHistoryLimit": 5,
+        "serviceName": context.headless_name,
+        "podManagementPolicy": "Parallel",
+        "selector": {"matchLabels": context.selector()},
+        "updateStrategy": {"type": "RollingUpdate"},
+        "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Retain", "whenScaled": "Retain"},
+        "template": template(context),
+        "volumeClaimTemplates": [_claim(context)],
+    }
+    return {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": context.metadata(), "spec": spec}
+
+
+def _claim(context: Context) -> dict[str, Any]:
+    storage = context.spec.storage
+    assert storage is not None
+    wanted = said(mebibytes(storage.size), "spec.storage.size")
+    spec = {
+        "accessModes": ["ReadWriteOnce"],
+        "storageClassName": context.storage_class,
+        "resources": {"requests": {"storage": wanted}},
+    }
+    return {"metadata": {"name": "data", "labels": context.selector()}, "spec": spec}
+
+
+def _replicas(context: Context) -> Any:
+    """The fixed number; None beside a scaler, which would otherwise be undone by every apply."""
+    if context.spec.scale is not None:
+        return None
+    return said(context.application.replicas, "spec.replicas")
+
+
+def _cron_job(context: Context) -> dict[str, Any]:
+    spec = {
+        "schedule": said(context.spec.schedule, "spec.schedule"),
+        "timeZone": "Etc/UTC",
+        "concurrencyPolicy": "Forbid",
+        "startingDeadlineSeconds": 300,
+        "successfulJobsHistoryLimit": 3,
+        "failedJobsHistoryLimit": 3,
+        "jobTemplate": {"metadata": {"labels": context.labels()}, "spec": _job_spec(context)},
+    }
+    return {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": context.metadata(), "spec": spec}
+
+
+def _job(context: Context) -> dict[str, Any]:
+    """A Job cannot be changed, so that a changed one gets another name: the same input always gives the same."""
+    spec = _job_spec(context)
+    content = msgspec.json.encode(plain(spec), order="sorted")
+    name = f"{context.name}-{hashlib.sha256(content).hexdigest()[:8]}"
+    named = derived(name, "a Job cannot be changed, so its name carries a digest of its content", "metadata.name")
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": {**context.metadata(), "name": named}, "spec": spec}
+
+
+def _job_spec(context: Context) -> dict[str, Any]:
+    replicas = context.spec.replicas
+    return {
+        "backoffLimit": 2,
+        "parallelism": said(replicas, "spec.replicas") if replicas is not None else None,
+        "ttlSecondsAfterFinished": _KEPT,
+        "template": template(context, restart="Never"),
+    }

@@ -1,0 +1,307 @@
+"""What is wrong between files that are each right. Called by :mod:`shipway.spec.organisation`; every problem has its line.
+
+Only where a whole organisation is compiled do these matter: a single application on one machine needs no image, no unique
+host and no neighbour. What fails in several environments for one reason is said once.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
+
+from shipway.model.problems import Problem
+from shipway.model.quantities import format_cpu, format_memory
+from shipway.model.suggestions import did_you_mean
+from shipway.spec.application import Application, Override
+from shipway.spec.diagnosis import problem_at
+from shipway.spec.graph import cycles
+from shipway.spec.platform import Platform
+from shipway.spec.reading import Path
+from shipway.spec.resolving import PROFILES, DeclaredApplication, DeclaredPlatform, Origin, Resolved
+
+Applications = Mapping[str, DeclaredApplication]
+Resolve = Callable[[str, str], Resolved]
+
+
+class Refused(NamedTuple):
+    """One value that an environment does not take."""
+
+    field: str
+    code: str
+    message: str
+
+
+LONGEST_NAME = 40
+"""Of an application: a CronJob's name may have 52 characters, and other names are made of it."""
+LONGEST_DATABASE = 50
+"""Of a database cluster: CloudNativePG's limit."""
+_RESERVED = ("default", "default-deny", "kube-system", "kube-public", "kube-node-lease", "istio-system")
+
+
+def crossing_problems(
+    applications: Applications, platform: DeclaredPlatform, resolve: Resolve, *, complete: bool
+) -> list[Problem]:
+    """Every problem, in the order of files and places.
+
+    ``resolve(name, environment)`` is the application there. ``complete`` says that no application was left out for being
+    wrong, so that an unknown name is really unknown.
+    """
+    found = [*_clusters(platform), *_platform_profiles(platform), *_overridable_names(platform)]
+    for declared in applications.values():
+        found += _names(declared, platform.platform)
+        found += _overrides(declared, platform.platform)
+        found += _dependencies(declared, applications, platform.platform, complete=complete)
+        found += _in_environments(declared, platform, resolve)
+    found += _hosts(applications, platform.platform, resolve)
+    found += _cycles(applications)
+    return sorted(set(found))
+
+
+def _clusters(platform: DeclaredPlatform) -> Iterator[Problem]:
+    """A cluster in two environments would hold an application twice under one name."""
+    taken: dict[str, str] = {}
+    for environment in platform.platform.spec.environments:
+        for cluster in platform.platform.clusters(environment):
+            first = taken.setdefault(cluster, environment)
+            if first != environment:
+                path = ("spec", "environments", environment, "clusters", cluster)
+                message = (
+                    f"the cluster `{cluster}` already belongs to `{first}`; give every environment clusters of its own"
+                )
+                yield problem_at(platform.file, platform.node, path, "duplicate", message, key=True)
+
+
+def _platform_profiles(platform: DeclaredPlatform) -> Iterator[Problem]:
+    """A profile that the Platform itself chooses by default must exist."""
+    spec = platform.platform.spec
+    chosen: dict[Path, Mapping[str, str | None]] = {("spec", "defaults"): spec.defaults.profiles.model_dump()}
+    for archetype, defaults in spec.archetypes.items():
+        chosen["spec", "archetypes", archetype] = defaults.profiles.model_dump()
+    for name, environment in spec.environments.items():
+        chosen["spec", "environments", name, "defaults"] = environment.defaults.profiles.model_dump()
+    for path, names in chosen.items():
+        for kind, name in names.items():
+            if message := _unknown_profile(platform.platform, kind, name):
+                where = (*path, "profiles", kind)
+                yield problem_at(platform.file, platform.node, where, "unknown-profile", message)
+
+
+def _unknown_profile(platform: Platform, kind: str, name: str | None) -> str:
+    """What is wrong with a name; a kind of which the Platform lists none takes any name."""
+    known = getattr(platform.spec.profiles, kind)
+    if name is None or not known or name in known:
+        return ""
+    hint = did_you_mean(name, known) or f"; there is {', '.join(known)}"
+    return f"there is no {kind} profile `{name}`{hint}"
+
+
+def _overridable_names(platform: DeclaredPlatform) -> Iterator[Problem]:
+    fields = [field.alias or name for name, field in Override.model_fields.items()]
+    for environment, settings in platform.platform.spec.environments.items():
+        for index, name in enumerate(settings.overrides or ()):
+            if name not in fields:
+                path = ("spec", "environments", environment, "overrides", index)
+                message = f"`{name}` cannot differ between environments{did_you_mean(name, fields)}"
+                yield problem_at(platform.file, platform.node, path, "not-overridable", message)
+
+
+def _names(declared: DeclaredApplication, platform: Platform) -> Iterator[Problem]:
+    name, components = declared.application.metadata.name, platform.spec.components
+    reserved = {
+        *_RESERVED,
+        components.ingress.namespace,
+        components.monitoring.namespace,
+        components.tracing.namespace,
+        components.databases.namespace,
+        components.network.dns,
+        components.network.data,
+    }
+    path: Path = ("metadata", "name")
+    if len(name) > LONGEST_NAME:
+        message = (
+            f"expected at most {LONGEST_NAME} characters, because names of objects are made of it, got {len(name)}"
+        )
+        yield problem_at(declared.file, declared.node, path, "bad-name", message)
+    if name in reserved:
+        message = f"`{name}` is the name of a namespace of the platform's own; choose another"
+        yield problem_at(declared.file, declared.node, path, "reserved-name", message)
+    for index, dependency in enumerate(declared.application.spec.depends_on):
+        length = len(name) + 1 + len(dependency.name or "db")
+        if dependency.database and length > LONGEST_DATABASE and len(name) <= LONGEST_NAME:
+            message = (
+                f"expected at most {LONGEST_DATABASE} characters together with the application's name, got {length}"
+            )
+            where = ("spec", "dependsOn", index, "name")
+            yield problem_at(declared.file, declared.node, where, "bad-name", message)
+
+
+def _overrides(declared: DeclaredApplication, platform: Platform) -> Iterator[Problem]:
+    """Overrides outside of the environment's allow-list."""
+    for environment, override in declared.application.spec.environments.items():
+        allowed = (
+            platform.spec.environments[environment].overrides if environment in platform.spec.environments else None
+        )
+        names = {name: field.alias or name for name, field in type(override).model_fields.items()}
+        for field in sorted(override.model_fields_set):
+            if allowed is not None and names[field] not in allowed:
+                path = ("spec", "environments", environment, names[field])
+                listed = ", ".join(allowed) or "nothing"
+                message = (
+                    f"the platform lets nobody change `{names[field]}` in `{environment}`; what may change: {listed}"
+                )
+                yield problem_at(declared.file, declared.node, path, "not-overridable", message, key=True)
+
+
+def _dependencies(
+    declared: DeclaredApplication, applications: Applications, platform: Platform, *, complete: bool
+) -> Iterator[Problem]:
+    for index, dependency in enumerate(declared.application.spec.depends_on):
+        name, path = dependency.application, ("spec", "dependsOn", index)
+        if name is None or name == declared.application.metadata.name:
+            continue
+        if name not in applications:
+            if complete:
+                message = f"there is no application `{name}`{did_you_mean(name, applications)}"
+                yield problem_at(declared.file, declared.node, path, "unknown-application", message)
+            continue
+        other = applications[name].application
+        yield from _port(declared, (*path, "port"), other, dependency.port)
+        yield from _presence(declared, path, other, platform)
+
+
+def _port(declared: DeclaredApplication, path: Path, other: Application, port: str | None) -> Iterator[Problem]:
+    name, ports = other.metadata.name, other.open_ports
+    if port is None and not ports:
+        message = f"`{name}` is a {other.spec.archetype} without ports and answers no calls; remove the dependency"
+        yield problem_at(declared.file, declared.node, path[:-1], "unknown-port", message)
+    elif port is None and other.spec.protocol not in ports:
+        message = f"`{name}` has no main port; say which one, of {', '.join(ports)}: {{application: {name}, port: …}}"
+        yield problem_at(declared.file, declared.node, path[:-1], "unknown-port", message)
+    elif port is not None and port not in ports:
+        hint = did_you_mean(port, ports) or (f"; there is {', '.join(ports)}" if ports else "; it has none")
+        message = f"`{name}` has no port `{port}`{hint}"
+        yield problem_at(declared.file, declared.node, path, "unknown-port", message)
+
+
+def _presence(declared: DeclaredApplication, path: Path, other: Application, platform: Platform) -> Iterator[Problem]:
+    mine = [name for name in platform.spec.environments if declared.application.runs_in(name)]
+    absent = [name for name in mine if not other.runs_in(name)]
+    if absent:
+        where = " and ".join(f"`{name}`" for name in absent)
+        message = f"`{other.metadata.name}` does not run in {where}, where this application does; see its `runsIn`"
+        yield problem_at(declared.file, declared.node, path, "absent-dependency", message)
+
+
+def _in_environments(declared: DeclaredApplication, platform: DeclaredPlatform, resolve: Resolve) -> Iterator[Problem]:
+    """What an environment makes of the application: said where the value was written, once for each value."""
+    seen: set[tuple[str, str, int, str]] = set()
+    for environment in platform.platform.spec.environments:
+        if not declared.application.runs_in(environment):
+            continue
+        resolved = resolve(declared.application.metadata.name, environment)
+        for refused in _judged(resolved, platform.platform, environment):
+            origin = resolved.provenance.get(refused.field, Origin("default"))
+            key = (refused.field, origin.file, origin.line, refused.message)
+            if key not in seen:
+                seen.add(key)
+                yield _placed(declared, platform, origin, refused)
+
+
+def _placed(declared: DeclaredApplication, platform: DeclaredPlatform, origin: Origin, refused: Refused) -> Problem:
+    """At the line where the value was written, in whichever file; at the application when nobody wrote it."""
+    field, code, message = refused
+    if origin.line:
+        key = field.rpartition(".")[2]
+        documents = [one.node for one in (declared, platform) if one.file == origin.file]
+        column = max(one.column_of(key, origin.line) for one in documents)
+        return Problem(origin.file, origin.line, column, field, code, message)
+    path = tuple(field.split("."))
+    return problem_at(declared.file, declared.node, path, code, message)
+
+
+def _judged(resolved: Resolved, platform: Platform, environment: str) -> Iterator[Refused]:
+    """Everything that the environment refuses."""
+    application, spec = resolved.application, resolved.application.spec
+    if spec.image is None:
+        message = "`image` is required to run in a cluster; a command alone runs on one machine"
+        yield Refused("spec.image", "missing-field", message)
+    for kind in PROFILES:
+        name = getattr(spec.profiles, kind)
+        written = resolved.provenance.get(f"spec.profiles.{kind}", Origin("default")).kind
+        message = _unknown_profile(platform, kind, name)
+        if message and written in {"application", "environment override", "command line"}:  # else it is the Platform's
+            yield Refused(f"spec.profiles.{kind}", "unknown-profile", message)
+    if (
+        spec.scale
+        and spec.scale.min == 0
+        and (platform.spec.components.autoscaler != "keda" or spec.scale.signal in {"cpu", "memory"})
+    ):
+        message = "expected at least 1, got 0; only KEDA scales to nothing, and only by requests or a queue"
+        yield Refused("spec.scale.min", "out-of-range", message)
+    yield from _minimums(application, platform, environment)
+    yield from _objectives(application, platform)
+
+
+def _objectives(application: Application, platform: Platform) -> Iterator[Refused]:
+    """A promise about a metric of the organisation's own needs its queries."""
+    known = platform.spec.metrics
+    for objective in application.spec.slo.objectives:
+        metric = known.get(objective.metric)
+        if metric is None:
+            message = f"the platform has no metric `{objective.metric}`{did_you_mean(objective.metric, known)}"
+            yield Refused("spec.slo.objectives", "unknown-metric", message)
+        elif metric.good is None or metric.total is None:
+            message = f"the platform says no `good` and `total` queries of `{objective.metric}`, so nothing can be promised of it"
+            yield Refused("spec.slo.objectives", "unmeasured", message)
+
+
+def _minimums(application: Application, platform: Platform, environment: str) -> Iterator[Refused]:
+    spec, least = application.spec, platform.spec.environments[environment].minimums
+    if spec.archetype != "scheduled-job" and application.replicas < least.replicas:
+        field = "spec.scale.min" if spec.scale else "spec.replicas"
+        message = f"expected at least {least.replicas}, the minimum in `{environment}`, got {application.replicas}"
+        yield Refused(field, "below-minimum", message)
+    factor = spec.resources.factor
+    for kind, minimum, given, write in (
+        ("cpu", least.cpu, spec.resources.cpu, format_cpu),
+        ("memory", least.memory, spec.resources.memory, lambda size: format_memory(int(size))),
+    ):
+        if minimum is not None and given is not None and given * factor < minimum:
+            times = f" times the factor {factor:g}" if factor != 1 else ""
+            got = write(given)
+            message = f"expected at least {write(minimum)}, the minimum in `{environment}`, got {got}{times}"
+            yield Refused(f"spec.resources.{kind}", "below-minimum", message)
+
+
+def _hosts(applications: Applications, platform: Platform, resolve: Resolve) -> Iterator[Problem]:
+    """Two applications that claim one host in one environment."""
+    for environment in platform.spec.environments:
+        taken: dict[str, DeclaredApplication] = {}
+        for name, declared in applications.items():
+            if not declared.application.runs_in(environment):
+                continue
+            resolved = resolve(name, environment)
+            host = resolved.application.spec.host
+            first = taken.setdefault(host, declared) if host else declared
+            if host and first is not declared:
+                theirs = resolve(first.application.metadata.name, environment).provenance["spec.host"]
+                origin = resolved.provenance["spec.host"]
+                message = (
+                    f"`{host}` already belongs to `{first.application.metadata.name}` ({theirs.file}:{theirs.line});"
+                    " a host leads to one application"
+                )
+                column = declared.node.column_of("host", origin.line)
+                yield Problem(origin.file, origin.line, column, "spec.host", "duplicate-host", message)
+
+
+def _cycles(applications: Applications) -> Iterator[Problem]:
+    """Each cycle once, at the dependency with which its first application (by name) goes into it."""
+    graph = {
+        name: [str(one.application) for one in declared.application.spec.depends_on if one.application in applications]
+        for name, declared in applications.items()
+    }
+    for cycle in cycles(graph):
+        declared = applications[cycle[0]]
+        names = [one.application for one in declared.application.spec.depends_on]
+        path = ("spec", "dependsOn", names.index(cycle[1 % len(cycle)]))
+        if len(cycle) > 1:  # an application that depends on itself is a problem of its own file
+            message = f"these depend on each other in a circle: {' -> '.join([*cycle, cycle[0]])}; one of them must go without"
+            yield problem_at(declared.file, declared.node, path, "dependency-cycle", message)
