@@ -20,6 +20,7 @@ import typer  # noqa: E402  # see above
 from shipway.cli import (  # noqa: E402  # see above
     applications,
     controller,
+    cost,
     demo,
     documents,
     failing,
@@ -57,6 +58,13 @@ slo_verbs = typer.Typer(
     rich_markup_mode=None,
 )
 
+cost_verbs = typer.Typer(
+    name="cost",
+    help="What releases will cost, did cost, and may cost.\n\nExample: shipway cost estimate --env prod",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
 
 def _add(group: typer.Typer, *verbs: Callable[..., None]) -> None:
     for verb in verbs:
@@ -71,10 +79,12 @@ app.add_typer(rollout)
 _add(app, past.history, past.replay, past.report)
 app.add_typer(journal)
 app.add_typer(slo_verbs)
+app.add_typer(cost_verbs)
 _add(app, demo.demo, documents.schema)
 _add(rollout, rollouts.list_, rollouts.show, rollouts.watch)
 _add(rollout, rollouts.pause, rollouts.resume, rollouts.promote, rollouts.abort, rollouts.retry)
 _add(slo_verbs, slo.status, slo.rules, slo.validate, slo.import_)
+_add(cost_verbs, cost.estimate, cost.actual, cost.forecast, cost.report)
 _add(journal, journals.check, journals.repair)
 
 
