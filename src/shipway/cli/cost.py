@@ -77,7 +77,7 @@ def actual(
     currency: Currency = "USD",
     json: Json = False,
 ) -> None:
-    """Say what every release did cost, and what of it is shared and idle.
+    """Say what every release did cost, and why.
 
     A release costs the more of what it requested and what it used. The totals
     add up to the bill, to the last digit.
@@ -105,7 +105,7 @@ def forecast(
     currency: Currency = "USD",
     json: Json = False,
 ) -> None:
-    """Say whether budgets will last until the end of the month, or until when.
+    """Say how long the budgets of the month will last.
 
     Without --budget, the budgets of the organisation's applications. The
     interval holds 90 % of the months that go on like the days measured.
@@ -134,7 +134,7 @@ def report(
     currency: Currency = "USD",
     json: Json = False,
 ) -> None:
-    """Put the cost together by team, application, environment or release.
+    """Add the cost up by team, app, environment or release.
 
     `--format focus` writes every charge in the columns of FOCUS, for the tools
     of whoever pays the bill.

@@ -65,7 +65,7 @@ def validate(
 
 
 def schema(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="application or platform.")],
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="application, platform or pricecatalogue.")],
     json: Json = False,
 ) -> None:
     """Print the JSON Schema of a kind of file, for editors.
@@ -77,10 +77,10 @@ def schema(
     from shipway.model.suggestions import did_you_mean
     from shipway.spec import schema as schemas
 
-    if kind.capitalize() not in schemas.KINDS:
-        hint = did_you_mean(kind, ("application", "platform"))
-        raise BadInput(f'expected application or platform, got "{kind}"{hint}')
-    found = schemas.schema("Platform" if kind.capitalize() == "Platform" else "Application")
+    kinds = {known.lower(): known for known in schemas.KINDS}
+    if kind.lower() not in kinds:
+        raise BadInput(f'expected {", ".join(kinds)}, got "{kind}"{did_you_mean(kind, kinds)}')
+    found = schemas.schema(kinds[kind.lower()])
     show(found, to_json(found), json=json)
 
 
