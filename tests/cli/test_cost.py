@@ -176,6 +176,24 @@ def test_actual_of_usage_adds_up_to_the_bill(shipway: Shell, usage: Path, acme: 
     assert "Together $10.00." in text
 
 
+def test_cost_of_a_request_beside_p95_and_errors_and_how_they_go_together(shipway: Shell, tmp_path: Path) -> None:
+    path = tmp_path / "usage.jsonl"
+    releases = [(f"v{n}", float(n), 0.1 * n, 5 - n) for n in range(1, 6)]
+    path.write_text(
+        rows(*({"release": name, "cpu": cpu, "p95": p95, "failed": failed} for name, cpu, p95, failed in releases))
+    )
+    found = shipway("cost", "report", path, "--by", "release", "--json").data
+    assert (found["rows"][0]["p95"], found["rows"][0]["error_rate"]) == (0.1, 0.004)
+    assert found["correlations"]["p95"]["value"] == pytest.approx(1.0)
+    assert found["correlations"]["errorRate"]["value"] == pytest.approx(-1.0)
+    text = shipway("cost", "report", path, "--by", "release").out
+    assert "100 ms" in text
+    assert "0.4 %" in text
+    assert "Cost of a request against P95, over releases: correlation +1.00" in text
+    path.write_text(rows({"p95": 0.1}, {"release": "v2", "p95": 0.2}))
+    assert "unknown, 2 releases with both figures" in shipway("cost", "report", path, "--by", "release").out
+
+
 def test_report_by_team_as_table_csv_and_focus(shipway: Shell, usage: Path, acme: Path) -> None:
     words = ("cost", "report", usage, "--platform", acme, "--by", "team", "--bill", "$3")
     assert [line.split()[0] for line in shipway(*words).out.splitlines()[1:3]] == ["(none)", "front"]
@@ -196,11 +214,11 @@ def test_opencost_in_and_its_idle_cost_shared_out(shipway: Shell, opencost: Path
 
 def test_forecast_of_a_budget_and_of_those_of_the_organisation(shipway: Shell, opencost: Path, acme: Path) -> None:
     words = ("cost", "forecast", opencost)
-    (found,) = shipway(*words, "--budget", "$3/month", "--json").data
+    (found,) = shipway(*words, "--budget", "$3/month", "--json").data["budgets"]
     assert found["budget"]["state"] == "will exceed"
     assert found["budget"]["spent"] == pytest.approx(40 * 0.062174)
     assert "2026-11-25" in shipway(*words, "--budget", "$3/month").out
-    (shop,) = shipway(*words, "--platform", acme, "--json").data
+    (shop,) = shipway(*words, "--platform", acme, "--json").data["budgets"]
     assert (shop["name"], shop["budget"]["state"]) == ("shop", "within")
     assert shipway(*words, "--json").error["message"] == "there is no budget to compare with"
     euros = shipway(*words, "--budget", "€3/month", "--json")

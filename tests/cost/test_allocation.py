@@ -5,15 +5,16 @@ import io
 import math
 from decimal import Decimal
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shipway.cost.allocation import NOBODY, Charge, Owner, Performance, Sharing, charges, reconciled, report
+from shipway.cost.allocation import NOBODY, Charge, Owner, Sharing, charges, reconciled, report
 from shipway.cost.focus import COLUMNS, billed, focus_csv, rows
 from shipway.cost.money import Rule
 from shipway.cost.prices import DEFAULT, PriceList
-from shipway.cost.usage import Requested, UsageRow, measured
+from shipway.cost.usage import Performance, Requested, UsageRow, measured, performance
 from shipway.model.errors import BadInput
 
 PRICES = PriceList("USD", {("cpu", "on-demand"): Decimal(1), ("memory", "on-demand"): Decimal("0.5")}, "the test")
@@ -161,6 +162,19 @@ def test_duplicates_count_once_clocks_set_back_are_not_paid_twice_and_gaps_are_s
     gap = measured([row(10_000.0), row(3600.0), row(10_000.0, release="v2")])
     assert gap.gaps == {("shop", "v1"): 2800.0}
     assert measured([]).rows == ()
+
+
+def test_how_releases_served_is_weighted_by_requests_and_unknown_where_nobody_looked() -> None:
+    first, second = (
+        UsageRow(at, "shop", "v1", 1.0, 0.0, requests, 60.0, failed, p95)
+        for at, requests, failed, p95 in ((60.0, 300, 3, 0.1), (120.0, 100, 5, 0.5))
+    )
+    found = performance([first, second, row(release="v2"), row(release="v3", requests=0)])
+    assert found["shop", "v1"] == (pytest.approx(0.2), 0.02)
+    assert found["shop", "v2"] == found["shop", "v3"] == (None, None)
+    more = msgspec.structs.replace(first, failed=301)
+    assert "failed is 301" in measured([more]).problems[0]
+    assert "p95 is -1.0" in measured([msgspec.structs.replace(first, p95=-1.0)]).problems[0]
 
 
 def test_focus_columns() -> None:

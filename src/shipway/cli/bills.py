@@ -10,12 +10,14 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from shipway.cli.costing import Actual, Estimated, Forecast
+from shipway.cli.charging import Actual, Forecast
+from shipway.cli.pricing import Estimated
 from shipway.cli.tables import BAD, FAINT, GOOD, WAITING
 from shipway.cost.allocation import Part, Row
 from shipway.cost.budget import BudgetState
 from shipway.cost.focus import focus_csv
 from shipway.cost.money import Total, Unknown
+from shipway.insight.series import Absent
 from shipway.model.quantities import format_money
 
 _SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£"}
@@ -149,8 +151,18 @@ def _charged(found: Actual, what: str) -> RenderableType:
         table.add_row(*_cells(row, used, served=served))
     whole = f"Together {money(found.total, found.currency)}."
     unknown = dict.fromkeys(reason for row in found.rows for reason in row.unknown)
-    said = [*(f"Unknown: {reason}." for reason in unknown), *found.problems]
+    said = [*_together(found), *(f"Unknown: {reason}." for reason in unknown), *found.problems]
     return Group(table, Text(whole), *(Text(one, FAINT) for one in said))
+
+
+def _together(found: Actual) -> Iterable[str]:
+    """How the cost of a request goes with how requests are served."""
+    for name, one in found.correlations.items():
+        what = f"Cost of a request against {'P95' if name == 'p95' else 'the error rate'}, over releases"
+        if isinstance(one, Absent):
+            yield f"{what}: unknown, {one.reason}."
+        else:
+            yield f"{what}: correlation {one.value:+.2f} ({one.low:+.2f} to {one.high:+.2f}, 95 %)."
 
 
 def _cells(row: Row, used: Sequence[Part], *, served: bool) -> Iterable[str]:
@@ -165,16 +177,15 @@ def _cells(row: Row, used: Sequence[Part], *, served: bool) -> Iterable[str]:
         yield "-" if row.error_rate is None else f"{100 * row.error_rate:.3g} %"
 
 
-def budgets(found: Sequence[Forecast]) -> RenderableType:
+def budgets(found: Forecast) -> RenderableType:
     """One line for each budget."""
     numbers = ("budget", "spent", "month will cost", "cap an hour")
     table = _table("application", *numbers, "state", "exceeded on", numbers=numbers)
-    for one in found:
+    for one in found.budgets:
         table.add_row(one.name or "(all)", *_budget(one.budget, one.currency))
-    reasons = [
-        f"{one.name or 'all'}: {one.budget.outlook.reason}" for one in found if isinstance(one.budget.outlook, Unknown)
-    ]
-    return Group(table, *(Text(reason, FAINT) for reason in reasons))
+    unknown = [(one.name or "all", one.budget.outlook) for one in found.budgets]
+    reasons = [f"{name}: {one.reason}" for name, one in unknown if isinstance(one, Unknown)]
+    return Group(table, *(Text(reason, FAINT) for reason in [*reasons, *found.problems]))
 
 
 def _budget(one: BudgetState, currency: str) -> Iterable[RenderableType]:

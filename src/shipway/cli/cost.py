@@ -57,10 +57,10 @@ def estimate(
 
     Example: shipway cost estimate --env prod --against main
     """
-    from shipway.cli import bills, costing
+    from shipway.cli import bills, pricing
     from shipway.cli.output import show
 
-    found = costing.estimated(platform, apps, env, prices or [], against, advise=advise)
+    found = pricing.estimated(platform, apps, env, prices or [], against, advise=advise)
     show(found, bills.estimates(found), json=json)
 
 
@@ -84,12 +84,12 @@ def actual(
 
     Example: shipway cost actual allocation.json --bill $120
     """
-    from shipway.cli import bills, costing
+    from shipway.cli import bills, charging
     from shipway.cli.output import show
 
-    sources = costing.Sources(tuple(files), platform, env, tuple(prices or ()), currency)
-    rules = costing.Rules(bill, shared, share, tuple(weight or ()))
-    found = costing.actual(sources, rules)
+    sources = charging.Sources(tuple(files), platform, env, tuple(prices or ()), currency)
+    rules = charging.Rules(bill, shared, share, tuple(weight or ()))
+    found = charging.actual(sources, rules)
     show(found, bills.actual(found), json=json)
 
 
@@ -112,10 +112,10 @@ def forecast(
 
     Example: shipway cost forecast month.json --budget $300/month
     """
-    from shipway.cli import bills, costing
+    from shipway.cli import bills, charging
     from shipway.cli.output import show
 
-    found = costing.forecast(costing.Sources(tuple(files), platform, env, tuple(prices or ()), currency), budget)
+    found = charging.forecast(charging.Sources(tuple(files), platform, env, tuple(prices or ()), currency), budget)
     show(found, bills.budgets(found), json=json)
 
 
@@ -141,12 +141,12 @@ def report(
 
     Example: shipway cost report allocation.json --by team --format csv
     """
-    from shipway.cli import bills, costing
+    from shipway.cli import bills, charging
     from shipway.cli.output import note, show
 
-    sources = costing.Sources(tuple(files), platform, env, tuple(prices or ()), currency)
-    rules = costing.Rules(bill, shared, share, tuple(weight or ()))
-    found = costing.reported(sources, rules, by, form)
+    sources = charging.Sources(tuple(files), platform, env, tuple(prices or ()), currency)
+    rules = charging.Rules(bill, shared, share, tuple(weight or ()))
+    found = charging.reported(sources, rules, by, form)
     if form == "table" or json:
         show(found, bills.report(found), json=json)
         return

@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import groupby
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
 
 from shipway.cost.demand import GIB
 from shipway.cost.money import Rule, Unknown, exact, one_currency, quantised, share_out
 from shipway.cost.prices import PriceList
-from shipway.cost.usage import Measured, Requested, UsageRow
+from shipway.cost.usage import Measured, Performance, Requested, UsageRow
 from shipway.model.errors import BadInput
 
 Part = Literal[
@@ -209,15 +209,6 @@ class Row(msgspec.Struct, frozen=True):
     p95: float | None = None
     """Seconds; None when it was not measured."""
     error_rate: float | None = None
-    """0..1."""
-
-
-class Performance(NamedTuple):
-    """How a release served its requests."""
-
-    p95: float | None
-    """Seconds."""
-    error_rate: float | None
     """0..1."""
 
 

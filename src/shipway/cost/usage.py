@@ -29,6 +29,19 @@ class UsageRow(msgspec.Struct, frozen=True):
     requests: int
     """Answered in the time."""
     seconds: float
+    failed: int | None = None
+    """Of the requests; None when nobody looked."""
+    p95: float | None = None
+    """Seconds in which 95 % of them were answered; None when nobody measured."""
+
+
+class Performance(NamedTuple):
+    """How a release served its requests."""
+
+    p95: float | None
+    """Seconds."""
+    error_rate: float | None
+    """0..1."""
 
 
 class Requested(NamedTuple):
@@ -67,10 +80,30 @@ def measured(rows: Iterable[UsageRow]) -> Measured:
     return Measured(tuple(kept), gaps, tuple(dict.fromkeys(problems)))
 
 
+def performance(rows: Iterable[UsageRow]) -> dict[tuple[str, str], Performance]:
+    """How each (application, release) served, over the rows that say it.
+
+    The P95 is the mean of the rows' own, weighted by their requests: that of all requests cannot be told from them.
+    """
+    ordered = sorted(rows, key=lambda row: (row.app, row.release))
+    groups = groupby(ordered, key=lambda row: (row.app, row.release))
+    return {key: _served([row for row in inside if row.requests]) for key, inside in groups}
+
+
+def _served(rows: Sequence[UsageRow]) -> Performance:
+    times = [(row.p95, row.requests) for row in rows if row.p95 is not None]
+    failures = [(row.failed, row.requests) for row in rows if row.failed is not None]
+    p95 = sum(time * count for time, count in times) / sum(count for _, count in times) if times else None
+    rate = sum(failed for failed, _ in failures) / sum(count for _, count in failures) if failures else None
+    return Performance(p95, rate)
+
+
 def _wrong(row: UsageRow) -> str:
     """Name of the field that cannot be; empty when there is none."""
     fields = ("cpu", "memory", "requests", "seconds", "at")
-    return next((name for name in fields if not is_amount(getattr(row, name))), "" if row.seconds else "seconds")
+    optional = [name for name in ("failed", "p95") if getattr(row, name) is not None]
+    wrong = next((name for name in (*fields, *optional) if not is_amount(getattr(row, name))), "")
+    return wrong or ("failed" if (row.failed or 0) > row.requests else "" if row.seconds else "seconds")
 
 
 def _left_out(row: UsageRow) -> str:

@@ -1,61 +1,33 @@
-"""What the verbs of ``cost`` do: files and the organisation in, answers out. The arithmetic is in :mod:`shipway.cost`."""
+"""What `cost actual`, `forecast` and `report` do: files of what ran in, charges and budgets out."""
 
-import io
-import subprocess
-import tarfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, get_args
 
 import msgspec
 
 from shipway.cli import organisations
 from shipway.cli.documents import read
+from shipway.cli.pricing import read_book
 from shipway.cli.rendering import compiled
 from shipway.cost import opencost
-from shipway.cost.advice import Advice, advice
 from shipway.cost.allocation import By, Charge, Owner, Row, Sharing, charges, reconciled, report
 from shipway.cost.budget import BudgetState, daily, run_rate, state
 from shipway.cost.demand import demands
-from shipway.cost.estimate import Change, Estimate, cost_facts, difference, estimate
-from shipway.cost.money import Rule, Total, exact, one_currency, total
-from shipway.cost.prices import PriceBook, monthly, price_book
-from shipway.cost.usage import Requested, UsageRow, measured
+from shipway.cost.money import Rule, exact, one_currency
+from shipway.cost.prices import monthly
+from shipway.cost.usage import Requested, UsageRow, measured, performance
+from shipway.insight.impact import Correlation, correlation
+from shipway.insight.series import Absent
 from shipway.model.errors import BadInput, NotFound
 from shipway.model.problems import Problem
 from shipway.model.quantities import Money, QuantityError, parse_money
 from shipway.spec.organisation import Organisation
-from shipway.spec.prices import parse_prices
 from shipway.spec.reading import Source
 
-T = TypeVar("T")
 Form = Literal["table", "csv", "focus"]
-
-
-class Bounded(msgspec.Struct, frozen=True):
-    """The budget of an application in an environment, and its estimate."""
-
-    application: str
-    environment: str
-    budget: Money
-    facts: Mapping[str, Any]
-    """What policies are given."""
-    state: Literal["within", "may exceed", "exceeds", "unknown"]
-    """Of 1.1 times the budget: ``may exceed`` at the most instances, ``exceeds`` at the fewest already."""
-
-
-class Estimated(msgspec.Struct, frozen=True):
-    """The answer of ``cost estimate``."""
-
-    estimates: tuple[Estimate, ...]
-    monthly: Total
-    budgets: tuple[Bounded, ...]
-    changes: tuple[Change, ...] | None
-    """Against what was asked for; None when nothing was."""
-    advice: tuple[tuple[str, Advice], ...] | None
-    """(``application environment/cluster``, advice)."""
 
 
 class Sources(msgspec.Struct, frozen=True):
@@ -66,6 +38,10 @@ class Sources(msgspec.Struct, frozen=True):
     environment: str
     prices: tuple[Path, ...]
     currency: str
+    usage: tuple[UsageRow, ...] = ()
+    """What was recorded here, beside the files."""
+    requested: Mapping[tuple[str, str], Requested] = {}
+    """What its (application, release) request, where the organisation does not tell."""
 
 
 class Rules(msgspec.Struct, frozen=True):
@@ -88,126 +64,24 @@ class Actual(msgspec.Struct, frozen=True):
     account: str
     problems: tuple[str, ...]
     """What was left out, and why."""
+    correlations: Mapping[str, Correlation | Absent] = {}
+    """Of releases: how the cost of a request goes together with ``p95`` and ``errorRate``, where that was measured."""
 
 
-class Forecast(msgspec.Struct, frozen=True):
+class Lasting(msgspec.Struct, frozen=True):
     """One budget, and how long it lasts."""
 
     name: str
+    """The application; empty for all together."""
     currency: str
     budget: BudgetState
 
 
-def estimated(
-    directory: Path,
-    apps: list[str] | None,
-    env: list[str] | None,
-    prices: Sequence[Path],
-    against: str | None,
-    *,
-    advise: bool,
-) -> Estimated:
-    """What is asked for.
+class Forecast(msgspec.Struct, frozen=True):
+    """The answer of ``cost forecast``."""
 
-    Raises:
-        BadInput: anything is wrong with the files, or the sum is in several currencies.
-        NotFound: there is no such application or environment.
-    """
-    organisation = organisations.load(directory)
-    book = _book(organisation, organisations.sources(directory), prices)
-    found = tuple(_estimates(organisation, apps, env, book))
-    changes = None if against is None else difference(tuple(_before(directory, against, apps, env, prices)), found)
-    advised = tuple(_advised(organisation, apps, env, book)) if advise else None
-    return Estimated(found, total(one.monthly for one in found), tuple(_bounded(organisation, found)), changes, advised)
-
-
-def _book(organisation: Organisation | None, sources: Sequence[Source], prices: Sequence[Path]) -> PriceBook:
-    catalogues, problems = parse_prices([*sources, *read(list(prices))])
-    if any(problem.severity == "error" for problem in problems):
-        raise BadInput("the price catalogues cannot be used", problems=problems)
-    return price_book(catalogues, organisation.platform.spec.prices if organisation else None)
-
-
-def _estimates(
-    organisation: Organisation, apps: list[str] | None, env: list[str] | None, book: PriceBook
-) -> Iterator[Estimate]:
-    for one in compiled(organisation, apps, env):
-        if one.application:
-            region = organisation.clusters(one.environment)[one.cluster]
-            objects = [rendered.object for rendered in one.objects]
-            yield estimate(one.application, one.environment, one.cluster, objects, book.at(one.cluster, region))
-
-
-def _before(
-    directory: Path, against: str, apps: list[str] | None, env: list[str] | None, prices: Sequence[Path]
-) -> list[Estimate]:
-    """The same of another directory or revision; an application or environment that it does not have is new."""
-    if Path(against).is_dir():
-        return _of_directory(Path(against), apps, env, prices)
-    with TemporaryDirectory(prefix="shipway-") as old:
-        _check_out(directory, against, Path(old))
-        return _of_directory(Path(old), apps, env, prices)
-
-
-def _of_directory(
-    directory: Path, apps: list[str] | None, env: list[str] | None, prices: Sequence[Path]
-) -> list[Estimate]:
-    organisation = organisations.load(directory)
-    known = [app for app in apps or organisation.declared if app in organisation.declared]
-    places = [name for name in env or organisation.environments if name in organisation.environments]
-    if not known or not places:
-        return []
-    book = _book(organisation, organisations.sources(directory), prices)
-    return list(_estimates(organisation, known, places, book))
-
-
-def _check_out(directory: Path, revision: str, target: Path) -> None:
-    """The files of ``directory`` at a revision of git.
-
-    Raises:
-        BadInput: there is none.
-    """
-    command = ["git", "-C", str(directory), "archive", "--format=tar", revision, "."]
-    try:
-        done = subprocess.run(command, capture_output=True, check=False)
-    except OSError as error:
-        raise BadInput(f"{revision} is no directory, and git cannot be asked: {error.strerror}") from error
-    if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
-        reason = f": {said[-1]}" if said else ""
-        hint = "Name a directory, or a branch, tag or commit of the repository that the organisation is in."
-        raise BadInput(f"{revision} is neither a directory nor a revision{reason}", hint=hint)
-    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
-        archive.extractall(target, filter="data")
-
-
-def _bounded(organisation: Organisation, found: Sequence[Estimate]) -> Iterator[Bounded]:
-    """Of all clusters of an environment together."""
-    for app, environment in dict.fromkeys((one.application, one.environment) for one in found):
-        budget = organisation.application(app, environment).spec.budget
-        if budget is not None:
-            facts = cost_facts(
-                [one for one in found if (one.application, one.environment) == (app, environment)], budget
-            )
-            yield Bounded(app, environment, budget, facts, _state(facts))
-
-
-def _state(facts: Mapping[str, Any]) -> Literal["within", "may exceed", "exceeds", "unknown"]:
-    if "budget" not in facts or "monthly" not in facts:
-        return "unknown"
-    most = 1.1 * facts["budget"]
-    if facts["monthly"] > most:
-        return "exceeds"
-    return "unknown" if "highest" not in facts else "may exceed" if facts["highest"] > most else "within"
-
-
-def _advised(
-    organisation: Organisation, apps: list[str] | None, env: list[str] | None, book: PriceBook
-) -> Iterator[tuple[str, Advice]]:
-    for one in compiled(organisation, apps, env):
-        prices = book.at(one.cluster, organisation.clusters(one.environment)[one.cluster])
-        for found in advice([rendered.object for rendered in one.objects], prices):
-            yield f"{one.application} {one.environment}/{one.cluster}", found
+    budgets: tuple[Lasting, ...]
+    problems: tuple[str, ...]
 
 
 def actual(sources: Sources, rules: Rules, by: By = "release") -> Actual:
@@ -217,7 +91,8 @@ def actual(sources: Sources, rules: Rules, by: By = "release") -> Actual:
         BadInput: a file or a rule is wrong, or currencies are mixed.
     """
     organisation = organisations.load(sources.platform) if sources.platform else None
-    found, idle, problems = _charges(sources, organisation)
+    files, usage = _read(sources)
+    found, idle, problems = _charges(sources, files, usage, organisation)
     sharing = Sharing(_one_of(rules.share, Rule, "--share"), _weights(rules.weights))
     bill, shared = _amount(rules.bill, "--bill"), _amount(rules.shared, "--shared")
     currency = one_currency([*(money.currency for money in (bill, shared) if money), *(one.currency for one in found)])
@@ -225,7 +100,21 @@ def actual(sources: Sources, rules: Rules, by: By = "release") -> Actual:
     done = _reconciled(found, idle, bill=paid, shared=together, sharing=sharing, currency=currency)
     summed = sum((one.total for one in done), Decimal(0))
     account = organisation.platform.metadata.name if organisation else "shipway"
-    return Actual(done, report(done, by), by, currency, summed, account, tuple(problems))
+    served = {" ".join(key): one for key, one in performance(measured(usage).rows).items()} if by == "release" else {}
+    rows = report(done, by, served)
+    correlations = _correlations(rows) if served else {}
+    return Actual(done, rows, by, currency, summed, account, tuple(problems), correlations)
+
+
+def _correlations(rows: Sequence[Row]) -> dict[str, Correlation | Absent]:
+    """Only where anything was measured."""
+    costs = [math.nan if row.per_request is None else float(row.per_request) for row in rows]
+    figures = {"p95": [row.p95 for row in rows], "errorRate": [row.error_rate for row in rows]}
+    return {
+        name: correlation(costs, [math.nan if value is None else value for value in values])
+        for name, values in figures.items()
+        if any(value is not None for value in values)
+    }
 
 
 def _reconciled(
@@ -237,24 +126,25 @@ def _reconciled(
     sharing: Sharing = Sharing(),  # noqa: B008  # frozen
     currency: str = "",
 ) -> tuple[Charge, ...]:
-    """First every cluster's idle cost to who runs in it, then the bill to all."""
+    """First every cluster's idle cost to who runs in it (in proportion where nobody there has a weight), then the bill."""
     done: list[Charge] = []
     for cluster in dict.fromkeys([*(one.owner.cluster for one in found), *idle]):
         inside = [one for one in found if one.owner.cluster == cluster]
         paid = sum((one.total for one in inside), idle.get(cluster, Decimal(0)))
-        done += reconciled(inside, paid, sharing=sharing, currency=currency)
+        weighted = sharing.rule != "custom" or any(sharing.weights.get(one.owner.app) for one in inside)
+        done += reconciled(inside, paid, sharing=sharing if weighted else Sharing(), currency=currency)
     return reconciled(done, bill, shared, sharing, currency)
 
 
-def _charges(sources: Sources, organisation: Organisation | None) -> tuple[list[Charge], dict[str, Decimal], list[str]]:
-    """(own charges, idle cost by cluster, what was left out) of all files."""
+def _charges(
+    sources: Sources, files: Sequence[Source], usage: Sequence[UsageRow], organisation: Organisation | None
+) -> tuple[list[Charge], dict[str, Decimal], list[str]]:
+    """(own charges, idle cost by cluster, what was left out) of usage, and of OpenCost's answers among the files."""
     found: list[Charge] = []
     idle: dict[str, Decimal] = {}
     problems: list[str] = []
-    usage: list[UsageRow] = []
-    for source in read(list(sources.files)):
+    for source in files:
         if _is_usage(source):
-            usage += _rows(source)
             continue
         imported = opencost.read(source.file, source.text, sources.currency)
         found += [_owned(one, organisation) for one in imported.charges]
@@ -266,6 +156,12 @@ def _charges(sources: Sources, organisation: Organisation | None) -> tuple[list[
         found, problems = [*found, *priced], [*problems, *said]
     one_currency(one.currency for one in found)
     return found, idle, problems
+
+
+def _read(sources: Sources) -> tuple[list[Source], list[UsageRow]]:
+    """(files, rows of usage in them and beside them)."""
+    files = read(list(sources.files))
+    return files, [*sources.usage, *(row for source in files if _is_usage(source) for row in _rows(source))]
 
 
 def _is_usage(source: Source) -> bool:
@@ -293,8 +189,8 @@ def _priced(
     usage: Sequence[UsageRow], sources: Sources, organisation: Organisation | None
 ) -> tuple[tuple[Charge, ...], list[str]]:
     found = measured(usage)
-    book = _book(organisation, organisations.sources(sources.platform) if sources.platform else [], sources.prices)
-    requested = _requested(organisation, sources.environment, usage)
+    book = read_book(organisation, organisations.sources(sources.platform) if sources.platform else [], sources.prices)
+    requested = {**sources.requested, **_requested(organisation, sources.environment, usage)}
     gaps = [
         f"{app} {release}: {gap:.0f} s were not measured, and cost nothing here"
         for (app, release), gap in found.gaps.items()
@@ -350,22 +246,24 @@ def _size(objects: Sequence[Mapping[str, Any]]) -> Requested:
     return Requested(size["cpu"], size["memory"] * 2**30)
 
 
-def forecast(sources: Sources, budget: str | None) -> tuple[Forecast, ...]:
+def forecast(sources: Sources, budget: str | None) -> Forecast:
     """One for ``budget``, or for every application with a budget.
 
     Raises:
         BadInput: a file is wrong, or there is no budget.
     """
     organisation = organisations.load(sources.platform) if sources.platform else None
-    found, idle, _ = _charges(sources, organisation)
+    files, usage = _read(sources)
+    found, idle, problems = _charges(sources, files, usage, organisation)
     whole = _reconciled(found, idle)
     if not whole:
         raise BadInput("there are no costs in the files", hint="Ask OpenCost for a longer window.")
     limits = _limits(organisation, sources.environment, budget, [one.owner.app for one in whole])
     at = max(one.end for one in whole)
-    return tuple(
-        _forecast(name, money, [one for one in whole if name in {"", one.owner.app}], at) for name, money in limits
+    lasting = (
+        _lasting(name, money, [one for one in whole if name in {"", one.owner.app}], at) for name, money in limits
     )
+    return Forecast(tuple(lasting), tuple(problems))
 
 
 def _limits(
@@ -386,11 +284,11 @@ def _limits(
     return found
 
 
-def _forecast(name: str, money: Money, inside: Sequence[Charge], at: float) -> Forecast:
+def _lasting(name: str, money: Money, inside: Sequence[Charge], at: float) -> Lasting:
     currency = one_currency([money.currency, *(one.currency for one in inside)])
     days, limit = daily(inside), float(monthly(money))
     end = state(limit, days, at, ()).end
-    return Forecast(name, currency, state(limit, days, at, run_rate(days, at, end)))
+    return Lasting(name, currency, state(limit, days, at, run_rate(days, at, end)))
 
 
 def reported(sources: Sources, rules: Rules, by: str, form: str) -> Actual:
