@@ -15,8 +15,8 @@ _HEAD = """\
 # The command line
 
 `shipway VERB` asks the controller of this machine over a UNIX socket in its state directory: `--home`, or `SHIPWAY_HOME`,
-or `$XDG_STATE_HOME/shipway`, or `~/.local/state/shipway`. `init`, `validate`, `schema`, `history`, `replay`, `report` and
-`journal` need no controller.
+or `$XDG_STATE_HOME/shipway`, or `~/.local/state/shipway`. `init`, `validate`, `schema`, `render`, `catalog`, `explain` with an
+environment, `history`, `replay`, `report` and `journal` need no controller.
 
 Every verb takes `--json`: standard output is then one JSON document (for `rollout watch` and `logs` one per line) and
 nothing else. Errors too, in the shape that the API uses:
