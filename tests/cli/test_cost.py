@@ -231,6 +231,19 @@ def test_two_days_are_too_few_to_say(shipway: Shell, usage: Path) -> None:
     assert "0 whole days are measured: at least 3 are needed" in result.out
 
 
+def test_a_missing_price_leaves_a_budget_without_an_outlook(shipway: Shell, acme: Path, tmp_path: Path) -> None:
+    (acme / "platform.yaml").write_text(PLATFORM.replace(", memory: $7.30/month", ""))
+    path = tmp_path / "usage.jsonl"
+    path.write_text(rows(*({"at": 86_400.0 * day, "seconds": 86_400.0} for day in range(1, 6))))
+    words = ("cost", "forecast", path, "--platform", acme, "--budget", "$300/month")
+    (found,) = shipway(*words, "--json").data["budgets"]
+    assert (found["budget"]["state"], found["unknown"]) == ("unknown", ["the Platform has no price for memory"])
+    assert "at least $6.00" in shipway(*words).out
+    text = shipway("cost", "report", path, "--platform", acme).out
+    assert "at least $6.00" in text
+    assert "Unknown: the Platform has no price for memory." in text
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -10,11 +10,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from shipway.cli.charging import Actual, Forecast
+from shipway.cli.charging import Actual, Forecast, Lasting
 from shipway.cli.pricing import Estimated
 from shipway.cli.tables import BAD, FAINT, GOOD, WAITING
 from shipway.cost.allocation import Part, Row
-from shipway.cost.budget import BudgetState
 from shipway.cost.focus import focus_csv
 from shipway.cost.money import Total, Unknown
 from shipway.insight.series import Absent
@@ -182,15 +181,16 @@ def budgets(found: Forecast) -> RenderableType:
     numbers = ("budget", "spent", "month will cost", "cap an hour")
     table = _table("application", *numbers, "state", "exceeded on", numbers=numbers)
     for one in found.budgets:
-        table.add_row(one.name or "(all)", *_budget(one.budget, one.currency))
+        table.add_row(one.name or "(all)", *_budget(one))
     unknown = [(one.name or "all", one.budget.outlook) for one in found.budgets]
     reasons = [f"{name}: {one.reason}" for name, one in unknown if isinstance(one, Unknown)]
     return Group(table, *(Text(reason, FAINT) for reason in [*reasons, *found.problems]))
 
 
-def _budget(one: BudgetState, currency: str) -> Iterable[RenderableType]:
+def _budget(lasting: Lasting) -> Iterable[RenderableType]:
+    one, currency = lasting.budget, lasting.currency
     yield money(round(one.budget, 2), currency)
-    yield money(round(one.spent, 4), currency)
+    yield ("at least " if lasting.unknown else "") + money(round(one.spent, 4), currency)
     if isinstance(one.outlook, Unknown):
         yield "unknown"
     else:

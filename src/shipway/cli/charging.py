@@ -16,7 +16,7 @@ from shipway.cost import opencost
 from shipway.cost.allocation import By, Charge, Owner, Row, Sharing, charges, reconciled, report
 from shipway.cost.budget import BudgetState, daily, run_rate, state
 from shipway.cost.demand import demands
-from shipway.cost.money import Rule, exact, one_currency
+from shipway.cost.money import Rule, Unknown, exact, one_currency
 from shipway.cost.prices import monthly
 from shipway.cost.usage import Requested, UsageRow, measured, performance
 from shipway.insight.impact import Correlation, correlation
@@ -41,7 +41,7 @@ class Sources(msgspec.Struct, frozen=True):
     usage: tuple[UsageRow, ...] = ()
     """What was recorded here, beside the files."""
     requested: Mapping[tuple[str, str], Requested] = {}
-    """What its (application, release) request, where the organisation does not tell."""
+    """What its (application, release) did request, where that is known better than from the organisation."""
 
 
 class Rules(msgspec.Struct, frozen=True):
@@ -75,6 +75,8 @@ class Lasting(msgspec.Struct, frozen=True):
     """The application; empty for all together."""
     currency: str
     budget: BudgetState
+    unknown: tuple[str, ...] = ()
+    """Reasons of costs that nobody can say: at least so much is spent, and there is no outlook."""
 
 
 class Forecast(msgspec.Struct, frozen=True):
@@ -190,7 +192,7 @@ def _priced(
 ) -> tuple[tuple[Charge, ...], list[str]]:
     found = measured(usage)
     book = read_book(organisation, organisations.sources(sources.platform) if sources.platform else [], sources.prices)
-    requested = {**sources.requested, **_requested(organisation, sources.environment, usage)}
+    requested = {**_requested(organisation, sources.environment, usage), **sources.requested}
     gaps = [
         f"{app} {release}: {gap:.0f} s were not measured, and cost nothing here"
         for (app, release), gap in found.gaps.items()
@@ -287,8 +289,10 @@ def _limits(
 def _lasting(name: str, money: Money, inside: Sequence[Charge], at: float) -> Lasting:
     currency = one_currency([money.currency, *(one.currency for one in inside)])
     days, limit = daily(inside), float(monthly(money))
+    unknown = tuple(dict.fromkeys(reason for one in inside for reason in one.unknown))
     end = state(limit, days, at, ()).end
-    return Lasting(name, currency, state(limit, days, at, run_rate(days, at, end)))
+    outlook = Unknown("; ".join(unknown)) if unknown else run_rate(days, at, end)
+    return Lasting(name, currency, state(limit, days, at, outlook), unknown)
 
 
 def reported(sources: Sources, rules: Rules, by: str, form: str) -> Actual:

@@ -131,7 +131,10 @@ class PriceCatalogue(Closed):
     api_version: Literal["shipway.dev/v1alpha1"] = Field(description="Version of this format.", examples=[API_VERSION])
     kind: Literal["PriceCatalogue"] = Field(description="What the document is.", examples=[KIND])
     metadata: PriceCatalogueMetadata = Field(description="Which catalogue it is.", examples=[{"name": "frankfurt"}])
-    spec: PriceCatalogueSpec = Field(description="What resources cost.", examples=[{"cpu": "$0.03/hour"}])
+    spec: PriceCatalogueSpec = Field(
+        description="What resources cost.",
+        examples=[{"source": "https://example.com", "date": "2026-11-01", "cpu": "$0.03/hour"}],
+    )
 
     @property
     def currency(self) -> str:
