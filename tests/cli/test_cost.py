@@ -14,6 +14,7 @@ import pytest
 from tests.cli.shell import Shell
 from tests.cost.test_opencost import allocation
 
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "platform"
 PLATFORM = """\
 apiVersion: shipway.dev/v1alpha1
 kind: Platform
@@ -95,6 +96,13 @@ def test_estimate_of_an_organisation(shipway: Shell, acme: Path) -> None:
     assert "$160.60 to $321.20" in text
     assert "Together $467.20 to $934.40 a month." in text
     assert "us (https://example.com), the Platform, 2026-11-01" in text
+
+
+def test_the_example_is_priced_whole_but_for_its_job(shipway: Shell) -> None:
+    found = shipway("cost", "estimate", "--platform", EXAMPLE, "--json").data
+    assert found["monthly"]["unknown"] == ["CronJob/settlement runs for a time that nobody has declared"]
+    assert {one["state"] for one in found["budgets"]} == {"within"}
+    assert any("fargate" in one["source"] for one in found["estimates"] if one["cluster"] == "prod-us")
 
 
 def test_estimate_against_another_directory_and_a_revision(shipway: Shell, acme: Path, tmp_path: Path) -> None:

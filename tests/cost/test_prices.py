@@ -1,18 +1,22 @@
 """Price catalogues: what is wrong is said at once with its line, and the nearest list with a price has the word."""
 
+import re
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from shipway.cost.money import Unknown
 from shipway.cost.prices import DEFAULT, hourly, monthly, price_book
+from shipway.cost.usage import UsageRow
 from shipway.model.errors import BadInput
 from shipway.model.quantities import parse_money
 from shipway.spec.platform import Prices
 from shipway.spec.prices import parse_prices
 from shipway.spec.reading import Source
 
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "cost.md"
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 HEAD = "apiVersion: shipway.dev/v1alpha1\nkind: PriceCatalogue\nmetadata: {name: NAME}\nspec:\n"
 SAID = "  source: https://example.com\n  date: 2026-11-01\n"
@@ -105,8 +109,20 @@ def test_without_any_prices_those_of_opencost_hold_and_the_example_says_the_same
     assert isinstance(DEFAULT.rate("load balancer"), Unknown)
 
 
+def test_the_documented_catalogue_and_row_of_usage_are_read() -> None:
+    text = DOCS.read_text()
+    found, problems = parse_prices([Source("docs", re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)[0])])
+    assert problems == []
+    assert len(price_book(found).at("", "eu-central-1").rates) == 8
+    (line,) = re.findall(r"^    (\{.*\})$", text, re.MULTILINE)
+    assert msgspec.json.decode(line, type=UsageRow).app == "shop"
+
+
 def test_a_month_has_730_hours_and_a_price_without_a_period_is_no_rate() -> None:
     assert hourly(parse_money("$73/month")) == Decimal("0.1")
     assert monthly(parse_money("$12/day")) == 365
     assert monthly(parse_money("$300")) == 300
-    assert price_book((), Prices.model_validate({"cpu": "$25"})).at() is DEFAULT
+    with pytest.raises(BadInput, match=r"without a period: spec\.prices\.cpu"):
+        price_book((), Prices.model_validate({"cpu": "$25"}))
+    with pytest.raises(BadInput, match="prices of the Platform in EUR and USD"):
+        price_book((), Prices.model_validate({"cpu": "$25/month", "memory": "€1/month"}))

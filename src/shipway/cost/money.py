@@ -65,7 +65,7 @@ def quantised(amount: Decimal) -> Decimal:
         return amount.quantize(QUANTUM)
 
 
-def one_currency(currencies: Iterable[str]) -> str:
+def one_currency(currencies: Iterable[str], what: str = "amounts") -> str:
     """The currency of amounts that are to be added; empty for none.
 
     Raises:
@@ -74,7 +74,7 @@ def one_currency(currencies: Iterable[str]) -> str:
     found = sorted({currency for currency in currencies if currency})
     if len(found) > 1:
         hint = "Ask for one environment or cluster at a time, or give prices in one currency."
-        raise BadInput(f"amounts in {' and '.join(found)} cannot be added", hint=hint)
+        raise BadInput(f"{what} in {' and '.join(found)} cannot be added", hint=hint)
     return found[0] if found else ""
 
 

@@ -16,7 +16,7 @@ from shipway.cost.allocation import Charge, Owner, Part
 from shipway.cost.money import is_amount, quantised
 from shipway.model.errors import BadInput
 
-IDLE, NOT_ALLOCATED = "__idle__", ("__unallocated__", "__unmounted__")
+IDLE = "__idle__"
 _COSTS: tuple[tuple[Part, str, str], ...] = (
     ("cpu", "cpuCost", "cpuCostAdjustment"),
     ("memory", "ramCost", "ramCostAdjustment"),

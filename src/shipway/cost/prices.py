@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from shipway.cost.money import HOURS_PER_MONTH, Unknown, exact, one_currency
+from shipway.model.errors import BadInput
 from shipway.model.quantities import Money
 from shipway.spec.platform import Prices
 from shipway.spec.prices import Bought, PriceCatalogue, PriceCatalogueSpec
@@ -93,12 +94,12 @@ def price_book(catalogues: Sequence[PriceCatalogue] = (), platform: Prices | Non
     """Everything that was read; a catalogue that holds everywhere goes before the Platform's prices.
 
     Raises:
-        BadInput: prices that hold everywhere are in several currencies.
+        BadInput: prices that hold everywhere are in several currencies, or one of the Platform has no period.
     """
     lists = [(one.spec, _list(one)) for one in catalogues]
     general = [found for spec, found in lists if not (spec.clusters or spec.regions)]
     general += [found] if (found := _platform(platform)) is not None else []
-    one_currency(one.currency for one in general)
+    one_currency((one.currency for one in general), "prices that hold everywhere")
     everywhere = _joined(general) if general else None
     return PriceBook(
         {cluster: found for spec, found in lists for cluster in spec.clusters},
@@ -157,14 +158,24 @@ def _ways(resource: Resource, prices: Bought) -> Iterator[tuple[Key, Decimal]]:
 
 
 def _platform(prices: Prices | None) -> PriceList | None:
-    """The Platform's own; a price without a period is no rate, and so none."""
+    """The Platform's own.
+
+    Raises:
+        BadInput: one has no period, so that nobody can tell what an hour costs, or they are in several currencies.
+    """
     given: tuple[tuple[Resource, Money | None], ...] = (
         ("cpu", prices.cpu if prices else None),
         ("memory", prices.memory if prices else None),
         ("storage", prices.storage if prices else None),
     )
-    known = [(resource, money) for resource, money in given if money is not None and money.per]
+    known = [(resource, money) for resource, money in given if money is not None]
+    timeless = [f"spec.prices.{resource}" for resource, money in known if not money.per]
+    if timeless:
+        hint = "Write them by the hour, day, month or year: $25/month."
+        raise BadInput(f"prices of the Platform without a period: {', '.join(timeless)}", hint=hint)
     if not known:
         return None
     rates: dict[Key, Decimal] = {(resource, "on-demand"): hourly(money) for resource, money in known}
-    return PriceList(one_currency(money.currency for _, money in known), rates, "the Platform")
+    return PriceList(
+        one_currency((money.currency for _, money in known), "prices of the Platform"), rates, "the Platform"
+    )
