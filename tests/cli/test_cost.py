@@ -239,6 +239,14 @@ def test_two_days_are_too_few_to_say(shipway: Shell, usage: Path) -> None:
     assert "0 whole days are measured: at least 3 are needed" in result.out
 
 
+def test_costs_of_many_days_in_one_tell_nothing_about_days(shipway: Shell, tmp_path: Path) -> None:
+    path = tmp_path / "allocation.json"
+    week = allocation("shop", start="2026-11-01T00:00:00Z", end="2026-11-08T00:00:00Z")
+    path.write_text(json.dumps({"data": [week]}))
+    out = shipway("cost", "forecast", path, "--budget", "$3/month").out
+    assert "costs of 7.0 days are given in one: ask OpenCost with `step=1d`" in out
+
+
 def test_a_missing_price_leaves_a_budget_without_an_outlook(shipway: Shell, acme: Path, tmp_path: Path) -> None:
     (acme / "platform.yaml").write_text(PLATFORM.replace(", memory: $7.30/month", ""))
     path = tmp_path / "usage.jsonl"

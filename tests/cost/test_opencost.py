@@ -50,6 +50,12 @@ def test_allocations_become_charges_and_idle_is_kept_apart() -> None:
     assert found.problems == ()
 
 
+def test_a_cost_of_nothing_that_opencost_says_is_known() -> None:
+    free = dict.fromkeys(("cpuCost", "cpuCostAdjustment", "ramCost", "sharedCost", "totalCost"), 0.0)
+    (one,) = read("a.json", answer(allocation("x", **free))).charges
+    assert one.parts == {"cpu": 0, "memory": 0}
+
+
 def test_without_labels_the_namespace_or_the_name_says_whose_it_is() -> None:
     found = read("a.json", answer(allocation("x", properties={"namespace": "ns"}), allocation("y", properties={})))
     assert [one.owner.app for one in found.charges] == ["ns", "y"]

@@ -1,7 +1,7 @@
 """What `cost actual`, `forecast` and `report` do: files of what ran in, charges and budgets out."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -14,7 +14,7 @@ from shipway.cli.pricing import read_book
 from shipway.cli.rendering import compiled
 from shipway.cost import opencost
 from shipway.cost.allocation import By, Charge, Owner, Row, Sharing, charges, reconciled, report
-from shipway.cost.budget import BudgetState, daily, run_rate, state
+from shipway.cost.budget import DAY, BudgetState, daily, run_rate, state
 from shipway.cost.demand import demands
 from shipway.cost.money import Rule, Unknown, exact, one_currency
 from shipway.cost.prices import monthly
@@ -291,8 +291,16 @@ def _lasting(name: str, money: Money, inside: Sequence[Charge], at: float) -> La
     days, limit = daily(inside), float(monthly(money))
     unknown = tuple(dict.fromkeys(reason for one in inside for reason in one.unknown))
     end = state(limit, days, at, ()).end
-    outlook = Unknown("; ".join(unknown)) if unknown else run_rate(days, at, end)
+    blind = [*unknown, *_coarse(inside)]
+    outlook = Unknown("; ".join(blind)) if blind else run_rate(days, at, end)
     return Lasting(name, currency, state(limit, days, at, outlook), unknown)
+
+
+def _coarse(inside: Sequence[Charge]) -> Iterator[str]:
+    """How much days differ cannot be told from costs of several days in one."""
+    longest = max((one.end - one.start for one in inside), default=0.0)
+    if longest > 1.01 * DAY:
+        yield f"costs of {longest / DAY:.1f} days are given in one: ask OpenCost with `step=1d`"
 
 
 def reported(sources: Sources, rules: Rules, by: str, form: str) -> Actual:

@@ -46,7 +46,7 @@ class Owner(msgspec.Struct, frozen=True, order=True):
 
 
 class Charge(msgspec.Struct, frozen=True):
-    """The cost of one owner in one period, at most a day."""
+    """The cost of one owner in one period; at most a day, unless whoever measured it says nothing finer."""
 
     owner: Owner
     start: float

@@ -33,6 +33,8 @@ _QUANTITIES: tuple[tuple[Part, str, int], ...] = (
     ("gpu", "gpuHours", 1),
     ("storage", "pvByteHours", 2**30),
 )
+_ALWAYS: frozenset[Part] = frozenset({"cpu", "memory"})
+"""Shown even where OpenCost says that they cost nothing."""
 _ROUNDING = Decimal("0.0001")
 """Parts are rounded to five or six digits, up to fifteen of them; a total further off is a mistake."""
 
@@ -90,7 +92,7 @@ def _allocations(sets: list[Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 def _charge(one: Mapping[str, Any], currency: str) -> Charge:
     parts = {part: quantised(_number(one, cost) + _number(one, change)) for part, cost, change in _COSTS}
-    parts = {part: cost for part, cost in parts.items() if cost}
+    parts = {part: cost for part, cost in parts.items() if cost or part in _ALWAYS}
     said, summed = _number(one, "totalCost"), sum(parts.values(), Decimal(0))
     if "totalCost" in one and abs(said - summed) > max(_ROUNDING, abs(said) * _ROUNDING):
         raise ValueError(f"its parts come to {summed.normalize():f}, its totalCost is {said.normalize():f}")
