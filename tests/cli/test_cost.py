@@ -95,14 +95,14 @@ def test_estimate_of_an_organisation(shipway: Shell, acme: Path) -> None:
     text = shipway("cost", "estimate", "--platform", acme, "--env", "prod").out
     assert "$160.60 to $321.20" in text
     assert "Together $467.20 to $934.40 a month." in text
-    assert "us (https://example.com), the Platform, 2026-11-01" in text
+    assert "Prices: us or the Platform, https://example.com, 2026-11-01." in text
 
 
 def test_the_example_is_priced_whole_but_for_its_job(shipway: Shell) -> None:
     found = shipway("cost", "estimate", "--platform", EXAMPLE, "--json").data
     assert found["monthly"]["unknown"] == ["CronJob/settlement runs for a time that nobody has declared"]
     assert {one["state"] for one in found["budgets"]} == {"within"}
-    assert any("fargate" in one["source"] for one in found["estimates"] if one["cluster"] == "prod-us")
+    assert any("fargate" in one["prices"] for one in found["estimates"] if one["cluster"] == "prod-us")
 
 
 def test_estimate_against_another_directory_and_a_revision(shipway: Shell, acme: Path, tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_estimate_with_advice_and_what_is_unknown(shipway: Shell, acme: Path) ->
         line for line in result.out.splitlines() if "nightly" in line and "prod-eu" in line and "unknown" in line
     ][:1]
     assert "$0" not in line
-    assert "has no spot price for cpu" in result.out
+    assert "no spot price for cpu in the Platform" in result.out
 
 
 def test_a_mixture_of_currencies_is_an_error_and_one_cluster_alone_is_not(shipway: Shell, acme: Path) -> None:
@@ -253,11 +253,11 @@ def test_a_missing_price_leaves_a_budget_without_an_outlook(shipway: Shell, acme
     path.write_text(rows(*({"at": 86_400.0 * day, "seconds": 86_400.0} for day in range(1, 6))))
     words = ("cost", "forecast", path, "--platform", acme, "--budget", "$300/month")
     (found,) = shipway(*words, "--json").data["budgets"]
-    assert (found["budget"]["state"], found["unknown"]) == ("unknown", ["the Platform has no price for memory"])
+    assert (found["budget"]["state"], found["unknown"]) == ("unknown", ["no price for memory in the Platform"])
     assert "at least $6.00" in shipway(*words).out
     text = shipway("cost", "report", path, "--platform", acme).out
     assert "at least $6.00" in text
-    assert "Unknown: the Platform has no price for memory." in text
+    assert "Unknown: no price for memory in the Platform." in text
 
 
 @pytest.mark.parametrize(

@@ -119,12 +119,12 @@ def test_a_mixture_of_currencies_is_refused() -> None:
 
 def test_a_missing_price_is_unknown_and_not_nothing() -> None:
     found = charges(measured([row()]), PriceList("USD", {("cpu", "on-demand"): Decimal(1)}, "half"), {})
-    assert found[0].unknown == ("half has no price for memory",)
+    assert found[0].unknown == ("no price for memory in half",)
     (line,) = report(found, "release")
     assert (line.name, line.total, line.per_request) == ("shop v1", 1, None)
     assert "memory" not in line.parts
     unknown = [one for one in rows(found, "acme") if not one["BilledCost"]]
-    assert [one["ChargeDescription"] for one in unknown] == ["unknown: half has no price for memory"]
+    assert [one["ChargeDescription"] for one in unknown] == ["unknown: no price for memory in half"]
 
 
 def test_cost_of_a_request_beside_how_it_was_served() -> None:

@@ -120,9 +120,9 @@ def test_disks_databases_gpus_and_load_balancers() -> None:
     assert by["Cluster/pg", "storage"].low == 40
     assert by["Cluster/pg", "cpu"].low == 2
     assert by["PersistentVolumeClaim/", "storage"].low == 10
-    assert by["Deployment/web", "gpu"].hourly.unknown == ("the test has no price for gpu",)
+    assert by["Deployment/web", "gpu"].hourly.unknown == ("no price for gpu in the test",)
     assert by["Service/lb", "load balancer"].hourly.empty
-    assert found.hourly.unknown == ("the test has no price for gpu", "the test has no price for load balancer")
+    assert found.hourly.unknown == ("no price for gpu in the test", "no price for load balancer in the test")
     assert priced(accelerated, prices=DEFAULT).lines[-1].hourly.low == Decimal("1.9")
 
 
@@ -187,7 +187,7 @@ def test_advice_on_spot_looks_at_price_state_replicas_and_disruption_budget() ->
         Decimal("0.75"),
     )
     assert found["reserved"].verdict == "unknown"
-    assert "has no reserved price for cpu" in found["reserved"].reasons[0]
+    assert "no reserved price for cpu in the test" in found["reserved"].reasons[0]
 
     def reasons(*objects: dict[str, Any], prices: PriceList = PRICES) -> str:
         (spot,) = (one for one in advice(objects, prices) if one.purchase == "spot")

@@ -77,7 +77,7 @@ def test_the_cluster_goes_before_the_region_before_everywhere_before_the_platfor
         [
             catalogue("clusters: [prod]\ncpu: $4/hour", "c"),
             catalogue("regions: [eu]\ncpu: $3/hour\nmemory: {onDemand: $2/hour, spot: $1/hour}", "r"),
-            catalogue("storage: $73/month", "e"),
+            catalogue("storage: $73/month\nmemory: {reserved: $1/hour}", "e"),
         ]
     )
     assert problems == []
@@ -85,9 +85,11 @@ def test_the_cluster_goes_before_the_region_before_everywhere_before_the_platfor
     prod, eu, us = book.at("prod", "eu"), book.at("other", "eu"), book.at("x", "us")
     assert (prod.rate("cpu"), prod.rate("memory"), prod.rate("memory", "spot")) == (4, 2, 1)
     assert (eu.rate("cpu"), eu.rate("cpu", "spot"), eu.rate("storage")) == (3, 3, Decimal("0.1"))
-    assert (us.rate("cpu"), us.rate("memory")) == (1, 2)
-    assert prod.source == "c (https://example.com), r (https://example.com), e (https://example.com), the Platform"
-    assert us.rate("gpu") == Unknown("e (https://example.com), the Platform has no price for gpu")
+    assert (us.rate("cpu"), us.rate("memory", "reserved")) == (1, 1)
+    assert isinstance(us.rate("memory"), Unknown)
+    assert ("memory", "reserved") not in eu.rates
+    assert (prod.name, prod.source) == ("c or r or e or the Platform", "https://example.com")
+    assert us.rate("gpu") == Unknown("no price for gpu in e or the Platform")
 
 
 def test_a_list_of_another_currency_fills_no_hole_and_mixing_it_everywhere_is_refused() -> None:

@@ -76,7 +76,7 @@ def estimates(found: Estimated) -> RenderableType:
     parts: list[RenderableType] = [table, Text(f"Together {between(found.monthly)} a month.")]
     for extra in (_budgets(found), _changes(found), _advice(found)):
         parts += [Text(), extra] if extra is not None else []
-    whose = dict.fromkeys(f"{one.source}, {one.date}" if one.date else one.source for one in found.estimates)
+    whose = dict.fromkeys(", ".join(filter(None, (one.prices, one.source, one.date))) for one in found.estimates)
     parts += [Text(), *(Text(f"Prices: {one}.", FAINT) for one in whose)]
     parts += [Text(f"Unknown: {reason}.", FAINT) for reason in found.monthly.unknown]
     return Group(*parts, Text("A month has 730 hours. Traffic to the internet is not in it.", FAINT))

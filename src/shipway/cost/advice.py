@@ -100,7 +100,7 @@ def _saving(needs: Sequence[Demand], prices: PriceList, purchase: Purchase) -> t
         if isinstance(rate, Unknown):
             return rate
         if cheaper is None:
-            return Unknown(f"{prices.source} has no {purchase} price for {need.resource}")
+            return Unknown(f"no {purchase} price for {need.resource} in {prices.name}")
         # At one instance where the fewest are none: the share is the same, and the amount is what an instance saves.
         hours = need.each * max(need.instances.low, 1) * HOURS_PER_MONTH
         usual, other = usual + hours * rate, other + hours * cheaper

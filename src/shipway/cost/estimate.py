@@ -35,8 +35,10 @@ class Estimate(msgspec.Struct, frozen=True):
     environment: str
     cluster: str
     lines: tuple[Line, ...]
+    prices: str
+    """Names of the catalogues."""
     source: str
-    """Whose prices."""
+    """Where they are published."""
     date: str
     hourly: Total
     monthly: Total
@@ -50,7 +52,15 @@ def estimate(
     lines = tuple(_line(demand, prices) for demand in demands(objects))
     hour = total([line.hourly for line in lines] or [Total(prices.currency, Decimal(0), Decimal(0))])
     return Estimate(
-        application, environment, cluster, lines, prices.source, prices.date, hour, hour.times(HOURS_PER_MONTH)
+        application,
+        environment,
+        cluster,
+        lines,
+        prices.name,
+        prices.source,
+        prices.date,
+        hour,
+        hour.times(HOURS_PER_MONTH),
     )
 
 

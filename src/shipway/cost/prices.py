@@ -41,14 +41,17 @@ class PriceList(msgspec.Struct, frozen=True):
     currency: str
     rates: Mapping[Key, Decimal]
     """Per hour of the unit; egress per GiB. What is missing is not known."""
-    source: str
+    name: str
+    """Of the catalogue, or of several: ``us-east or the Platform``."""
+    source: str = ""
+    """Where it is published; empty when it is the organisation's own."""
     date: str = ""
     """When the source said so; empty when it does not say."""
 
     def rate(self, resource: Resource, purchase: Purchase = "on-demand") -> Decimal | Unknown:
         """The price. What has none for spot or reserved is taken at on-demand's."""
         found = self.rates.get((resource, purchase), self.rates.get((resource, "on-demand")))
-        return Unknown(f"{self.source} has no price for {resource}") if found is None else found
+        return Unknown(f"no price for {resource} in {self.name}") if found is None else found
 
 
 DEFAULT = PriceList(
@@ -64,7 +67,8 @@ DEFAULT = PriceList(
             ("egress", "on-demand"): Decimal("0.12"),
         }
     ),
-    "OpenCost's default prices (based on GCP us-central1)",
+    "OpenCost's defaults",
+    "https://github.com/opencost/opencost/blob/develop/configs/default.json",
 )
 """``configs/default.json`` of OpenCost. It names no usable price of a load balancer."""
 
@@ -109,10 +113,14 @@ def price_book(catalogues: Sequence[PriceCatalogue] = (), platform: Prices | Non
 
 
 def _joined(lists: Sequence[PriceList]) -> PriceList:
-    """One list in which the first with a price has the word."""
-    rates = {key: rate for one in reversed(lists) for key, rate in one.rates.items()}
-    source = ", ".join(dict.fromkeys(one.source for one in lists))
-    return PriceList(lists[0].currency, rates, source, lists[0].date)
+    """One list in which the first with any price of a resource has the word: nobody buys spot here at a price of there."""
+    rates: dict[Key, Decimal] = {}
+    for one in lists:
+        known = {resource for resource, _ in rates}
+        rates |= {key: rate for key, rate in one.rates.items() if key[0] not in known}
+    name = " or ".join(dict.fromkeys(one.name for one in lists))
+    source = ", ".join(dict.fromkeys(one.source for one in lists if one.source))
+    return PriceList(lists[0].currency, rates, name, source, lists[0].date)
 
 
 def hourly(money: Money) -> Decimal:
@@ -127,8 +135,7 @@ def monthly(money: Money) -> Decimal:
 
 def _list(catalogue: PriceCatalogue) -> PriceList:
     spec = catalogue.spec
-    source = f"{catalogue.metadata.name} ({spec.source})"
-    return PriceList(catalogue.currency, dict(_rates(spec)), source, spec.date)
+    return PriceList(catalogue.currency, dict(_rates(spec)), catalogue.metadata.name, spec.source, spec.date)
 
 
 def _rates(spec: PriceCatalogueSpec) -> Iterator[tuple[Key, Decimal]]:
