@@ -171,6 +171,16 @@ def test_a_catalogue_that_is_wrong_is_refused_with_its_lines(shipway: Shell, acm
     assert f"{path}:9:" in result.err
 
 
+def test_validate_knows_catalogues(shipway: Shell, acme: Path) -> None:
+    path = acme / "prices" / "us.yaml"
+    assert shipway("validate", path).out == "valid: prices us\n"
+    path.write_text(CATALOGUE.replace("$0.01/hour", "1"))
+    result = shipway("validate", path, "--json")
+    assert [(one["line"], one["path"]) for one in result.error["problems"]] == [(9, "spec.memory")]
+    path.write_text("kind: [\n")
+    assert len(shipway("validate", path, "--json").error["problems"]) == 1
+
+
 def test_actual_of_usage_adds_up_to_the_bill(shipway: Shell, usage: Path, acme: Path) -> None:
     words = ("cost", "actual", usage, "--platform", acme, "--env", "dev", "--bill", "$10", "--shared", "$1")
     found = shipway(*words, "--json").data

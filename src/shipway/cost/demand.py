@@ -77,7 +77,7 @@ def demands(objects: Iterable[Object]) -> Iterator[Demand]:
         kind, spec = str(one.get("kind")), _map(one.get("spec"))
         called = f"{kind}/{_map(one.get('metadata')).get('name', '')}"
         if kind in _SERVED:
-            instances = scaled.get(called) or _fixed(spec.get("replicas", 1))
+            instances = scaled.get(called) or _fixed(spec.get("replicas"))
             yield from _pods(called, _map(spec.get("template")), instances)
             yield from _claims(called, spec, instances)
         elif kind == "DaemonSet":
@@ -102,12 +102,17 @@ def _scaled(objects: Iterable[Object]) -> Iterator[tuple[str, Instances]]:
             target = _map(spec.get("scaleTargetRef"))
             fewest, most = _SCALERS[str(one["kind"])]
             default = (1, 1) if fewest == "minReplicas" else (0, _MOST)
-            low, high = int(spec.get(fewest, default[0])), int(spec.get(most, default[1]))
+            low, high = _count(spec.get(fewest), default[0]), _count(spec.get(most), default[1])
             yield f"{target.get('kind', 'Deployment')}/{target.get('name')}", Instances(low, max(low, high))
 
 
-def _fixed(replicas: Any) -> Instances:
-    return Instances(int(replicas), int(replicas))
+def _fixed(replicas: object) -> Instances:
+    return Instances(_count(replicas, 1), _count(replicas, 1))
+
+
+def _count(value: object, default: int) -> int:
+    """What Kubernetes takes for a number that is not there, or is none."""
+    return value if isinstance(value, int) and value >= 0 else default
 
 
 def _pods(called: str, template: Object, instances: Instances) -> Iterator[Demand]:
@@ -162,7 +167,7 @@ def _claims(called: str, spec: Object, instances: Instances) -> Iterator[Demand]
 
 def _database(called: str, spec: Object) -> Iterator[Demand]:
     """CloudNativePG: every instance is a pod with a disk of its own."""
-    instances, requested = _fixed(spec.get("instances", 1)), _requested(spec)
+    instances, requested = _fixed(spec.get("instances")), _requested(spec)
     yield Demand(called, "cpu", _amount(requested.get("cpu"), called, "cpu", Decimal(1)), instances)
     yield Demand(called, "memory", _amount(requested.get("memory"), called, "memory", GIB), instances)
     yield Demand(called, "storage", _amount(_map(spec.get("storage")).get("size"), called, "storage", GIB), instances)
