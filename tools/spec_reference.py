@@ -76,6 +76,11 @@ def platform_schema() -> str:
     return json.dumps(schema("Platform"), indent=2, ensure_ascii=False) + "\n"
 
 
+def price_catalogue_schema() -> str:
+    """``schemas/pricecatalogue.schema.json``."""
+    return json.dumps(schema("PriceCatalogue"), indent=2, ensure_ascii=False) + "\n"
+
+
 def reference() -> str:
     """``docs/spec.md``."""
     small, full = ((EXAMPLES / name).read_text(encoding="utf-8") for name in ("small.yaml", "delivery.yaml"))

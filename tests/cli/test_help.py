@@ -22,7 +22,7 @@ def test_there_are_all_the_verbs_of_the_everyday() -> None:
         "init validate up down deploy status undo logs explain render catalog history replay report demo schema "
         "rollout-list rollout-show rollout-watch rollout-pause rollout-resume rollout-promote rollout-abort "
         "rollout-retry journal-check journal-repair slo-status slo-rules slo-validate slo-import policy-check policy-test "
-        "policy-list policy-explain policy-report policy-export policy-serve"
+        "policy-list policy-explain policy-report policy-export policy-serve cost-estimate cost-actual cost-forecast cost-report"
     )
     assert sorted(VERBS) == sorted(f"shipway {word.replace('-', ' ')}" for word in words.split())
 
