@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # Half of a two-core machine is still parallel enough; the e2e tests start real processes.
 JOBS ?= auto
 
-.PHONY: demo test test-all check format bench lock generate clean help
+.PHONY: demo test test-all conformance check format bench lock generate clean help
 
 help:  ## what there is to run
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -27,6 +27,9 @@ test: $(STAMP)  ## the tests (under ten minutes on two cores)
 
 test-all: $(STAMP)  ## the tests and the slow rest
 	SHIPWAY_HYPOTHESIS=thorough $(BIN)/python -m pytest -n $(JOBS)
+
+conformance: $(STAMP)  ## the field's public policy suites, when their data is there; writes docs/conformance.md
+	$(BIN)/python -m tools.conformance
 
 check: $(STAMP)  ## formatter, linter, strict types, import contracts, generated files fresh
 	$(BIN)/ruff format --check .

@@ -15,8 +15,8 @@ _HEAD = """\
 # The command line
 
 `shipway VERB` asks the controller of this machine over a UNIX socket in its state directory: `--home`, or `SHIPWAY_HOME`,
-or `$XDG_STATE_HOME/shipway`, or `~/.local/state/shipway`. `init`, `validate`, `schema`, `history`, `replay`, `report` and
-`journal` need no controller.
+or `$XDG_STATE_HOME/shipway`, or `~/.local/state/shipway`. `status` (also of `slo`), `deploy`, `rollout`, `undo`, `logs`, `down` and
+`explain` without an environment need a controller; the others do not.
 
 Every verb takes `--json`: standard output is then one JSON document (for `rollout watch` and `logs` one per line) and
 nothing else. Errors too, in the shape that the API uses:

@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 GENERATED: tuple[tuple[str, Callable[[], str]], ...] = (
     ("schemas/application.schema.json", spec_reference.application_schema),
     ("schemas/platform.schema.json", spec_reference.platform_schema),
+    ("schemas/pricecatalogue.schema.json", spec_reference.price_catalogue_schema),
     ("docs/spec.md", spec_reference.reference),
     ("docs/state-machine.svg", diagram.svg),
     ("docs/cli.md", cli_reference.reference),

@@ -51,11 +51,16 @@ A line under `check` says what must hold: `<indicator> [increase] <op> <quantity
 `availability` (a share), `latencyP50`, `latencyP90`, `latencyP95` and `latencyP99` (a duration), `requestRate` (`10/s`),
 `costPerRequest` (money), and every metric that the Platform names.
 
+Costs are compared only in steps of at least 40 % weight that last 130 s or longer, so a canary with a `costPerRequest` check
+and no such step is refused. On one machine nothing serves the Platform's own metrics, so a check of one is refused there.
+
 ## Environments and defaults
 
 A value comes from the strongest of: the command line (`--set`), the environment's override, the file itself, the Platform's
-defaults for the environment, its defaults for all, and ours below. Maps merge by key; lists and single values replace.
-`replicas` and `scale` replace each other. `shipway explain` shows where each value came from.
+defaults for the environment, the chosen profiles (security before monitoring before cost), the Platform's defaults for the
+archetype, its defaults for all, and ours below. So an environment may bend what a profile says, and an application both.
+Maps merge by key; lists and single values replace. `replicas` and `scale` replace each other. `shipway explain` shows where
+each value came from.
 
 An environment may change {changeable}, and nothing else; the Platform may set defaults for the same.
 """
@@ -69,6 +74,11 @@ def application_schema() -> str:
 def platform_schema() -> str:
     """``schemas/platform.schema.json``."""
     return json.dumps(schema("Platform"), indent=2, ensure_ascii=False) + "\n"
+
+
+def price_catalogue_schema() -> str:
+    """``schemas/pricecatalogue.schema.json``."""
+    return json.dumps(schema("PriceCatalogue"), indent=2, ensure_ascii=False) + "\n"
 
 
 def reference() -> str:

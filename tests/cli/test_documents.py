@@ -67,7 +67,7 @@ def test_validate_names_every_file_that_cannot_be_read(shipway: Shell, tmp_path:
     assert "Is a directory" in result.err
 
 
-@pytest.mark.parametrize("kind", ["application", "Platform"])
+@pytest.mark.parametrize("kind", ["application", "Platform", "PriceCatalogue"])
 def test_schema_is_the_published_one(shipway: Shell, kind: str) -> None:
     published = GOOD.parents[2] / "schemas" / f"{kind.lower()}.schema.json"
     assert shipway("schema", kind).data == json.loads(published.read_text())

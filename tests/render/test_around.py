@@ -153,6 +153,8 @@ def test_a_database_has_backups_and_lets_in_its_application_only() -> None:
     cluster = one(objects, "Cluster").object["spec"]
     assert (cluster["instances"], cluster["storage"]["size"], cluster["enablePDB"]) == (3, "20Gi", True)
     assert "app.kubernetes.io/name" not in cluster["inheritedMetadata"]["labels"]
+    meshed = one(compiled("checkout", "istio"), "Cluster").object["spec"]["inheritedMetadata"]["labels"]
+    assert meshed["sidecar.istio.io/inject"] == "false"
     backup = one(objects, "ScheduledBackup").object["spec"]
     assert backup["cluster"]["name"] == one(objects, "Cluster").identity[3]
     store = one(objects, "ObjectStore").object
@@ -210,7 +212,7 @@ def test_a_namespace_is_bounded() -> None:
     hard: dict[str, Any] = one(objects, "ResourceQuota").object["spec"]["hard"]
     assert hard["pods"] == "25"  # two releases of ten, three of the database, two to spare
     assert hard["services.loadbalancers"] == "0"
-    assert (hard["requests.cpu"], hard["requests.memory"]) == ("14250m", "16000Mi")  # with a side-car in each pod
+    assert (hard["requests.cpu"], hard["requests.memory"]) == ("13950m", "15616Mi")  # with a side-car in its own pods
     assert labels["policy.sigstore.dev/include"] == "true"
 
 

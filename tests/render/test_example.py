@@ -24,8 +24,6 @@ from tests.spec.test_organisation import example
 GOLDEN = Path(__file__).parent / "golden" / "platform"
 FULL = (
     "prod/prod-eu/payment-service",
-    "dev/dev-eu/ml-inference",
-    "staging/staging-eu/web",
     "prod/prod-us/settlement",
     "prod/prod-eu/search",
 )

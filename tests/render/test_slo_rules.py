@@ -36,6 +36,7 @@ spec: {{archetype: {archetype}, image: shop:1, slo: {{{slo}}}}}
 """
 INDICATORS = (
     BadEvents("sum(rate(bad[{{.window}}]))", "sum(rate(all[{{.window}}]))"),
+    BadEvents("sum_over_time(bad[{{.window}}]) # failed", "sum_over_time(all[{{.window}}]) # all"),
     GoodEvents("sum(increase(good[{{.window}}]))", "sum(increase(all[{{.window}}]))"),
     ErrorRatio("avg_over_time(failing[{{.window}}])"),
 )
@@ -105,7 +106,7 @@ def test_a_rate_is_made_a_number_of_events() -> None:
 
 
 def test_the_period_sums_events_and_never_averages_ratios() -> None:
-    found = expressions(ServiceLevel(service="s", name="n", objective=99, indicator=INDICATORS[1], alert="A"))
+    found = expressions(ServiceLevel(service="s", name="n", objective=99, indicator=INDICATORS[2], alert="A"))
     chosen = '{slo_service="s", slo="n"}'
     assert same(found["slo:bad_events:sum_period"], f"sum_over_time(slo:bad_events:sum_5m{chosen}[30d:5m])")
     remaining = f"1 - slo:bad_events:sum_period{chosen} / slo:total_events:sum_period{chosen} / 0.01"

@@ -97,7 +97,8 @@ def test_argo_splits_what_routes_requests_between_services_that_exist() -> None:
     assert hosts == {f"checkout-{side}.checkout.svc.cluster.local": {"number": 8080} for side in ("stable", "canary")}
     assert hosts.keys() < {each.object["spec"]["host"] for each in objects if each.identity[1] == "DestinationRule"}
     router = strategy("checkout", "istio")["trafficRouting"]
-    assert router["istio"] == {"virtualServices": [{"name": "checkout", "routes": ["primary"]}]}
+    others = [{"port": 8081}, {"port": 9090}]
+    assert router["istio"] == {"virtualServices": [{"name": "checkout", "routes": ["primary"], "tcpRoutes": others}]}
     assert router["plugins"] == {"argoproj-labs/gatewayAPI": {"httpRoute": "checkout", "namespace": "checkout"}}
 
 

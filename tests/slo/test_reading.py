@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shipway.render.slo.levels import DAY, MONTH, BadEvents, ErrorRatio, GoodEvents, Window
 from shipway.slo.reading import Parsed, parse
@@ -184,3 +186,16 @@ def test_openslo_of_version_1_in_other_words() -> None:
 def test_what_openslo_says_and_we_cannot_do_is_refused(old: str, new: str, line: int, says: str) -> None:
     errors = read(OPENSLO.replace(old, new, 1)).errors
     assert any(problem.line == line and says in problem.message for problem in errors), errors
+
+
+@given(st.sampled_from([SLOTH, OPENSLO, ALPHA]), st.data())
+def test_no_text_whatever_raises(text: str, data: st.DataObject) -> None:
+    """A good file with a piece taken out, and something else in its place."""
+    start = data.draw(st.integers(0, len(text)))
+    end = data.draw(st.integers(start, min(len(text), start + 40)))
+    other = data.draw(
+        st.sampled_from(["", "{}", "[]", "null", "1e999", "-1", ".nan", "true", '"', ": ", "\n", "{{.window}}"])
+    )
+    parsed = read(text[:start] + other + text[end:])
+    assert parsed.levels or parsed.problems
+    assert all(problem.line >= 1 for problem in parsed.problems)

@@ -24,7 +24,7 @@ from shipway.engine.views import (
     PromisesView,
     RolloutView,
 )
-from shipway.model.errors import BadInput, ControllerUnreachable, ShipwayError
+from shipway.model.errors import BadInput, ControllerUnreachable, Denied, ShipwayError
 from shipway.model.problems import Problem
 
 T = TypeVar("T")
@@ -226,6 +226,8 @@ def _reported(answer: httpx.Response) -> ShipwayError:
         return ShipwayError(f"the controller answered {answer.status_code} {answer.reason_phrase}")
     if error.code == BadInput.code:
         return BadInput(error.message, problems=error.problems, hint=error.hint)
+    if error.code == Denied.code:
+        return Denied(error.message, problems=error.problems, hint=error.hint)
     return _named(error.code)(error.message, hint=error.hint)
 
 

@@ -73,7 +73,9 @@ def _first_file(directory: Path, *, json: bool) -> None:
 
 
 def validate(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Application and Platform files.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE", help="Application, Platform and PriceCatalogue files.")
+    ],
     json: Json = False,
 ) -> None:
     """Check files without deploying them.
@@ -86,19 +88,23 @@ def validate(
     from shipway.cli.output import show
     from shipway.model.errors import BadInput
     from shipway.spec import parse_documents
+    from shipway.spec.prices import parse_prices
 
-    parsed = parse_documents(read(files))
-    if any(problem.severity == "error" for problem in parsed.problems):
-        raise BadInput("the files cannot be used", problems=parsed.problems)
+    sources = read(files)
+    parsed, (catalogues, wrong) = parse_documents(sources), parse_prices(sources)
+    problems = [*parsed.problems, *(problem for problem in wrong if problem not in parsed.problems)]
+    if any(problem.severity == "error" for problem in problems):
+        raise BadInput("the files cannot be used", problems=problems)
     names = [application.metadata.name for application in parsed.applications]
     found = [f"application {name}" for name in names] + (["the platform"] if parsed.platform else [])
-    human = "\n".join([*map(str, parsed.problems), f"valid: {', '.join(found) or 'nothing is declared'}"])
-    data = {"applications": names, "platform": parsed.platform is not None, "problems": parsed.problems}
+    found += [f"prices {catalogue.metadata.name}" for catalogue in catalogues]
+    human = "\n".join([*map(str, problems), f"valid: {', '.join(found) or 'nothing is declared'}"])
+    data = {"applications": names, "platform": parsed.platform is not None, "problems": problems}
     show(data, human, json=json)
 
 
 def schema(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="application or platform.")],
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="application, platform or pricecatalogue.")],
     json: Json = False,
 ) -> None:
     """Print the JSON Schema of a kind of file, for editors.
@@ -110,10 +116,10 @@ def schema(
     from shipway.model.suggestions import did_you_mean
     from shipway.spec import schema as schemas
 
-    if kind.capitalize() not in schemas.KINDS:
-        hint = did_you_mean(kind, ("application", "platform"))
-        raise BadInput(f'expected application or platform, got "{kind}"{hint}')
-    found = schemas.schema("Platform" if kind.capitalize() == "Platform" else "Application")
+    kinds = {known.lower(): known for known in schemas.KINDS}
+    if kind.lower() not in kinds:
+        raise BadInput(f'expected {", ".join(kinds)}, got "{kind}"{did_you_mean(kind, kinds)}')
+    found = schemas.schema(kinds[kind.lower()])
     show(found, to_json(found), json=json)
 
 

@@ -67,10 +67,10 @@ def _failed(error: Exception, arguments: Sequence[str]) -> int:
 
 def describe(error: Exception, arguments: Sequence[str] = ()) -> dict[str, object]:
     """The inside of the error shape for anything raised."""
-    from shipway.model.errors import BadInput, ShipwayError
+    from shipway.model.errors import BadInput, Denied, ShipwayError
 
     if isinstance(error, ShipwayError):
-        problems = error.problems if isinstance(error, BadInput) else ()
+        problems = error.problems if isinstance(error, BadInput | Denied) else ()
         return _shape(error.code, error.message, error.hint, error.exit_code, problems)
     if type(error).__name__ == "NoArgsIsHelpError":  # typer's; its message is the whole help
         return _shape("bad-usage", str(error), "", 2)

@@ -20,11 +20,13 @@ import typer  # noqa: E402  # see above
 from shipway.cli import (  # noqa: E402  # see above
     applications,
     controller,
+    cost,
     demo,
     documents,
     failing,
     journals,
     past,
+    policy,
     rendering,
     rollouts,
     slo,
@@ -57,6 +59,19 @@ slo_verbs = typer.Typer(
     rich_markup_mode=None,
 )
 
+policies = typer.Typer(
+    name="policy",
+    help="Judge objects and Applications by policies.\n\nExample: shipway policy check deploy/",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+cost_verbs = typer.Typer(
+    name="cost",
+    help="What releases will cost, did cost, and may cost.\n\nExample: shipway cost estimate --env prod",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
 
 def _add(group: typer.Typer, *verbs: Callable[..., None]) -> None:
     for verb in verbs:
@@ -68,13 +83,18 @@ _add(app, documents.init, documents.validate, controller.up, controller.down)
 _add(app, applications.deploy, applications.status, applications.undo, applications.logs, applications.explain)
 _add(app, rendering.render, rendering.catalog)
 app.add_typer(rollout)
+app.add_typer(policies)
 _add(app, past.history, past.replay, past.report)
 app.add_typer(journal)
 app.add_typer(slo_verbs)
+app.add_typer(cost_verbs)
 _add(app, demo.demo, documents.schema)
 _add(rollout, rollouts.list_, rollouts.show, rollouts.watch)
 _add(rollout, rollouts.pause, rollouts.resume, rollouts.promote, rollouts.abort, rollouts.retry)
 _add(slo_verbs, slo.status, slo.rules, slo.validate, slo.import_)
+policies.command("test")(policy.run_tests)
+_add(policies, policy.check, policy.list_, policy.explain, policy.report, policy.export, policy.serve)
+_add(cost_verbs, cost.estimate, cost.actual, cost.forecast, cost.report)
 _add(journal, journals.check, journals.repair)
 
 

@@ -42,15 +42,25 @@ def sources(directory: Path) -> list["Source"]:
     from shipway.cli.documents import read
     from shipway.model.errors import BadInput
 
-    if not directory.is_dir():
-        raise BadInput(f"{directory} is no directory", hint="Name the directory with the Platform: --platform DIR.")
-    paths = sorted(path for pattern in ("*.yaml", "*.yml") for path in directory.rglob(pattern))
-    visible = [path for path in paths if not any(part.startswith(".") for part in path.relative_to(directory).parts)]
-    found = [source for source in read(visible) if _ours(source.text)]
+    found = [source for source in read(paths(directory)) if _ours(source.text)]
     if not found:
         hint = "It needs a Platform and Applications; `--platform DIR` names another directory."
         raise BadInput(f"there is nothing to compile in {directory}", hint=hint)
     return found
+
+
+def paths(directory: Path) -> list[Path]:
+    """Every YAML file below ``directory``, hidden ones left out, in the order of names.
+
+    Raises:
+        BadInput: there is no such directory.
+    """
+    from shipway.model.errors import BadInput
+
+    if not directory.is_dir():
+        raise BadInput(f"{directory} is no directory", hint="Name the directory with the Platform: --platform DIR.")
+    found = sorted(path for pattern in ("*.yaml", "*.yml") for path in directory.rglob(pattern))
+    return [path for path in found if not any(part.startswith(".") for part in path.relative_to(directory).parts)]
 
 
 def environments(organisation: "Organisation", wanted: list[str] | None) -> tuple[str, ...]:

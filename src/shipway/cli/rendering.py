@@ -1,5 +1,8 @@
 """Verbs that compile an organisation: render, catalog, and why a value is what it is. None of them needs a controller."""
 
+import gc
+import sys
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,20 +34,15 @@ def render(
 
     Example: shipway render --env prod --out rendered
     """
-    from shipway.cli.organisations import load
-    from shipway.cli.output import show
-    from shipway.cli.replacing import replace
-    from shipway.render.formats import layout
+    with _no_collection():
+        files = _files(platform, form, apps, env)
+        if out is None:
+            _print(list(files), json=json)
+            return
+        from shipway.cli.output import show
+        from shipway.cli.replacing import replace
 
-    organisation = load(platform)
-    files = layout(form)(organisation, compiled(organisation, apps, env))
-    if out is None:
-        found = [(path, content.decode()) for path, content in files]
-        show(
-            [{"path": p, "content": c} for p, c in found], "".join(f"# {p}\n{c}" for p, c in found).rstrip(), json=json
-        )
-        return
-    done = replace(out, files)
+        done = replace(out, files)
     words = f"{out}: {done.files} files; {done.added} new, {done.changed} changed, {done.removed} removed."
     show({"directory": str(out), **done._asdict()}, words, json=json)
 
@@ -90,6 +88,49 @@ def compiled(organisation: "Organisation", apps: list[str] | None, env: list[str
         yield from found
 
 
+def _files(platform: Path, form: str, apps: list[str] | None, env: list[str] | None) -> "Iterable[tuple[str, bytes]]":
+    """What is asked for. A few applications are remembered: their answer takes less time than reading all the others."""
+    from shipway.cli import remembering
+    from shipway.cli.organisations import paths
+
+    key = ""
+    if apps:
+        with suppress(OSError):  # whoever reads the files says better which one cannot be read
+            key = remembering.key(paths(platform), (str(platform), form, apps, env))
+        if key and (known := remembering.recall(key)) is not None:
+            return known
+    from shipway.cli.organisations import load
+    from shipway.render.formats import layout
+
+    organisation = load(platform)
+    files = layout(form)(organisation, compiled(organisation, apps, env))
+    if not key:
+        return files
+    found = list(files)
+    remembering.remember(key, found)
+    return found
+
+
+def _print(files: "list[tuple[str, bytes]]", *, json: bool) -> None:
+    """To the screen as it would be in files: a terminal must not break lines of YAML."""
+    if json:
+        from shipway.cli.output import show
+
+        show([{"path": path, "content": content.decode()} for path, content in files], "", json=True)
+    else:
+        sys.stdout.write("".join(f"# {path}\n{content.decode()}" for path, content in files))
+
+
+@contextmanager
+def _no_collection() -> "Iterator[None]":
+    """Trees have no cycles, and looking for some in an organisation of thousands takes as long as all the rest."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 def _row(organisation: "Organisation", name: str) -> dict[str, object]:
     application = organisation.declared[name].application
     metadata, spec = application.metadata, application.spec
@@ -114,4 +155,4 @@ def _dependency(written: object) -> str:
 
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator

@@ -21,6 +21,9 @@ import uvicorn
 import yaml
 
 import shipway
+from shipway.cli.policies import PolicyDirectory
+from shipway.cli.scanning import scan
+from shipway.engine.gating import PolicyGate
 from shipway.engine.loop import Engine, Settings
 from shipway.engine.service import Service
 from shipway.engine.views import ControllerView
@@ -133,7 +136,8 @@ async def _serve(
         settings=Settings(interval=interval),
     )
     secrets = SecretsFile(home / "secrets.yaml", runtime.secrets)
-    service = Service(engine, runtime, clock, secrets=secrets, port_trouble=_port_trouble, platform=platform)
+    gate = PolicyGate(PolicyDirectory(home / "policies").read, scan)
+    service = Service(engine, runtime, clock, secrets=secrets, port_trouble=_port_trouble, platform=platform, gate=gate)
     stopping = asyncio.Event()
     wanted_down = asyncio.Event()
 

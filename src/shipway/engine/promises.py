@@ -2,6 +2,7 @@
 
 The journal has every reading of every trial, and with each release the readings of the live one before it; the loop has those
 since, and one is taken at the moment of the question. Every release counts, a canary that failed too: its users were users.
+What a release answered between its last reading (every half second in a trial) and losing its traffic is not seen.
 Readings closer than :data:`RESOLUTION` are thinned, which loses no event, because counters are cumulative.
 """
 

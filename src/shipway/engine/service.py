@@ -14,6 +14,7 @@ from typing import Protocol
 import msgspec
 
 from shipway.engine.explaining import in_words, where_it_stands
+from shipway.engine.gating import Gate, let_in
 from shipway.engine.loop import Engine
 from shipway.engine.planning import Surroundings, plan_of
 from shipway.engine.ports import Clock, Runtime
@@ -33,7 +34,9 @@ from shipway.engine.views import (
 )
 from shipway.model.errors import BadInput, NotFound, Refused
 from shipway.model.ids import AppName, ReleaseId, rollout_id
+from shipway.model.problems import Problem
 from shipway.model.suggestions import did_you_mean
+from shipway.policy.releases import Release
 from shipway.rollout.events import (
     AbortRequested,
     Event,
@@ -98,10 +101,11 @@ class Service:
         secrets: Secrets,
         port_trouble: Callable[[int], str] = lambda _port: "",
         platform: DeclaredPlatform | None = None,
+        gate: Gate | None = None,
     ) -> None:
         self.engine = engine
         self._runtime, self._clock, self._secrets = runtime, clock, secrets
-        self._port_trouble, self._platform = port_trouble, platform
+        self._port_trouble, self._platform, self._gate = port_trouble, platform, gate
         self._ledgers: dict[AppName, Ledger] = {}
 
     # -- reading
@@ -213,7 +217,7 @@ class Service:
 
         Raises:
             BadInput: with every problem of every file.
-            Refused: a port, a dependency or a secret is not there.
+            Refused: a port, a dependency or a secret is not there, or (Denied) policy forbids it.
             JournalError: it could not be recorded.
         """
         if not Path(request.directory).is_absolute() or "\0" in request.directory:
@@ -228,10 +232,11 @@ class Service:
         places = _Places(self.engine.states(), self._port_trouble)
         events = [self._requested(one, platform, request, places) for one in _ordered(parsed.declared)]
         new = [event for event in events if not self._same(event)]
+        warnings = self._judged(parsed.declared, [event.plan.app for event in new], platform, request)
         self.engine.submit(*((event.plan.app, event) for event in new))
         return Deployment(
             applications=tuple(self._deployed(event, changed=event in new) for event in events),
-            problems=tuple(parsed.problems),
+            problems=(*parsed.problems, *warnings),
         )
 
     def undo(self, name: str, to: str | None, by: str) -> ApplicationView:
@@ -312,6 +317,29 @@ class Service:
             logic=LOGIC,
             history=self.engine.history(name),
         )
+
+    def _judged(
+        self,
+        declared: Sequence[DeclaredApplication],
+        new: Sequence[AppName],
+        platform: DeclaredPlatform | None,
+        request: DeployRequest,
+    ) -> tuple[Problem, ...]:
+        """What policy says about the releases that would begin; raises Denied when it forbids any of them."""
+        if self._gate is None:
+            return ()
+        releases = [
+            Release(
+                document=resolve(one, platform, request.environment).application.document(),
+                declared=one,
+                environment=request.environment,
+                at=self._clock.now(),
+                by=_by(request.by),
+            )
+            for one in declared
+            if one.application.metadata.name in new
+        ]
+        return let_in([finding for release in releases for finding in self._gate.judge(release)])
 
     def _digests(self, application: Application) -> Mapping[str, str]:
         names = sorted(set(application.spec.secrets.values()))

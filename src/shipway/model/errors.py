@@ -4,6 +4,7 @@
     ├── BadInput                 exit 2   a file or an argument is wrong; carries every problem found
     ├── NotFound                 exit 2   no such application, release or rollout
     ├── Refused                  exit 1   understood, but not allowed in this state (promote after a FAIL)
+    │   └── Denied               exit 1   policy does not allow it; carries every finding that denies
     ├── ControllerUnreachable    exit 3   nobody answers on the controller's socket
     ├── ControllerConflict       exit 4   another controller owns this state directory
     ├── JournalError             exit 5   the journal cannot be read or written
@@ -53,6 +54,16 @@ class Refused(ShipwayError):
     """A valid request that the present state does not allow."""
 
     code = "refused"
+
+
+class Denied(Refused):
+    """Policy does not allow it. Every finding that denies."""
+
+    code = "denied"
+
+    def __init__(self, message: str, *, problems: Sequence[Problem] = (), hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.problems = tuple(problems)
 
 
 class ControllerUnreachable(ShipwayError):

@@ -31,6 +31,15 @@ class Place(msgspec.Struct, frozen=True):
     column: int = 0
 
 
+class Document(msgspec.Struct, frozen=True):
+    """One policy document (or an object that policies take parameters from) as a file holds it."""
+
+    data: Object
+    file: str = ""
+    locate: Callable[[Path], Place] = lambda _path: Place()
+    """Where the value at a path of the document is written."""
+
+
 class Request(msgspec.Struct, frozen=True):
     """Everything that a rule may look at, at one moment."""
 
@@ -49,6 +58,10 @@ class Request(msgspec.Struct, frozen=True):
     at: float = 0.0
     """Now, in seconds since the epoch."""
     dry_run: bool = False
+    resource: str = ""
+    """Plural name, with the subresource if there is one: ``pods/exec``. Empty: as the object's kind says."""
+    admission: Object = NOTHING
+    """The AdmissionRequest as an API server sent it, when one did."""
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -58,6 +71,10 @@ class Outcome(msgspec.Struct, frozen=True):
     message: str = ""
     path: Path = ()
     """The offending value, where the rule can tell."""
+    reason: str = ""
+    """Of a refusal, as in a Kubernetes Status: ``Invalid``, ``Forbidden``, ``Unauthorized``, ``RequestEntityTooLarge``."""
+    annotations: Mapping[str, str] = NOTHING
+    """For the audit event, by key."""
 
 
 class CompiledRule(msgspec.Struct, frozen=True):
@@ -71,8 +88,14 @@ class CompiledRule(msgspec.Struct, frozen=True):
     """Total: what goes wrong is an outcome with status ``error``. Empty or ``skip`` when the rule does not apply."""
     kinds: frozenset[str] | None = None
     """Kinds that the rule can apply to, to skip the others cheaply; None: ask the rule."""
+    resources: frozenset[str] | None = None
+    """The same by plural names (``pods``), for policies that match by these."""
     action: Action = "deny"
     """What the policy itself asks for; a platform may ask for less or more in an environment."""
+    environments: tuple[str, ...] = ()
+    """Where it holds unless the platform says otherwise; empty: everywhere."""
+    ignores_errors: bool = False
+    """``failurePolicy: Ignore``: an error is still shown as one, but refuses nothing."""
     severity: Severity = "medium"
     title: str = ""
     rationale: str = ""

@@ -158,7 +158,9 @@ def _router(context: Context, objects: tuple[Rendered, ...]) -> dict[str, Any] |
     kinds = {one.identity[1] for one in objects if one.identity[3] == context.name}
     found: dict[str, Any] = {}
     if "VirtualService" in kinds and context.spec.protocol != "tcp":
-        found["istio"] = {"virtualServices": [{"name": context.name, "routes": ["primary"]}]}
+        others = [{"port": number} for name, number in context.ports.items() if name != context.main_port]
+        service = {"name": context.name, "routes": ["primary"], **({"tcpRoutes": others} if others else {})}
+        found["istio"] = {"virtualServices": [service]}
         if context.spec.delivery.match.header:
             found["managedRoutes"] = [{"name": "match"}]
     for kind in kinds & _ROUTES.keys():
@@ -175,16 +177,20 @@ def _services(context: Context, draft: Draft) -> Iterator[Draft]:
 
 
 def _split_virtual_service(context: Context, draft: Draft) -> Draft:
-    routes = []
-    for route in draft.tree["spec"].get("http") or []:
-        port = at(route, "route", 0, "destination", "port")
-        sides = {"stable": 100, "canary": 0}
-        to = [
-            {"destination": {"host": _host(context, side), "port": port}, "weight": weight}
-            for side, weight in sides.items()
-        ]
-        routes.append({**route, "route": to})
-    return changed(draft, ("spec.http", routes or None))
+    """Every port, so that a client of two ports does not meet two releases more than chance has it."""
+    spec = draft.tree["spec"]
+    split = {kind: [_split(context, route) for route in spec.get(kind) or ()] or None for kind in ("http", "tcp")}
+    return changed(draft, *((f"spec.{kind}", routes) for kind, routes in split.items()))
+
+
+def _split(context: Context, route: dict[str, Any]) -> dict[str, Any]:
+    port = at(route, "route", 0, "destination", "port")
+    sides = {"stable": 100, "canary": 0}
+    to = [
+        {"destination": {"host": _host(context, side), "port": port}, "weight": weight}
+        for side, weight in sides.items()
+    ]
+    return {**route, "route": to}
 
 
 def _destination_rules(context: Context, draft: Draft) -> Iterator[Draft]:

@@ -74,8 +74,13 @@ def _cluster(context: Context, dependency: Dependency, name: str) -> dict[str, A
 
 
 def _pod_labels(context: Context) -> dict[str, object]:
-    """Without the name, by which the application's own Service and policies would find the database's pods."""
-    return {key: value for key, value in context.labels("database").items() if key != "app.kubernetes.io/name"}
+    """Without the name, by which the application's own Service and policies would find the database's pods.
+
+    No side-car either: PostgreSQL and its operator encrypt and authenticate by themselves, and jobs of theirs must end.
+    """
+    labels = {key: value for key, value in context.labels("database").items() if key != "app.kubernetes.io/name"}
+    outside = derived("false", "PostgreSQL encrypts by itself", "platform.spec.components.mesh")
+    return {**labels, "sidecar.istio.io/inject": outside} if context.meshed else labels
 
 
 def _resources() -> dict[str, dict[str, str]]:

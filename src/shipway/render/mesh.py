@@ -96,7 +96,7 @@ def _virtual_service(context: Context) -> Draft:
         match = [{"port": said(number, field)}]
         to = {"destination": {"host": host(context), "port": {"number": said(number, field)}}, "weight": 100}
         if main and context.spec.protocol != "tcp":
-            retries = {"attempts": 2, "perTryTimeout": "10s", "retryOn": RETRIED}
+            retries = {"attempts": 2, "retryOn": RETRIED}  # no time limit: what is slow is for the callers to say
             http.append({"name": "primary", "match": match, "route": [to], "retries": retries})
         else:
             tcp.append({"match": match, "route": [to]})

@@ -69,8 +69,8 @@ def _pods(context: Context) -> tuple[int, int]:
 
 def _needs(context: Context, own: int, databases: int) -> dict[str, object]:
     beside = _SIDE_CAR if context.meshed else Size(0, 0)
-    cores = own * (cpu(context) + beside.cpu) + databases * (INSTANCE.cpu + beside.cpu)
-    size = own * (memory(context) + beside.memory) + databases * (INSTANCE.memory + beside.memory)
+    cores = own * (cpu(context) + beside.cpu) + databases * INSTANCE.cpu
+    size = own * (memory(context) + beside.memory) + databases * INSTANCE.memory
     rule = "what an instance asks for, times the instances that there may be"
     return {
         "requests.cpu": derived(millicores(cores), rule, "spec.resources.cpu", "spec.resources.factor", *_COUNTED),

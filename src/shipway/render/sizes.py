@@ -50,24 +50,18 @@ def memory(context: Context) -> int:
 
 def requests(context: Context) -> dict[str, Traced]:
     """``requests`` of the container."""
-    resources = context.spec.resources
     return {
-        "cpu": _amount(context, millicores(cpu(context)), "cpu", resources.cpu is None),
-        "memory": _amount(context, mebibytes(memory(context)), "memory", resources.memory is None),
+        "cpu": _amount(context, millicores(cpu(context)), "cpu"),
+        "memory": _amount(context, mebibytes(memory(context)), "memory"),
     }
 
 
 def limits(context: Context) -> dict[str, Traced]:
     """``limits`` of the container. Memory that was given cannot be taken back, so its limit is what was asked for."""
-    burst = derived(
-        millicores(cpu(context) * CPU_BURST),
-        f"{CPU_BURST} times the request: a burst is served, a runaway loop does not starve the machine",
-        "spec.resources.cpu",
-        "spec.resources.factor",
-    )
+    rule = f"{CPU_BURST} times the request: a burst is served, a runaway loop does not starve the machine"
+    burst = derived(millicores(cpu(context) * CPU_BURST), rule, *_fields(context, "cpu"))
     rule = "as much as is requested: memory that was given cannot be taken back"
-    whole = derived(mebibytes(memory(context)), rule, "spec.resources.memory", "spec.resources.factor")
-    return {"cpu": burst, "memory": whole}
+    return {"cpu": burst, "memory": derived(mebibytes(memory(context)), rule, *_fields(context, "memory"))}
 
 
 def millicores(cores: float) -> str:
@@ -82,10 +76,14 @@ def mebibytes(size: int) -> str:
     return f"{whole // 1024}Gi" if whole % 1024 == 0 and whole else f"{whole}Mi"
 
 
-def _amount(context: Context, text: str, kind: str, automatic: bool) -> Traced:
-    fields = (f"spec.resources.{kind}", "spec.resources.factor")
-    factor = context.spec.resources.factor
-    if automatic:
-        starting = "automatic: where sizing starts for the archetype, before anything was measured"
-        return derived(text, starting, "spec.archetype", "spec.resources.factor")
+def _amount(context: Context, text: str, kind: str) -> Traced:
+    factor, fields = context.spec.resources.factor, _fields(context, kind)
+    if getattr(context.spec.resources, kind) is None:
+        return derived(text, "automatic: where sizing starts for the archetype, before anything was measured", *fields)
     return said(text, fields[0]) if factor == 1 else derived(text, f"{factor:g} times what is asked for", *fields)
+
+
+def _fields(context: Context, kind: str) -> tuple[str, str]:
+    """What decides an amount."""
+    automatic = getattr(context.spec.resources, kind) is None
+    return "spec.archetype" if automatic else f"spec.resources.{kind}", "spec.resources.factor"

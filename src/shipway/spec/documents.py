@@ -24,6 +24,8 @@ MAX_PROBLEMS = 100
 """Per file. Nobody reads more, and a file with more is another sort of file."""
 
 _KINDS = ("Application", "Platform")
+_READ_ELSEWHERE = frozenset({"PriceCatalogue", "PolicySet", "ServiceLevels"})
+"""Kinds of ours that may stand beside them and that others read."""
 _TEXTS: tuple[tuple[str, ...], ...] = (
     ("spec", "command", "*"),
     ("spec", "env", "*"),
@@ -79,8 +81,12 @@ def _documents(source: Source, problems: list[Problem]) -> Iterator[tuple[str, D
         if node.entries is None:
             message = f"expected an Application or a Platform, got {describe(node.data())}"
             problems.append(problem_at(source.file, node, (), "wrong-type", message))
-        elif kind := _kind(source.file, node, problems):
+        elif not _read_elsewhere(node) and (kind := _kind(source.file, node, problems)):
             yield kind, Declared(source.file, node, node.data(_is_text))
+
+
+def _read_elsewhere(node: Node) -> bool:
+    return node.entries is not None and "kind" in node.entries and node.entries["kind"][1].value in _READ_ELSEWHERE
 
 
 def _kind(file: str, node: Node, problems: list[Problem]) -> str:

@@ -123,13 +123,23 @@ class _Unreadable(Exception):
         self.problem = problem
 
 
-def read(source: Source) -> tuple[list[Node], list[Problem]]:
+class Dialect(msgspec.Struct, frozen=True):
+    """What differs between files of ours and files that were written for other programs."""
+
+    meaning: Callable[[str], object]
+    """Value of a plain scalar."""
+    merges: bool = False
+    """Whether ``<<`` merges, as in YAML 1.1."""
+    values: int = MAX_VALUES
+
+
+def read(source: Source, dialect: Dialect | None = None) -> tuple[list[Node], list[Problem]]:
     """The documents of a file, and what is wrong with it as YAML. Documents before a syntax error are still returned."""
     documents: list[Node] = []
     problems: list[Problem] = []
     try:
         text = _decode(source)
-        for document in _Reader(source.file, text, problems).documents():
+        for document in _Reader(source.file, text, problems, dialect or Dialect(scalar)).documents():
             documents.append(document)  # noqa: PERF402  # those before a syntax error must be kept
     except _Unreadable as error:
         problems.append(error.problem)
@@ -196,8 +206,8 @@ def _unreadable(file: str, text: str, index: int, code: str, message: str) -> _U
 class _Reader:
     """Turns the parser's events into nodes."""
 
-    def __init__(self, file: str, text: str, problems: list[Problem]) -> None:
-        self._file = file
+    def __init__(self, file: str, text: str, problems: list[Problem], dialect: Dialect) -> None:
+        self._file, self._dialect = file, dialect
         self._lines = text.splitlines()
         self._text = text
         self._problems = problems
@@ -267,13 +277,14 @@ class _Reader:
     def _scalar(self, event: Any, node: Node) -> None:
         node.text = event.value
         plain = event.tag is None and event.implicit[0] and not event.style
-        node.value = scalar(event.value) if plain else event.value
+        node.value = self._dialect.meaning(event.value) if plain else event.value
         start = event.start_mark.column + (1 if event.style in {"'", '"'} else 0)
         line = self._lines[event.start_mark.line] if event.start_mark.line < len(self._lines) else ""
         node.exact = start + 1 if line.startswith(event.value, start) else None
 
     def _mapping(self, node: Node, events: Iterator[Any], depth: int) -> None:
         node.entries = {}
+        merged: list[Node] = []
         for event in _until(events, yaml.MappingEndEvent):
             key = self._node(event, events, depth + 1)
             value = self._node(next(events), events, depth + 1)
@@ -285,6 +296,9 @@ class _Reader:
                     "expected a name as the key, got a map or a list; put a key with brackets in quotes",
                 )
             elif key.text == "<<" and key.value == "<<" and not getattr(event, "style", None):
+                if self._dialect.merges:
+                    merged += value.items or [value]
+                    continue
                 self._report(
                     event,
                     "merge-key",
@@ -299,6 +313,8 @@ class _Reader:
                 )
             else:
                 node.entries[key.text] = (key, value)
+        for one in merged:
+            node.entries = {**(one.entries or {}), **node.entries}
 
     def _alias(self, event: Any) -> Node:
         node = self._anchors.get(event.anchor)
@@ -315,10 +331,8 @@ class _Reader:
 
     def _count(self, event: Any, values: int) -> None:
         self._values += values
-        if self._values > MAX_VALUES:
-            message = (
-                f"expected at most {MAX_VALUES:,} values in one file, got more; aliases count as often as they are used"
-            )
+        if self._values > self._dialect.values:
+            message = f"expected at most {self._dialect.values:,} values in one file, got more; aliases count as often as they are used"
             raise self._stop(event, "too-large", message)
 
     def _report(self, event: Any, code: str, message: str) -> None:

@@ -124,9 +124,11 @@ def said_by(
 ) -> tuple[tuple[Origin, Any], ...]:
     """Every layer that says something about ``field`` (dotted), strongest first, with the value as written there."""
     path: Path = tuple(field.split("."))
-    found = []
+    found: list[tuple[Origin, Any]] = []
     for layer in _layers(declared, platform, environment):
         value: Any = layer.data
+        if path in _AUTOMATIC and isinstance(layer.data.get("spec", {}).get("resources"), str):
+            found.clear()  # `auto` unsays what weaker layers said
         for depth, part in enumerate(path):
             value = _full(path[:depth], value)
             value = value.get(str(part)) if isinstance(value, Mapping) else None

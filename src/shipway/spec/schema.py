@@ -11,11 +11,17 @@ from pydantic_core import core_schema
 
 from shipway.spec.application import API_VERSION, Application
 from shipway.spec.platform import Platform
+from shipway.spec.prices import PriceCatalogue
 
-KINDS: dict[str, type[Application] | type[Platform]] = {"Application": Application, "Platform": Platform}
+Kind = Literal["Application", "Platform", "PriceCatalogue"]
+KINDS: dict[Kind, type[Application] | type[Platform] | type[PriceCatalogue]] = {
+    "Application": Application,
+    "Platform": Platform,
+    "PriceCatalogue": PriceCatalogue,
+}
 
 
-def schema(kind: Literal["Application", "Platform"]) -> dict[str, Any]:
+def schema(kind: Kind) -> dict[str, Any]:
     """The JSON Schema of one kind of document."""
     body = KINDS[kind].model_json_schema(schema_generator=_Generator)
     identity = f"https://{API_VERSION}/{kind.lower()}.schema.json"

@@ -87,7 +87,9 @@ def _bad(indicator: BadEvents | GoodEvents, total: str, length: float) -> str:
 def _events(query: str, length: float) -> str:
     """The number of events in a window; a query per second is multiplied by its length."""
     inside = within(query.strip(), duration(length))
-    per_second = _RATE.search(_STRING.sub("", inside))
+    bare = _STRING.sub("", inside)
+    per_second = _RATE.search(bare)
+    inside += "\n" if "#" in bare else ""  # a comment would swallow the bracket
     return f"({inside}) * {round(length)}" if per_second else f"({inside})"
 
 

@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from shipway.model.errors import BadInput, ControllerConflict, JournalError, NotFound, Refused, ShipwayError
+from shipway.model.errors import BadInput, ControllerConflict, Denied, JournalError, NotFound, Refused, ShipwayError
 from shipway.model.problems import Problem
 
 log = structlog.get_logger(__name__)
@@ -42,7 +42,7 @@ class ErrorAnswer(msgspec.Struct, frozen=True):
 
 def body_of(error: ShipwayError) -> ErrorBody:
     """The error as data; the CLI's ``--json`` prints the same."""
-    problems = error.problems if isinstance(error, BadInput) else ()
+    problems = error.problems if isinstance(error, BadInput | Denied) else ()
     return ErrorBody(
         code=error.code, message=error.message, hint=error.hint, exit_code=error.exit_code, problems=problems
     )

@@ -1,0 +1,236 @@
+"""Money as people read it. Pure: answers in, renderables and texts out."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from shipway.cli.charging import Actual, Forecast, Lasting
+from shipway.cli.pricing import Estimated
+from shipway.cli.tables import BAD, FAINT, GOOD, WAITING
+from shipway.cost.allocation import Part, Row
+from shipway.cost.focus import focus_csv
+from shipway.cost.money import Total, Unknown
+from shipway.insight.series import Absent
+from shipway.model.quantities import format_money
+
+_SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£"}
+_STYLES = {
+    "within": GOOD,
+    "advised": GOOD,
+    "done": GOOD,
+    "may exceed": WAITING,
+    "at risk": WAITING,
+    "will exceed": BAD,
+    "exceeds": BAD,
+    "exceeded": BAD,
+}
+_PARTS: tuple[Part, ...] = (
+    "cpu",
+    "memory",
+    "gpu",
+    "storage",
+    "network",
+    "load balancer",
+    "external",
+    "shared",
+    "idle",
+    "adjustment",
+)
+
+
+def money(amount: Decimal | float, currency: str) -> str:
+    """``$1,234.50``; what would read as nothing, and is not, in two digits that count: ``$0.0023``."""
+    exact = amount if isinstance(amount, Decimal) else Decimal(repr(amount))
+    size = f"{abs(exact):,.2f}" if exact == 0 or abs(exact) >= Decimal("0.1") else _small(abs(exact))
+    sign = "-" if exact < 0 else ""
+    symbol = _SYMBOLS.get(currency)
+    return f"{sign}{symbol}{size}" if symbol else f"{sign}{size} {currency}".rstrip()
+
+
+def _small(amount: Decimal) -> str:
+    return f"{amount:.{1 - amount.adjusted()}f}"
+
+
+def between(total: Total) -> str:
+    """``$1.20``, ``$1.20 to $4.80``, ``at least $1.20`` or ``unknown``."""
+    if total.empty:
+        return "unknown"
+    if total.unknown:
+        return f"at least {money(total.low, total.currency)}"
+    if total.low == total.high:
+        return money(total.low, total.currency)
+    return f"{money(total.low, total.currency)} to {money(total.high, total.currency)}"
+
+
+def estimates(found: Estimated) -> RenderableType:
+    """One line for each application and cluster, then budgets, changes, advice, and what is unknown."""
+    table = _table("application", "environment", "cluster", "an hour", "a month", numbers=("an hour", "a month"))
+    for one in found.estimates:
+        table.add_row(one.application, one.environment, one.cluster, between(one.hourly), between(one.monthly))
+    parts: list[RenderableType] = [table, Text(f"Together {between(found.monthly)} a month.")]
+    for extra in (_budgets(found), _changes(found), _advice(found)):
+        parts += [Text(), extra] if extra is not None else []
+    whose = dict.fromkeys(", ".join(filter(None, (one.prices, one.source, one.date))) for one in found.estimates)
+    parts += [Text(), *(Text(f"Prices: {one}.", FAINT) for one in whose)]
+    parts += [Text(f"Unknown: {reason}.", FAINT) for reason in found.monthly.unknown]
+    return Group(*parts, Text("A month has 730 hours. Traffic to the internet is not in it.", FAINT))
+
+
+def _budgets(found: Estimated) -> RenderableType | None:
+    if not found.budgets:
+        return None
+    table = _table(
+        "application", "environment", "budget", "cap an hour", "plus 10 %", numbers=("budget", "cap an hour")
+    )
+    for one in found.budgets:
+        cap = money(one.facts["budget"] / 730, one.budget.currency) if "budget" in one.facts else "-"
+        table.add_row(
+            one.application, one.environment, format_money(one.budget), cap, Text(one.state, _style(one.state))
+        )
+    return table
+
+
+def _changes(found: Estimated) -> RenderableType | None:
+    if found.changes is None:
+        return None
+    if not found.changes:
+        return Text("Nothing costs another amount than before.", FAINT)
+    names = ("before", "after", "difference")
+    table = _table("application", "environment", "cluster", *names, numbers=names)
+    for one in found.changes:
+        before, after = (between(side) if side else "-" for side in (one.before, one.after))
+        table.add_row(one.application, one.environment, one.cluster, before, after, _difference(one.low, one.high, one))
+    return table
+
+
+def _difference(low: Decimal | None, high: Decimal | None, change: object) -> str:
+    currency = next(
+        (side.currency for side in (getattr(change, "after", None), getattr(change, "before", None)) if side), ""
+    )
+    if low is None or high is None:
+        return "unknown"
+    signed = [f"{'+' if amount > 0 else ''}{money(amount, currency)}" for amount in (low, high)]
+    return " to ".join(dict.fromkeys(signed))
+
+
+def _advice(found: Estimated) -> RenderableType | None:
+    if found.advice is None:
+        return None
+    table = _table("application", "workload", "buy", "advice", "saves a month", "because", numbers=("saves a month",))
+    currency = found.monthly.currency
+    for where, one in found.advice:
+        saving = "unknown" if one.saving is None else f"{money(one.saving, currency)} ({one.ratio:.0%})"
+        advised = Text(one.verdict, _style(one.verdict))
+        table.add_row(where, one.workload, one.purchase, advised, saving, "; ".join(one.reasons))
+    return table
+
+
+def actual(found: Actual) -> RenderableType:
+    """Every release, and what its cost is made of."""
+    return _charged(found, "release")
+
+
+def report(found: Actual) -> RenderableType:
+    """The rows that were asked for."""
+    return _charged(found, {"env": "environment", "app": "application"}.get(found.by, found.by))
+
+
+def _charged(found: Actual, what: str) -> RenderableType:
+    used = [part for part in _PARTS if any(part in row.parts for row in found.rows)]
+    served = any(row.p95 is not None or row.error_rate is not None for row in found.rows)
+    numbers = (*used, "total", "requests", "a request", *(("p95", "errors") if served else ()))
+    table = _table(what, *numbers, numbers=numbers)
+    for row in found.rows:
+        table.add_row(*_cells(row, used, served=served))
+    whole = f"Together {money(found.total, found.currency)}."
+    unknown = dict.fromkeys(reason for row in found.rows for reason in row.unknown)
+    said = [*_together(found), *(f"Unknown: {reason}." for reason in unknown), *found.problems]
+    return Group(table, Text(whole), *(Text(one, FAINT) for one in said))
+
+
+def _together(found: Actual) -> Iterable[str]:
+    """How the cost of a request goes with how requests are served."""
+    for name, one in found.correlations.items():
+        what = f"Cost of a request against {'P95' if name == 'p95' else 'the error rate'}, over releases"
+        if isinstance(one, Absent):
+            yield f"{what}: unknown, {one.reason}."
+        else:
+            yield f"{what}: correlation {one.value:+.2f} ({one.low:+.2f} to {one.high:+.2f}, 95 %)."
+
+
+def _cells(row: Row, used: Sequence[Part], *, served: bool) -> Iterable[str]:
+    yield row.name
+    for part in used:
+        yield money(row.parts[part], row.currency) if part in row.parts else "-"
+    yield ("at least " if row.unknown else "") + money(row.total, row.currency) if row.parts else "unknown"
+    yield "-" if row.requests is None else f"{row.requests:,}"
+    yield "-" if row.per_request is None else money(row.per_request, row.currency)
+    if served:
+        yield "-" if row.p95 is None else f"{1000 * row.p95:.0f} ms"
+        yield "-" if row.error_rate is None else f"{100 * row.error_rate:.3g} %"
+
+
+def budgets(found: Forecast) -> RenderableType:
+    """One line for each budget."""
+    numbers = ("budget", "spent", "month will cost", "cap an hour")
+    table = _table("application", *numbers, "state", "exceeded on", numbers=numbers)
+    for one in found.budgets:
+        table.add_row(one.name or "(all)", *_budget(one))
+    unknown = [(one.name or "all", one.budget.outlook) for one in found.budgets]
+    reasons = [f"{name}: {one.reason}" for name, one in unknown if isinstance(one, Unknown)]
+    return Group(table, *(Text(reason, FAINT) for reason in [*reasons, *found.problems]))
+
+
+def _budget(lasting: Lasting) -> Iterable[RenderableType]:
+    one, currency = lasting.budget, lasting.currency
+    yield money(round(one.budget, 2), currency)
+    yield ("at least " if lasting.unknown else "") + money(round(one.spent, 4), currency)
+    if isinstance(one.outlook, Unknown):
+        yield "unknown"
+    else:
+        low, mean, high = (
+            money(round(value, 2), currency) for value in (one.outlook.low, one.outlook.mean, one.outlook.high)
+        )
+        yield f"{mean} ({low} to {high})"
+    yield money(round(one.hourly_cap, 4), currency)
+    yield Text(one.state, _style(one.state))
+    days = [_day(at) for at in (one.earliest, one.exceeded, one.latest)]
+    yield f"{days[1]} ({days[0]} to {days[2]})" if one.earliest else "-"
+
+
+def _day(end: float | None) -> str:
+    """The day that ends then."""
+    return "not this month" if end is None else datetime.fromtimestamp(end - 1, UTC).date().isoformat()
+
+
+def text(found: Actual, form: str) -> str:
+    """``csv``: the rows, exact. ``focus``: the charges in the columns of FOCUS."""
+    if form == "focus":
+        return focus_csv(found.charges, found.account)
+    lines = io.StringIO()
+    writer = csv.writer(lines, lineterminator="\n")
+    writer.writerow((found.by, "currency", *_PARTS, "total", "requests", "per request", "unknown"))
+    for row in found.rows:
+        parts = [f"{row.parts[part]:f}" if part in row.parts else "" for part in _PARTS]
+        each = "" if row.per_request is None else f"{row.per_request:f}"
+        requests = "" if row.requests is None else row.requests
+        whole = f"{row.total:f}" if row.parts else ""
+        writer.writerow((row.name, row.currency, *parts, whole, requests, each, "; ".join(row.unknown)))
+    return lines.getvalue()
+
+
+def _style(state: str) -> str:
+    return _STYLES.get(state, "")
+
+
+def _table(*columns: str, numbers: Sequence[str]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=FAINT)
+    for name in columns:
+        table.add_column(name, justify="right" if name in numbers else "left", no_wrap=name != "because")
+    return table

@@ -1,0 +1,155 @@
+"""``shipway cost …``: what releases will cost, what they did cost, and what their budgets allow."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from shipway.cli.options import Json
+from shipway.cli.organisations import Environments, PlatformDirectory
+
+PriceFiles = Annotated[
+    list[Path] | None,
+    typer.Option("--prices", metavar="FILE", help="PriceCatalogue beside those of the organisation; may be repeated."),
+]
+CostFiles = Annotated[
+    list[Path], typer.Argument(metavar="FILE", help="Answers of OpenCost's allocation API, or usage as JSON lines.")
+]
+Organised = Annotated[
+    Path | None,
+    typer.Option("--platform", metavar="DIR", help="Directory with the Platform: teams, requests, prices, budgets."),
+]
+Environment = Annotated[str, typer.Option("--env", metavar="NAME", help="Environment that usage was measured in.")]
+Bill = Annotated[
+    str | None, typer.Option("--bill", metavar="AMOUNT", help="Everything that was paid: $120. What is over is idle.")
+]
+Shared = Annotated[
+    str | None, typer.Option("--shared", metavar="AMOUNT", help="Part of the bill that all use together.")
+]
+Share = Annotated[
+    str, typer.Option("--share", metavar="RULE", help="How shared and idle cost is shared: proportional, even, custom.")
+]
+Weights = Annotated[
+    list[str] | None, typer.Option("--weight", metavar="APP=N", help="For --share custom; may be repeated.")
+]
+Currency = Annotated[
+    str, typer.Option("--currency", metavar="CODE", help="Of OpenCost's amounts, which do not say it.")
+]
+
+
+def estimate(
+    apps: Annotated[list[str] | None, typer.Argument(metavar="[APP]...", help="Only these applications.")] = None,
+    *,
+    env: Environments = None,
+    against: Annotated[
+        str | None,
+        typer.Option("--against", metavar="DIR|REV", help="Compare with another directory, or a revision of this one."),
+    ] = None,
+    prices: PriceFiles = None,
+    advise: Annotated[bool, typer.Option("--advise", help="Say where spot and reserved machines would save.")] = False,
+    platform: PlatformDirectory = Path(),
+    json: Json = False,
+) -> None:
+    """Say what applications will cost, by the hour and by the month.
+
+    From what their Kubernetes objects request; a scaler makes a range. A part
+    without a price is unknown, and the sum then says `at least`.
+
+    Example: shipway cost estimate --env prod --against main
+    """
+    from shipway.cli import bills, pricing
+    from shipway.cli.output import show
+
+    found = pricing.estimated(platform, apps, env, prices or [], against, advise=advise)
+    show(found, bills.estimates(found), json=json)
+
+
+def actual(
+    files: CostFiles,
+    *,
+    platform: Organised = None,
+    env: Environment = "",
+    prices: PriceFiles = None,
+    bill: Bill = None,
+    shared: Shared = None,
+    share: Share = "proportional",
+    weight: Weights = None,
+    currency: Currency = "USD",
+    json: Json = False,
+) -> None:
+    """Say what every release did cost, and why.
+
+    A release costs the more of what it requested and what it used. The totals
+    add up to the bill, to the last digit.
+
+    Example: shipway cost actual allocation.json --bill $120
+    """
+    from shipway.cli import bills, charging
+    from shipway.cli.output import show
+
+    sources = charging.Sources(tuple(files), platform, env, tuple(prices or ()), currency)
+    rules = charging.Rules(bill, shared, share, tuple(weight or ()))
+    found = charging.actual(sources, rules)
+    show(found, bills.actual(found), json=json)
+
+
+def forecast(
+    files: CostFiles,
+    *,
+    budget: Annotated[
+        str | None, typer.Option("--budget", metavar="AMOUNT", help="Of all together: $300/month.")
+    ] = None,
+    platform: Organised = None,
+    env: Environment = "",
+    prices: PriceFiles = None,
+    currency: Currency = "USD",
+    json: Json = False,
+) -> None:
+    """Say how long the budgets of the month will last.
+
+    Without --budget, the budgets of the organisation's applications. The
+    interval holds 90 % of the months that go on like the days measured.
+
+    Example: shipway cost forecast month.json --budget $300/month
+    """
+    from shipway.cli import bills, charging
+    from shipway.cli.output import show
+
+    found = charging.forecast(charging.Sources(tuple(files), platform, env, tuple(prices or ()), currency), budget)
+    show(found, bills.budgets(found), json=json)
+
+
+def report(
+    files: CostFiles,
+    *,
+    by: Annotated[str, typer.Option("--by", metavar="WHAT", help="team, app, env or release.")] = "app",
+    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="table, csv or focus (FOCUS 1.2).")] = "table",
+    platform: Organised = None,
+    env: Environment = "",
+    prices: PriceFiles = None,
+    bill: Bill = None,
+    shared: Shared = None,
+    share: Share = "proportional",
+    weight: Weights = None,
+    currency: Currency = "USD",
+    json: Json = False,
+) -> None:
+    """Add the cost up by team, app, environment or release.
+
+    `--format focus` writes every charge in the columns of FOCUS, for the tools
+    of whoever pays the bill.
+
+    Example: shipway cost report allocation.json --by team --format csv
+    """
+    from shipway.cli import bills, charging
+    from shipway.cli.output import note, show
+
+    sources = charging.Sources(tuple(files), platform, env, tuple(prices or ()), currency)
+    rules = charging.Rules(bill, shared, share, tuple(weight or ()))
+    found = charging.reported(sources, rules, by, form)
+    if form == "table" or json:
+        show(found, bills.report(found), json=json)
+        return
+    if found.problems:
+        note("\n".join(found.problems))
+    typer.echo(bills.text(found, form), nl=False)

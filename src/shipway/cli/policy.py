@@ -1,0 +1,225 @@
+"""Verbs about policies. None of them needs a controller."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from shipway.cli.options import Home, Json
+
+Policies = Annotated[
+    list[Path] | None,
+    typer.Option("--policies", "-p", metavar="DIR", help="Files and directories of policies; may be repeated."),
+]
+NoPack = Annotated[bool, typer.Option("--no-pack", help="Without the built-in rules.")]
+Environment = Annotated[str, typer.Option("--env", metavar="NAME", help="Environment whose enforcement holds.")]
+
+
+def check(
+    paths: Annotated[list[str], typer.Argument(metavar="FILE|DIR|-", help="Objects and Applications; - reads stdin.")],
+    *,
+    policies: Policies = None,
+    environment: Environment = "",
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format", "-f", metavar="FORMAT", help="text, json, sarif, junit, policyreport, openreports, github."
+        ),
+    ] = "text",
+    known: Annotated[
+        Path | None, typer.Option("--facts", metavar="FILE", help="YAML with cost, traffic, errorBudget, image.")
+    ] = None,
+    no_pack: NoPack = False,
+    processes: Annotated[
+        int, typer.Option("--processes", min=0, help="[default: one per core]", show_default=False)
+    ] = 0,
+    json: Json = False,
+) -> None:
+    """Judge objects and Applications by policies.
+
+    Exits with 1 when a finding refuses, with 2 when a file or a policy cannot
+    be used. The built-in rules are used, and those of --policies beside them.
+
+    Example: shipway policy check deploy/ --policies policies/ --env prod
+    """
+    import sys
+
+    from shipway.cli import checking, judging
+
+    asked = checking.Check(
+        paths=tuple(paths),
+        policies=tuple(map(str, policies or [])),
+        environment=environment,
+        pack=not no_pack,
+        known=judging.facts_of(known) if known else {},
+        processes=processes,
+    )
+    report, code = judging.checked(asked, "json" if json else form)
+    sys.stdout.write(report + "\n" if report else "")
+    raise typer.Exit(code)
+
+
+def list_(
+    policies: Policies = None, environment: Environment = "", no_pack: NoPack = False, json: Json = False
+) -> None:
+    """List rules, and what is done about each.
+
+    Example: shipway policy list --env prod
+    """
+    from shipway.cli import judging
+    from shipway.cli.output import show
+
+    rules = judging.listed(policies or [], environment, pack=not no_pack)
+    show({"rules": rules}, judging.table(rules), json=json)
+
+
+def explain(
+    rule: Annotated[str, typer.Argument(metavar="RULE", help="Id of a rule, as `policy list` shows it.")],
+    policies: Policies = None,
+    environment: Environment = "",
+    json: Json = False,
+) -> None:
+    """Say what a rule asks for, why, and how to keep it.
+
+    Example: shipway policy explain run-as-non-root
+    """
+    from shipway.cli import judging
+    from shipway.cli.output import show
+
+    found = judging.explained(rule, policies or [], environment)
+    show(found, judging.explanation(found), json=json)
+
+
+def run_tests(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where the tests are.")] = Path(),
+    json: Json = False,
+) -> None:
+    """Run tests of policies.
+
+    Finds *_test.yaml (ours), kyverno-test.yaml (Kyverno's) and suite.yaml
+    (Gatekeeper's). Exits with 1 when a case fails.
+
+    Example: shipway policy test policies/
+    """
+    from shipway.cli import policytests
+    from shipway.cli.output import show
+
+    cases = policytests.run(directory)
+    failed = [one for one in cases if not one.passed]
+    lines = [f"{one.suite}: {one.name}: {one.cause}" for one in failed]
+    total = f"{len(cases) - len(failed)} of {len(cases)} passed"
+    show({"cases": cases, "failed": len(failed)}, "\n".join([*lines, total]), json=json)
+    raise typer.Exit(1 if failed else 0)
+
+
+def export(
+    target: Annotated[str, typer.Option("--to", metavar="FORM", help="vap, kyverno or gatekeeper.")],
+    policies: Policies = None,
+    environment: Environment = "",
+    no_pack: NoPack = False,
+    json: Json = False,
+) -> None:
+    """Write CEL rules as manifests for a cluster.
+
+    As native admission policies, for Kyverno or for Gatekeeper, enforced as
+    they are here. Rules that need what only the platform knows are left out,
+    and named.
+
+    Example: shipway policy export --to vap --env prod > policies.yaml
+    """
+    from shipway.cli import judging
+    from shipway.cli.output import note, show
+
+    found = judging.exported(policies or [], environment, target, pack=not no_pack)
+    if json:
+        show(found, "", json=True)
+        return
+    typer.echo(judging.as_yaml(found.manifests), nl=False)
+    for policy, reason in found.left_out.items():
+        note(f"left out {policy}: {reason}")
+
+
+def report(
+    *,
+    last: Annotated[int, typer.Option("--last", "-n", min=1, help="Releases of each application.")] = 20,
+    policies: Policies = None,
+    environment: Environment = "",
+    no_pack: NoPack = False,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Show what rules would have stopped among past releases.
+
+    Judges the releases in the journal again, by the rules as they are now. A
+    rule in audit shows here what it would do if it denied.
+
+    Example: shipway policy report --last 50 --env prod
+    """
+    from shipway.cli import retrospect
+    from shipway.cli.home import home_directory
+    from shipway.cli.output import show
+
+    found = retrospect.look_back(home_directory(home), policies or [], environment, last=last, pack=not no_pack)
+    show(found, retrospect.table(found), json=json)
+
+
+def serve(
+    *,
+    policies: Annotated[
+        Path | None,
+        typer.Option("--policies", "-p", metavar="DIR", help="Directory of policies; changes are taken up."),
+    ] = None,
+    environment: Environment = "",
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 8443,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that answer.")] = 1,
+    certificate: Annotated[Path | None, typer.Option("--certificate", metavar="FILE", help="PEM; also --key.")] = None,
+    key: Annotated[Path | None, typer.Option("--key", metavar="FILE", help="PEM of its private key.")] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Option("--self-signed", metavar="HOST", help="Make a certificate for this host; may be repeated."),
+    ] = None,
+    plain: Annotated[bool, typer.Option("--plain-http", help="Without TLS, behind a proxy that has it.")] = False,
+    print_config: Annotated[bool, typer.Option("--print-config", help="Print the cluster's side and end.")] = False,
+    service: Annotated[
+        str, typer.Option("--service", metavar="NAMESPACE/NAME", help="For --print-config: Service of the webhook.")
+    ] = "",
+    no_pack: NoPack = False,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Serve policies as a validating admission webhook.
+
+    Answers /validate, /healthz and /metrics. Policies that change are taken
+    up while it runs; no request is dropped for that.
+
+    Example: shipway policy serve -p policies --self-signed policy.infra
+    """
+    from shipway.cli import serving
+    from shipway.cli.home import home_directory
+    from shipway.model.errors import BadInput
+
+    if names:
+        certificate, key = serving.self_signed(home_directory(home) / "admission", names)
+    if (certificate is None) != (key is None) or (certificate is None and not plain and not print_config):
+        raise BadInput(
+            "expected --certificate and --key",
+            hint="Or --self-signed HOST, or --plain-http behind a proxy that has TLS.",
+        )
+    asked = serving.Serving(
+        policies=str(policies) if policies else "",
+        environment=environment,
+        pack=not no_pack,
+        host=host,
+        port=port,
+        workers=workers,
+        certificate=str(certificate or ""),
+        key=str(key or ""),
+    )
+    if print_config:
+        from shipway.cli.output import show
+
+        config = serving.printed(asked, service)
+        show({"configuration": config}, config.rstrip("\n"), json=json)
+    else:
+        serving.serve(asked)

@@ -1,0 +1,127 @@
+"""What ran, as somebody measured it: rows made fit to be paid for, and what was wrong with the rest.
+
+Rows come from the local machine's recorder or from a file; :mod:`.allocation` puts prices on them.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import NamedTuple
+
+import msgspec
+
+from shipway.cost.money import is_amount
+
+GAP = 1.5
+"""A row that begins later than this many times its own length after the one before leaves a gap; less is jitter."""
+
+
+class UsageRow(msgspec.Struct, frozen=True):
+    """All instances of a release together, over the ``seconds`` that end at ``at``."""
+
+    at: float
+    """Seconds since the epoch."""
+    app: str
+    release: str
+    cpu: float
+    """Cores, mean over the time."""
+    memory: float
+    """Bytes, mean over the time."""
+    requests: int
+    """Answered in the time."""
+    seconds: float
+    failed: int | None = None
+    """Of the requests; None when nobody looked."""
+    p95: float | None = None
+    """Seconds in which 95 % of them were answered; None when nobody measured."""
+
+
+class Performance(NamedTuple):
+    """How a release served its requests."""
+
+    p95: float | None
+    """Seconds."""
+    error_rate: float | None
+    """0..1."""
+
+
+class Requested(NamedTuple):
+    """What is kept free for all instances of a release together, used or not."""
+
+    cpu: float = 0.0
+    """Cores."""
+    memory: float = 0.0
+    """Bytes."""
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """Rows that can be paid for: positive, once for each moment, in the order of application, release and time."""
+
+    rows: tuple[UsageRow, ...]
+    gaps: Mapping[tuple[str, str], float]
+    """(application, release) to the seconds between its rows that nobody measured, and nobody is charged for."""
+    problems: tuple[str, ...]
+    """What was left out or shortened, and why."""
+
+
+def measured(rows: Iterable[UsageRow]) -> Measured:
+    """Whatever of ``rows`` makes sense. Never raises for what a row holds."""
+    found = list(rows)
+    good = [row for row in found if not _wrong(row)]
+    problems = [_left_out(row) for row in found if _wrong(row)]
+    kept: list[UsageRow] = []
+    gaps: dict[tuple[str, str], float] = {}
+    ordered = sorted(good, key=lambda row: (row.app, row.release, row.at))
+    for key, group in groupby(ordered, key=lambda row: (row.app, row.release)):
+        rest, gap, said = _in_line(list(group))
+        kept += rest
+        problems += said
+        if gap:
+            gaps[key] = gap
+    return Measured(tuple(kept), gaps, tuple(dict.fromkeys(problems)))
+
+
+def performance(rows: Iterable[UsageRow]) -> dict[tuple[str, str], Performance]:
+    """How each (application, release) served, over the rows that say it.
+
+    The P95 is the mean of the rows' own, weighted by their requests: that of all requests cannot be told from them.
+    """
+    ordered = sorted(rows, key=lambda row: (row.app, row.release))
+    groups = groupby(ordered, key=lambda row: (row.app, row.release))
+    return {key: _served([row for row in inside if row.requests]) for key, inside in groups}
+
+
+def _served(rows: Sequence[UsageRow]) -> Performance:
+    times = [(row.p95, row.requests) for row in rows if row.p95 is not None]
+    failures = [(row.failed, row.requests) for row in rows if row.failed is not None]
+    p95 = sum(time * count for time, count in times) / sum(count for _, count in times) if times else None
+    rate = sum(failed for failed, _ in failures) / sum(count for _, count in failures) if failures else None
+    return Performance(p95, rate)
+
+
+def _wrong(row: UsageRow) -> str:
+    """Name of the field that cannot be; empty when there is none."""
+    fields = ("cpu", "memory", "requests", "seconds", "at")
+    optional = [name for name in ("failed", "p95") if getattr(row, name) is not None]
+    wrong = next((name for name in (*fields, *optional) if not is_amount(getattr(row, name))), "")
+    return wrong or ("failed" if (row.failed or 0) > row.requests else "" if row.seconds else "seconds")
+
+
+def _left_out(row: UsageRow) -> str:
+    name = _wrong(row)
+    return f"{row.app} {row.release} at {row.at:.0f}: {name} is {getattr(row, name)}; the row is left out"
+
+
+def _in_line(rows: Sequence[UsageRow]) -> tuple[list[UsageRow], float, list[str]]:
+    """(rows that do not overlap, seconds between them, what was wrong) of one release."""
+    kept: list[UsageRow] = []
+    gap, said = 0.0, []
+    for row in rows:
+        before = kept[-1].at if kept else row.at - row.seconds
+        if kept and row.at == before:
+            said.append(f"{row.app} {row.release} at {row.at:.0f}: measured twice; the first holds")
+            continue
+        if row.at - row.seconds > before + (GAP - 1) * row.seconds:
+            gap += row.at - row.seconds - before
+        # A clock that was set back makes times overlap; nobody pays twice for the same second.
+        kept.append(msgspec.structs.replace(row, seconds=min(row.seconds, row.at - before) if kept else row.seconds))
+    return kept, gap, said

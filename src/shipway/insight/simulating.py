@@ -1,0 +1,122 @@
+"""Reactive, predictive and cost-aware scaling on the same trace: overload against money.
+
+Called by ``shipway forecast --simulate`` and ``bench.scaling``. A simulation knows at each step only what was measured
+before it. Leaves out queues: a step whose load exceeds what is running counts as overloaded, wholly.
+"""
+
+import math
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import msgspec
+import numpy as np
+
+from shipway.insight.forecasting import Forecast, forecast
+from shipway.insight.scaling import Bounds, Margin, decide, reactive
+from shipway.insight.series import Absent, Floats, Series, filled
+
+Policy = Literal["reactive", "predictive", "cost-aware"]
+POLICIES: tuple[Policy, ...] = ("reactive", "predictive", "cost-aware")
+STABILISATION = 300.0
+"""Seconds that a scaler waits before it goes down: the highest wish of that time holds (Kubernetes' default)."""
+REFIT = 900.0
+"""Seconds between two forecasts."""
+FLOOR = 0.1
+"""Share of the last day's mean load that is always expected."""
+WARM_UP = 96
+"""Forecasts before the beginning that the margin learns from: a day's."""
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What a policy would have cost and spared."""
+
+    policy: Policy
+    overloaded: float
+    """Share of steps in which the load exceeded the capacity that was running."""
+    unserved: float
+    """Share of all load above that capacity."""
+    cost: float | None
+    """For the whole trace; None when the price is unknown."""
+    instance_hours: float
+    conflicts: int
+    """Steps in which budget or bounds allowed fewer instances than needed."""
+    covered: float | None
+    """Share of forecast peaks that stayed below the forecast with its margin; None for a reactive policy."""
+    instances: Floats
+    """At each step, for plots."""
+
+
+class _Wish(msgspec.Struct, frozen=True):
+    instances: int
+    conflict: bool = False
+    covered: bool | None = None
+    """Whether the peak of a forecast that has just come true was below it; None: none has."""
+
+
+def simulate(trace: Series, begin: int, policy: Policy, bounds: Bounds, startup: float = 120.0) -> Outcome | Absent:
+    """Runs ``policy`` from index ``begin`` of ``trace`` to its end; what lies before is history.
+
+    An instance carries load ``startup`` seconds after it is asked for. Only ``cost-aware`` heeds the budget.
+    """
+    if not 0 < begin < len(trace.values):
+        return Absent(f"nothing to simulate: {len(trace.values)} values, beginning at {begin}")
+    if not bounds.capacity > 0:
+        return Absent("an instance must be able to carry some load")
+    if policy != "cost-aware":
+        bounds = msgspec.structs.replace(bounds, budget=None)
+    values = filled(trace)
+    delay = max(1, math.ceil(startup / trace.step))
+    replay = _reactive if policy == "reactive" else _predictive
+    wishes = list(replay(Series(trace.start, trace.step, values), begin, bounds))
+    return _accounted(policy, Series(trace.start, trace.step, values[begin:]), bounds, delay, wishes)
+
+
+def _reactive(trace: Series, begin: int, bounds: Bounds) -> Iterator[_Wish]:
+    current = reactive(1, float(trace.values[begin - 1]), bounds)
+    recent = deque([current], maxlen=max(1, round(STABILISATION / trace.step)))
+    for at in range(begin, len(trace.values)):
+        recent.append(reactive(current, float(trace.values[at - 1]), bounds))
+        current = max(recent)
+        yield _Wish(current)
+
+
+def _predictive(trace: Series, begin: int, bounds: Bounds) -> Iterator[_Wish]:
+    """The forecast peak of the next 15 minutes with its margin, and never less than the load of the moment needs."""
+    every = max(1, round(REFIT / trace.step))
+    margin, peak = Margin(), math.nan
+    warm = max(0, min(begin - every, WARM_UP * every)) // every * every
+    for at in range(begin - warm, len(trace.values)):
+        covered = None
+        if (at - begin) % every == 0:
+            actual = float(trace.values[at - every : at].max())
+            covered = actual <= peak * margin.factor if math.isfinite(peak) else None
+            margin = margin.after(actual, peak)
+            found = forecast(Series(trace.start, trace.step, trace.values[:at]), every)
+            peak = float(found.mean.max()) if isinstance(found, Forecast) else float(trace.values[at - 1])
+            # A forecast of nothing has no ratio to what comes; a little load is always expected.
+            peak = max(peak, FLOOR * float(trace.values[max(0, at - 96 * every) : at].mean()))
+        if at >= begin:
+            load = max(peak * margin.factor, float(trace.values[at - 1]))
+            decision = decide(load, 1.0, bounds)
+            yield _Wish(decision.instances, bool(decision.conflict), covered)
+
+
+def _accounted(policy: Policy, load: Series, bounds: Bounds, delay: int, wishes: Sequence[_Wish]) -> Outcome:
+    wished = np.array([wish.instances for wish in wishes])
+    # More instances carry load only after their start; fewer are gone at once.
+    late = np.concatenate([np.repeat(wished[:1], delay), wished])[: len(wished)]
+    running = np.minimum(wished, late)
+    beyond = np.maximum(0.0, load.values - running * bounds.capacity)
+    hours, total = float(wished.sum()) * load.step / 3600, float(load.values.sum())
+    judged = [wish.covered for wish in wishes if wish.covered is not None]
+    return Outcome(
+        policy=policy,
+        overloaded=float(np.mean(beyond > 0)),
+        unserved=float(beyond.sum()) / total if total > 0 else 0.0,
+        cost=None if bounds.price is None else hours * bounds.price,
+        instance_hours=hours,
+        conflicts=sum(wish.conflict for wish in wishes),
+        covered=sum(judged) / len(judged) if judged else None,
+        instances=running.astype(float),
+    )

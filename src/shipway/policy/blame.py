@@ -1,0 +1,230 @@
+"""CEL expressions of policies, and which value is to blame when one is false.
+
+CEL says true or false; a person wants to know where. :func:`blame` walks the tree of an expression that was false, down to
+the operand that decided, keeping track of which part of the object every name stands for. Used by loaders of CEL policies.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from shipway.policy.cel import CelError, Environment, Program, compile_
+from shipway.policy.cel.tree import (
+    Bind,
+    Call,
+    Comprehension,
+    Conditional,
+    Has,
+    Ident,
+    Index,
+    Logic,
+    Node,
+    Not,
+    Operation,
+    OptionalMap,
+    Select,
+    children,
+)
+from shipway.policy.rules import Path
+
+NAMES = ("object", "oldObject", "request", "params", "namespaceObject", "variables", "authorizer")
+_ENVIRONMENT = Environment(variables=NAMES, lenient_or_value=True)
+_ANY_NAME = Environment(lenient_or_value=True, check=False, limit=10_000)
+"""For parts of expressions, in which names of comprehensions are free. Blame is not worth long evaluations."""
+MAX_STEPS = 400
+"""Nodes looked at for one blame."""
+
+
+class Expression:
+    """A compiled expression and the variables that it needs."""
+
+    def __init__(self, program: Program, needs: tuple[str, ...], roots: frozenset[str]) -> None:
+        self.program, self.needs, self.roots = program, needs, roots
+
+    def evaluate(self, scope: "Scope") -> Any:
+        """The value. Raises CelError when there is none."""
+        for name in self.needs:
+            if name not in scope.values and name not in scope.failed:
+                scope.compute(name)
+        try:
+            return self.program.evaluate(scope.bindings)
+        except CelError as error:
+            missing = next((name for name in self.needs if name in scope.failed), None)
+            if missing is None:
+                raise
+            raise CelError(f"variables.{missing}: {scope.failed[missing]}") from error
+
+
+class Scope:
+    """What names mean during one evaluation of a policy. Variables are computed when an expression that uses them is."""
+
+    def __init__(self, bindings: Mapping[str, Any], variables: Mapping[str, Expression]) -> None:
+        self.values: dict[str, Any] = {}
+        self.failed: dict[str, str] = {}
+        self.variables = variables
+        self.bindings: dict[str, Any] = {**bindings, "variables": self.values}
+
+    def compute(self, name: str) -> None:
+        """Give a variable its value; one that has none is left out, and its error kept."""
+        try:
+            self.values[name] = self.variables[name].evaluate(self)
+        except CelError as error:
+            self.failed[name] = error.message
+
+
+def compiled(source: str, variables: Mapping[str, Expression], environment: Environment = _ENVIRONMENT) -> Expression:
+    """An expression that may use ``variables``, which are those declared before it.
+
+    Raises:
+        CelSyntaxError: with line and column in the expression.
+    """
+    from shipway.policy.cel import CelSyntaxError
+
+    program = compile_(source, environment)
+    used = sorted({path[1] for path in program.references if path[0] == "variables" and len(path) > 1})
+    for name in used:
+        if name not in variables:
+            raise CelSyntaxError(f"there is no variable `{name}` before this expression", 1, 1)
+    roots = {path[0] for path in program.references}
+    for name in used:
+        roots |= variables[name].roots
+    return Expression(program, tuple(used), frozenset(roots))
+
+
+def blame(expression: Expression, scope: Scope) -> Path:
+    """Path in ``object`` of the value that made the expression false; ``()`` when it cannot be told."""
+    walk = _Walk(scope)
+    try:
+        return walk.blame(expression.program.root, {"object": ()}, scope.bindings) or ()
+    except (CelError, RecursionError, _Enough):
+        return ()
+
+
+class _Enough(Exception):
+    """The walk has taken its steps."""
+
+
+Names = Mapping[str, Path | None]
+Bindings = Mapping[str, Any]
+_programs: dict[int, tuple[Node, Program]] = {}
+"""Parts of expressions, compiled when first blamed; the node is kept so that its id stays its own."""
+_MAX_PROGRAMS = 20_000
+
+
+class _Walk:
+    """One blame. ``names`` says which path a name stands for, ``bindings`` what its value is."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope, self._steps = scope, 0
+
+    def value(self, node: Node, bindings: Bindings) -> Any:
+        """Value of a part of the expression; None when it has none."""
+        self._steps += 1
+        if self._steps > MAX_STEPS:
+            raise _Enough
+        try:
+            return _program(node).evaluate(bindings)
+        except CelError:
+            return None
+
+    def blame(  # noqa: PLR0911  # one answer for each form of expression
+        self, node: Node, names: Names, bindings: Bindings, *, wanted: bool = True
+    ) -> Path | None:
+        """Who decided that ``node`` is not ``wanted``."""
+        match node:
+            case Not():
+                return self.blame(node.operand, names, bindings, wanted=not wanted)
+            case Logic():
+                return self._of_logic(node, names, bindings, wanted=wanted)
+            case Comprehension(fold="all" | "exists" | "exists_one"):
+                return self._of_elements(node, names, bindings, wanted=wanted)
+            case Conditional():
+                taken = node.then if self.value(node.condition, bindings) is True else node.otherwise
+                return self.blame(taken, names, bindings, wanted=wanted)
+            case Bind():
+                inner = {**names, node.name: self.origin(node.value, names, bindings)}
+                return self.blame(
+                    node.body, inner, {**bindings, node.name: self.value(node.value, bindings)}, wanted=wanted
+                )
+            case Select(operand=Ident(name="variables")) if (root := self._variable(node.field)) is not None:
+                return self.blame(root, {"object": ()}, self._scope.bindings, wanted=wanted)
+        return self.origin(node, names, bindings)
+
+    def _of_logic(self, node: Logic, names: Names, bindings: Bindings, *, wanted: bool) -> Path | None:
+        """The operand that decides alone, if one does: a false one in ``&&``, a true one in ``||``."""
+        decided_alone = (node.operator == "&&") == wanted
+        # Where all operands decide together, the first ones mostly ask whether the last one matters at all.
+        for arg in node.args if decided_alone else reversed(node.args):
+            if not decided_alone or self.value(arg, bindings) is not wanted:
+                found = self.blame(arg, names, bindings, wanted=wanted)
+                if found is not None:
+                    return found
+        return None
+
+    def _of_elements(self, node: Comprehension, names: Names, bindings: Bindings, *, wanted: bool) -> Path | None:
+        if (node.fold == "all") == wanted and node.fold != "exists_one":
+            for value, path in self.elements(node.over, names, bindings):
+                inner = {**bindings, node.first: value}
+                if self.value(node.body, inner) is not wanted:
+                    return self.blame(node.body, {**names, node.first: path}, inner, wanted=wanted) or path
+        return self.origin(node.over, names, bindings)
+
+    def elements(self, node: Node, names: Names, bindings: Bindings) -> Iterator[tuple[Any, Path | None]]:
+        """The elements of a list (or keys of a map) with the path of each."""
+        match node:
+            case Operation(operator="+"):
+                for arg in node.args:
+                    yield from self.elements(arg, names, bindings)
+                return
+            case Select(operand=Ident(name="variables")) if (root := self._variable(node.field)) is not None:
+                yield from self.elements(root, {"object": ()}, self._scope.bindings)
+                return
+            case Comprehension(fold="filter"):
+                for value, path in self.elements(node.over, names, bindings):
+                    if self.value(node.body, {**bindings, node.first: value}) is True:
+                        yield value, path
+                return
+        base, found = self.origin(node, names, bindings), self.value(node, bindings)
+        if isinstance(found, Mapping):
+            yield from ((key, (*base, key) if base is not None else None) for key in found)
+        elif isinstance(found, list | tuple):
+            yield from ((one, (*base, index) if base is not None else None) for index, one in enumerate(found))
+
+    def origin(self, node: Node, names: Names, bindings: Bindings) -> Path | None:  # noqa: PLR0911  # as in blame()
+        """The path in the object that a node's value comes from, or is made of first."""
+        match node:
+            case Ident():
+                return names.get(node.name)
+            case Select(operand=Ident(name="variables")):
+                root = self._variable(node.field)
+                return None if root is None else self.origin(root, {"object": ()}, self._scope.bindings)
+            case Select() | Has():
+                base = self.origin(node.operand, names, bindings)
+                return None if base is None else (*base, node.field)
+            case Index():
+                base, key = self.origin(node.operand, names, bindings), self.value(node.key, bindings)
+                return (*base, key) if base is not None and isinstance(key, str | int) else base
+            case Conditional():
+                taken = node.then if self.value(node.condition, bindings) is True else node.otherwise
+                return self.origin(taken, names, bindings)
+            case Comprehension() | OptionalMap():
+                return self.origin(node.over if isinstance(node, Comprehension) else node.target, names, bindings)
+            case Call() | Operation():
+                return self._first(node, names, bindings)
+        return self._first(node, names, bindings)
+
+    def _first(self, node: Node, names: Names, bindings: Bindings) -> Path | None:
+        found = (self.origin(child, names, bindings) for child in children(node))
+        return next((path for path in found if path), None)
+
+    def _variable(self, name: str) -> Node | None:
+        expression = self._scope.variables.get(name)
+        return expression.program.root if expression is not None else None
+
+
+def _program(node: Node) -> Program:
+    known = _programs.get(id(node))
+    if known is None:
+        if len(_programs) >= _MAX_PROGRAMS:
+            _programs.clear()
+        known = _programs[id(node)] = (node, Program("", node, _ANY_NAME))
+    return known[1]

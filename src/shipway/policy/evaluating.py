@@ -1,0 +1,143 @@
+"""Rules against requests: the one evaluator behind ``policy check``, ``deploy`` and the admission webhook.
+
+Rules are indexed by kind once; an evaluator is made for one environment and one policy set and then only read, so it may
+be shared. Made in ``cli`` and ``web.admission``.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from shipway.policy.enforcing import action_of, exception_of
+from shipway.policy.facts import is_fact
+from shipway.policy.findings import Finding, subject
+from shipway.policy.resources import plural, subject_of
+from shipway.policy.rules import NOTHING, Action, CompiledRule, Outcome, Path, Place, Request, Status
+from shipway.spec.policies import Merged
+
+_QUIET = ("pass", "skip")
+Locate = Callable[[Path], Place]
+"""Where the value at a path of the subject is written by a person; what is not written is where its parent is."""
+MAX_KINDS = 1000
+"""Kinds whose rules are remembered. Kinds come from outside, so there must be an end."""
+MAX_SHOWN = 120
+"""Characters of an offending value that a finding shows."""
+
+
+class Evaluator:
+    """Rules as they are enforced in one environment."""
+
+    def __init__(self, rules: Sequence[CompiledRule], sets: Merged | None = None, environment: str = "") -> None:
+        self._sets, self._environment = sets or Merged(), environment
+        acting = [(rule, action_of(rule, self._sets, environment)) for rule in rules]
+        self.rules: tuple[tuple[CompiledRule, Action], ...] = tuple(one for one in acting if one[1] != "off")
+        self._index: dict[tuple[str, str], tuple[tuple[CompiledRule, Action], ...]] = {}
+
+    def rules_for(self, kind: str, resource: str = "") -> tuple[tuple[CompiledRule, Action], ...]:
+        """Rules that can apply to a kind, with what is done about each, in the order given."""
+        found = self._index.get((kind, resource))
+        if found is None:
+            name = resource.partition("/")[0] or plural(kind)
+            found = tuple(one for one in self.rules if _can_apply(one[0], kind, name))
+            if len(self._index) < MAX_KINDS:
+                self._index[kind, resource] = found
+        return found
+
+    def evaluate(
+        self,
+        request: Request,
+        locate: Locate | None = None,
+        *,
+        passes: bool = True,
+        counts: Counter[Status] | None = None,
+    ) -> list[Finding]:
+        """Every rule's findings about one request, in the order of the rules.
+
+        ``passes``: also those that pass or skip. ``counts`` is raised by those that are left out.
+        """
+        about = subject_of(request)
+        found: list[Finding] = []
+        for rule, action in self.rules_for(str(about.get("kind", "")), request.resource):
+            for outcome in rule.evaluate(request):
+                if passes or outcome.status not in _QUIET or outcome.annotations:
+                    found.append(self._finding(rule, action, outcome, request, locate))
+                elif counts is not None:
+                    counts[outcome.status] += 1
+        return found
+
+    def _finding(
+        self, rule: CompiledRule, action: Action, outcome: Outcome, request: Request, locate: Locate | None
+    ) -> Finding:
+        about = subject_of(request)
+        one = subject(about)
+        status, message, exception = outcome.status, outcome.message, ""
+        if status in ("fail", "warn"):
+            excepted = exception_of(rule, one, self._sets, self._environment, request.at)
+            if excepted is not None:
+                status, exception = "skip", excepted.name
+                message = f"{message} (excepted until {excepted.expires}: {excepted.reason} [{excepted.ticket}])"
+        bad = status in ("fail", "warn", "error")
+        return Finding(
+            rule=rule.id,
+            status=_enforced(status, action),
+            action=action,
+            severity=rule.severity,
+            subject=one,
+            message=message,
+            path=outcome.path,
+            found=_shown(about, outcome.path) if bad else "",
+            place=locate(outcome.path) if locate and bad else Place(),
+            title=rule.title,
+            fix=rule.fix if bad else "",
+            controls=rule.controls,
+            rule_place=rule.place,
+            reason=outcome.reason,
+            exception=exception,
+            ignores_errors=rule.ignores_errors,
+            annotations=dict(outcome.annotations),
+            facts=dict(about) if bad and is_fact(about) else None,
+        )
+
+
+def _can_apply(rule: CompiledRule, kind: str, resource: str) -> bool:
+    if rule.kinds is not None and kind not in rule.kinds:
+        return False
+    return rule.resources is None or "*" in rule.resources or resource in rule.resources
+
+
+def _enforced(status: Status, action: Action) -> Status:
+    return "warn" if status == "fail" and action == "warn" else status
+
+
+def _shown(value: Any, path: Path) -> str:
+    """The value at ``path`` as JSON, cut short; empty when there is none, or when it is the whole object."""
+    for part in path:
+        try:
+            value = value[part]
+        except (KeyError, IndexError, TypeError):
+            return ""
+    if not path:
+        return ""
+    try:
+        text = msgspec.json.encode(value, enc_hook=str).decode()
+    except RecursionError:
+        return "..."
+    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 3]}..."
+
+
+def refusals(findings: Iterable[Finding]) -> list[Finding]:
+    """Those that forbid the change."""
+    return [finding for finding in findings if finding.refuses]
+
+
+def replayed(finding: Finding, evaluator: Evaluator, at: float) -> list[Finding]:
+    """The finding's rule judged again over its snapshot of facts; empty for real objects, of which there is none.
+
+    ``at`` is the time of the decision, in seconds since the epoch.
+    """
+    if finding.facts is None:
+        return []
+    facts: Mapping[str, Any] = finding.facts or NOTHING
+    return [one for one in evaluator.evaluate(Request(object=facts, at=at)) if one.rule == finding.rule]

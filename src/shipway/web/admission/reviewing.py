@@ -1,0 +1,165 @@
+"""One AdmissionReview (``admission.k8s.io/v1``): what was asked to what is answered. Called by ``app`` and by the bench.
+
+Total: whatever is wrong with a review is an answer that does not allow it. The Namespace itself is not part of a review, so
+``namespaceSelector`` sees the one label that every namespace has; select namespaces in the webhook's configuration.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from shipway.policy.evaluating import Evaluator
+from shipway.policy.findings import Finding
+from shipway.policy.releases import Scan
+from shipway.policy.rules import NOTHING, Request
+from shipway.spec.diagnosis import dotted
+
+MAX_WARNING = 256
+"""Characters; clients show warnings on a line, and API servers cut off what is too much."""
+_CODES = {"Unauthorized": 401, "Forbidden": 403, "Invalid": 422, "RequestEntityTooLarge": 413}
+_OPERATIONS = frozenset({"CREATE", "UPDATE", "DELETE", "CONNECT"})
+
+
+class Resource(msgspec.Struct, frozen=True):
+    """Plural name and where it belongs."""
+
+    resource: str = ""
+    group: str = ""
+    version: str = ""
+
+
+class Asked(msgspec.Struct, frozen=True, rename="camel"):
+    """As much of an AdmissionRequest as is looked at."""
+
+    uid: str
+    operation: str
+    object: dict[str, Any] | None = None
+    old_object: dict[str, Any] | None = None
+    resource: Resource = Resource()
+    sub_resource: str = ""
+    user_info: dict[str, Any] = {}
+    dry_run: bool = False
+
+
+class Review(msgspec.Struct, frozen=True, rename="camel"):
+    """An AdmissionReview."""
+
+    request: Asked
+    api_version: str = "admission.k8s.io/v1"
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """What was decided, for counters, and the body of the answer."""
+
+    body: bytes
+    allowed: bool
+    operation: str = ""
+    findings: Sequence[Finding] = ()
+
+
+_decoder = msgspec.json.Decoder(Review)
+_raw = msgspec.json.Decoder(dict[str, Any])
+
+
+def review(body: bytes, evaluator: Evaluator, at: float, scan: Scan | None = None) -> Answered:
+    """Answer a review. ``at`` is now, in seconds since the epoch; ``scan`` finds secrets in the object.
+
+    Raises:
+        ValueError: the body is no AdmissionReview, so there is no uid to answer to.
+    """
+    try:
+        asked = _decoder.decode(body)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise ValueError(f"expected an AdmissionReview of admission.k8s.io/v1: {error}") from None
+    if asked.api_version != "admission.k8s.io/v1":
+        raise ValueError(f"expected admission.k8s.io/v1, got {asked.api_version[:60]}")
+    request = asked.request
+    if request.operation not in _OPERATIONS:
+        raise ValueError(f"expected CREATE, UPDATE, DELETE or CONNECT, got {request.operation[:60]}")
+    findings = evaluator.evaluate(_request(request, body, at), passes=False)
+    if scan is not None and request.object is not None and evaluator.rules_for("SecretScan"):
+        scanned = scan(request.object)
+        if scanned is not None and scanned["spec"]["secrets"]:
+            findings += evaluator.evaluate(Request(object=scanned, at=at), passes=False)
+    return _answer(request, findings)
+
+
+def _request(asked: Asked, body: bytes, at: float) -> Request:
+    resource = asked.resource.resource
+    return Request(
+        object=asked.object,
+        old_object=asked.old_object,
+        operation=asked.operation,  # type: ignore[arg-type]  # checked by review()
+        user_info=asked.user_info,
+        at=at,
+        dry_run=asked.dry_run,
+        resource=f"{resource}/{asked.sub_resource}" if asked.sub_resource else resource,
+        admission=_Lazy(body),
+    )
+
+
+class _Lazy(Mapping[str, Any]):
+    """The AdmissionRequest as it was sent, decoded again only for policies that look at it."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self._data: dict[str, Any] | None = None
+
+    def __bool__(self) -> bool:
+        return True
+
+    def _read(self) -> dict[str, Any]:
+        if self._data is None:
+            self._data = _raw.decode(self._body)["request"]
+        return self._data
+
+    def __getitem__(self, key: str) -> Any:
+        return self._read()[key]
+
+    def __iter__(self) -> Any:
+        return iter(self._read())
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+
+def _answer(asked: Asked, findings: Sequence[Finding]) -> Answered:
+    denied = [one for one in findings if one.refuses]
+    response: dict[str, Any] = {"uid": asked.uid, "allowed": not denied}
+    if denied:
+        reason = denied[0].reason or "Forbidden"
+        text = "; ".join(_sentence(one) for one in denied)
+        response["status"] = {"code": _CODES.get(reason, 403), "reason": reason, "message": text}
+    warnings = [_sentence(one)[:MAX_WARNING] for one in findings if one.status == "warn" or _is_tolerated(one)]
+    if warnings:
+        response["warnings"] = warnings
+    notes = _notes(findings)
+    if notes:
+        response["auditAnnotations"] = notes
+    data = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response}
+    return Answered(msgspec.json.encode(data), not denied, asked.operation, findings)
+
+
+def _is_tolerated(finding: Finding) -> bool:
+    """An error that refuses nothing must still be seen."""
+    return finding.status == "error" and not finding.refuses and finding.action != "audit"
+
+
+def _notes(findings: Sequence[Finding]) -> Mapping[str, str]:
+    """What goes into the API server's audit event: policies' own annotations, and what is only audited."""
+    if not findings:
+        return NOTHING
+    notes: dict[str, str] = {}
+    for one in findings:
+        key = one.rule.replace("/", ".")[-63:]
+        for name, value in one.annotations.items():
+            notes[f"{key}.{name}"[-63:]] = value
+        if one.status in ("fail", "error") and not one.refuses:
+            notes[key] = one.message
+    return notes
+
+
+def _sentence(finding: Finding) -> str:
+    where = f" ({dotted(finding.path)})" if finding.path else ""
+    return f"{finding.rule}: {finding.message}{where}"

@@ -1,0 +1,192 @@
+"""The policy verbs as a user runs them."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.cli.shell import Shell
+from tests.policy.samples import DEPLOYMENT, vap
+
+SET = """\
+apiVersion: shipway.dev/v1alpha1
+kind: PolicySet
+metadata: {name: acme}
+spec:
+  default: deny
+  parameters: {allowed-registries: "registry.example.com,ghcr.io/acme"}
+  exceptions:
+    - name: legacy
+      rules: [require-*, run-as-non-root, read-only-root-filesystem, drop-capabilities, disallow-default-service-account]
+      subjects: [{kind: Deployment}]
+      owner: payments
+      reason: Being moved.
+      ticket: OPS-12
+      expires: EXPIRES
+  freezes:
+    - {name: Stocktaking, from: 2026-01-01, until: 2099-01-01, environments: [prod]}
+"""
+APPLICATION = """\
+apiVersion: shipway.dev/v1alpha1
+kind: Application
+metadata: {name: shop}
+spec:
+  archetype: api-service
+  image: docker.io/acme/shop:1
+  replicas: 2
+  budget: $100/month
+"""
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Path:
+    file = tmp_path / "web.yaml"
+    file.write_text(DEPLOYMENT)
+    return file
+
+
+def policies(tmp_path: Path, expires: str = "2099-01-01") -> Path:
+    directory = tmp_path / "policies"
+    directory.mkdir(exist_ok=True)
+    (directory / "set.yaml").write_text(SET.replace("EXPIRES", expires))
+    return directory
+
+
+def test_check_points_to_the_value_and_says_what_to_do(shipway: Shell, web: Path) -> None:
+    result = shipway("policy", "check", web)
+    assert result.code == 1
+    assert f"{web}:15:18: deny disallow-latest-tag: expected a tag other than latest" in result.out
+    assert 'spec.template.spec.containers[1].image = "envoy:latest"' in result.out
+    assert "fix: Name a version" in result.out
+    assert "1 object in 1 file:" in result.out.splitlines()[-1]
+
+
+def test_check_in_json_and_with_nothing_wrong(shipway: Shell, web: Path, tmp_path: Path) -> None:
+    found = shipway("policy", "check", web, "--json").data
+    assert found["summary"]["refused"] == len(
+        [one for one in found["findings"] if one["action"] == "deny" and one["status"] == "fail"]
+    )
+    assert shipway("policy", "check", web, "--no-pack").code == 0
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert shipway("policy", "check", empty).out == "0 objects in 0 files: nothing to check\n"
+
+
+def test_own_policies_beside_the_pack(shipway: Shell, web: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text(yaml.safe_dump(vap("few", validations=[{"expression": "object.spec.replicas <= 5"}])))
+    result = shipway("policy", "check", web, "--no-pack", "--policies", own)
+    assert (result.code, result.out.splitlines()[0].split(": ", 1)[1]) == (
+        1,
+        "deny few: failed expression: object.spec.replicas <= 5",
+    )
+    assert shipway("policy", "explain", "few", "--policies", own).out.startswith("few: ")
+
+
+def test_a_policy_set_excepts_counts_and_names_what_expired(shipway: Shell, web: Path, tmp_path: Path) -> None:
+    held = shipway("policy", "check", web, "--policies", policies(tmp_path), "--json").data
+    assert held["summary"]["excepted"] > 5
+    assert not [one for one in held["findings"] if one["rule"] == "expired-exception" and one["status"] == "fail"]
+    expired = shipway("policy", "check", web, "--policies", policies(tmp_path, "2026-01-01"))
+    assert expired.code == 1
+    assert (
+        "set.yaml:14:16: deny expired-exception: exception legacy of payments expired 2026-01-01 (OPS-12)"
+        in expired.out
+    )
+    assert "excepted" not in expired.out.splitlines()[-1]
+
+
+def test_a_misspelt_rule_in_a_policy_set_is_told(shipway: Shell, web: Path, tmp_path: Path) -> None:
+    directory = policies(tmp_path)
+    (directory / "set.yaml").write_text(
+        (directory / "set.yaml").read_text().replace("run-as-non-root", "run-as-nonroot")
+    )
+    assert (
+        "set.yaml warning spec: no rule here is called `run-as-nonroot`"
+        in shipway("policy", "check", web, "-p", directory).err
+    )
+
+
+def test_applications_budgets_registries_and_freezes(shipway: Shell, tmp_path: Path) -> None:
+    file, known = tmp_path / "shop.yaml", tmp_path / "facts.yaml"
+    file.write_text(APPLICATION)
+    known.write_text("cost: {monthly: 111.0}\n")
+    result = shipway("policy", "check", file, "--policies", policies(tmp_path), "--env", "prod", "--facts", known)
+    lines = [line for line in result.out.splitlines() if line.startswith(str(file))]
+    assert [line.removeprefix(f"{file}:").split(": ")[:2] for line in lines] == [
+        ["3:18", "deny change-window"],
+        ["6:10", "deny allowed-registries"],
+        ["6:10", "deny require-image-digest"],
+        ["8:11", "deny cost-within-budget"],
+    ]
+    fine = shipway("policy", "check", file, "--facts", known, "--policies", policies(tmp_path))
+    assert "change-window" not in fine.out
+
+
+def test_secrets_are_not_shown(shipway: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata:\n  DB_PASSWORD: hunter2isgreat\n")
+    result = shipway("policy", "check", file)
+    assert result.code == 1
+    assert f"{file}:5:16: deny disallow-plain-secrets" in result.out
+    assert "hunter2isgreat" not in result.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["check", "nowhere"], "no such file"),
+        (["check", "WEB", "--format", "pdf"], "expected one of text, json"),
+        (["check", "WEB", "--policies", "BAD"], "bad.yaml:2"),
+        (["check", "BAD"], "bad.yaml:2"),
+        (["explain", "run-as-nonroot"], "run-as-non-root"),
+        (["export", "--to", "opa"], "vap, kyverno, gatekeeper"),
+        (["test", "EMPTY"], "no tests found"),
+        (["serve"], "--certificate"),
+    ],
+)
+def test_bad_input_exits_with_2(shipway: Shell, web: Path, tmp_path: Path, arguments: list[str], said: str) -> None:
+    (tmp_path / "bad.yaml").write_text("a: [\n")
+    (tmp_path / "empty").mkdir()
+    names = {"WEB": web, "BAD": tmp_path / "bad.yaml", "EMPTY": tmp_path / "empty"}
+    result = shipway("policy", *(names.get(one, one) for one in arguments))
+    assert result.code == 2
+    assert said in result.err
+
+
+def test_many_files_over_processes_say_the_same(shipway: Shell, tmp_path: Path) -> None:
+    for number in range(130):
+        (tmp_path / f"{number:03}.yaml").write_text(DEPLOYMENT.replace("name: web", f"name: web-{number}"))
+    one = shipway("policy", "check", tmp_path, "--processes", "1", "--format", "sarif")
+    two = shipway("policy", "check", tmp_path, "--processes", "2", "--format", "sarif")
+    assert one.out == two.out
+    assert "web-129" in two.out
+
+
+def test_test_runs_tests(shipway: Shell, tmp_path: Path) -> None:
+    (tmp_path / "few.yaml").write_text(
+        yaml.safe_dump(vap("few", validations=[{"expression": "object.spec.replicas <= 5"}]))
+    )
+    case = {"name": "seven", "objects": [yaml.safe_load(DEPLOYMENT)], "expect": {"few": "pass"}}
+    test = {
+        "apiVersion": "shipway.dev/v1alpha1",
+        "kind": "PolicyTest",
+        "metadata": {"name": "t"},
+        "spec": {"policies": ["few.yaml"], "cases": [case]},
+    }
+    (tmp_path / "few_test.yaml").write_text(yaml.safe_dump(test))
+    result = shipway("policy", "test", tmp_path)
+    assert result.code == 1
+    assert "seven: few: expected pass, got fail" in result.out
+    case["expect"] = {"few": "fail"}
+    (tmp_path / "few_test.yaml").write_text(yaml.safe_dump(test))
+    assert shipway("policy", "test", tmp_path).out.splitlines()[-1] == "1 of 1 passed"
+
+
+def test_list_and_export(shipway: Shell) -> None:
+    rules = {one["id"]: one for one in shipway("policy", "list", "--json").data["rules"]}
+    assert rules["require-image-digest"]["enforced"] == "off"
+    assert rules["disallow-privileged"]["controls"]
+    exported = shipway("policy", "export", "--to", "kyverno")
+    assert "left out cost-within-budget" in exported.err
+    assert {one["kind"] for one in yaml.safe_load_all(exported.out)} == {"ValidatingPolicy"}

@@ -1,0 +1,65 @@
+"""A level is reached when everything up to it holds; what is missing for the next is named; unknown is not yes."""
+
+import msgspec
+
+from shipway.insight.delivery import DAY, Deployment, statistics
+from shipway.insight.maturity import CRITERIA, LEVELS, Facts, assess
+
+DELIVERED = statistics(
+    [Deployment(id=str(n), application="shop", started_at=n * DAY, finished_at=n * DAY + 60) for n in range(1, 28)],
+    [],
+    0,
+    28 * DAY,
+)
+ALL = Facts(
+    version_control=True,
+    pipeline=True,
+    pipeline_gates=frozenset({"lint", "test", "coverage", "scan", "sign", "plan"}),
+    applications=10,
+    with_slo=9,
+    canary=8,
+    autoscaled=8,
+    budgeted=10,
+    with_dependencies=4,
+    environments=3,
+    clusters=4,
+    regions=3,
+    policies=18,
+    policies_denying=5,
+    gitops=True,
+    catalog=True,
+    delivery=DELIVERED,
+    rolled_back_by_itself=2,
+    restore_drills=1,
+)
+
+
+def test_nothing_is_level_zero_and_says_how_to_begin() -> None:
+    found = assess(Facts())
+    assert (found.level, found.name) == (0, "not yet automated")
+    assert found.next[0] == "version control: put the applications under version control"
+    assert len(found.answers) == len(CRITERIA)
+
+
+def test_everything_is_the_top() -> None:
+    found = assess(ALL)
+    assert (found.level, found.name, found.next) == (5, LEVELS[-1], ())
+
+
+def test_one_gap_below_holds_everything_back() -> None:
+    found = assess(msgspec.structs.replace(ALL, with_slo=7))
+    assert found.level == 2
+    assert found.next == ("objectives: say in `slo` what users are promised",)
+    objectives = next(one for one in found.answers if one.name == "objectives")
+    assert (objectives.holds, objectives.evidence) == (False, "7 of 10 applications have an SLO")
+
+
+def test_unknown_is_not_yes() -> None:
+    found = assess(msgspec.structs.replace(ALL, catalog=None))
+    assert found.level == 3
+    assert next(one for one in found.answers if one.name == "self-service catalogue").holds is None
+
+
+def test_every_level_has_criteria_and_advice() -> None:
+    assert {one.level for one in CRITERIA} == set(range(1, len(LEVELS) + 1))
+    assert all(one.missing for one in CRITERIA)

@@ -1,0 +1,246 @@
+"""What runs, how large, how many and who may talk to it: each rule in one small organisation."""
+
+from typing import Any
+
+import pytest
+
+from shipway.render.compiling import compile_application
+from shipway.render.context import Place
+from shipway.render.rendered import Rendered
+from shipway.render.sizes import MIB, mebibytes, millicores
+from shipway.spec.organisation import read_organisation
+from shipway.spec.reading import Source
+
+PLATFORM = """
+apiVersion: shipway.dev/v1alpha1
+kind: Platform
+metadata: {{name: acme}}
+spec:
+  environments: {{dev: {{}}, prod: {{}}}}
+  profiles: {{cost: {{careful: {{rightsizing: "off"}}, spotty: {{spot: true, rightsizing: auto}}}}, security: {{strict: {{network: strict}}}}}}
+  components: {{{components}}}
+"""
+APPLICATION = """
+apiVersion: shipway.dev/v1alpha1
+kind: Application
+metadata: {{name: {name}}}
+spec: {{image: "registry.example.com/shop:1", {spec}}}
+"""
+TMP = "/tmp"  # noqa: S108  # the path inside a container
+STRICT = "network: {egress: [203.0.113.0/24]}"
+
+
+def objects(spec: str, *, components: str = "", environment: str = "prod") -> dict[str, Rendered]:
+    """Objects of one application (beside one to call) by kind; of several of a kind, by kind and name."""
+    texts = [
+        PLATFORM.format(components=components),
+        APPLICATION.format(name="shop", spec=spec),
+        APPLICATION.format(name="stock", spec="archetype: api-service, protocol: grpc, port: 9000"),
+    ]
+    organisation, problems = read_organisation([Source("all.yaml", "---".join(texts))])
+    assert not problems, problems
+    assert organisation is not None
+    found = compile_application(Place(organisation, environment, environment).neighbour("shop"))
+    return {each.identity[1]: each for each in found} | {
+        f"{each.identity[1]}/{each.identity[3]}": each for each in found
+    }
+
+
+def of(found: dict[str, Rendered], kind: str) -> Any:
+    return found[kind].object["spec"]
+
+
+def container(found: dict[str, Rendered], kind: str = "Deployment") -> Any:
+    return of(found, kind)["template"]["spec"]["containers"][0]
+
+
+@pytest.mark.parametrize(
+    ("spec", "kind"),
+    [
+        ("archetype: web-app", "Deployment"),
+        ("archetype: ml-model", "Deployment"),
+        ("archetype: background-worker", "Deployment"),
+        ("archetype: api-service, storage: 1Gi", "StatefulSet"),
+        ('archetype: scheduled-job, schedule: "0 3 * * *"', "CronJob"),
+        ("archetype: scheduled-job, schedule: release", "Job"),
+    ],
+)
+def test_the_archetype_decides_what_runs(spec: str, kind: str) -> None:
+    found = objects(spec)
+    assert {"Deployment", "StatefulSet", "CronJob", "Job"} & set(found) == {kind}
+    assert ("Service" in found) == ("worker" not in spec and "job" not in spec)
+
+
+def test_a_changed_job_gets_another_name() -> None:
+    job = "archetype: scheduled-job, schedule: release"
+    name = objects(job)["Job"].identity[3]
+    assert name == objects(job)["Job"].identity[3]
+    assert name != objects(f"{job}, env: {{A: b}}")["Job"].identity[3]
+
+
+def test_replicas_or_a_scaler_and_never_both() -> None:
+    fixed = objects("archetype: api-service, replicas: 3")
+    assert of(fixed, "Deployment")["replicas"] == 3
+    assert not {"HorizontalPodAutoscaler", "ScaledObject"} & set(fixed)
+    for autoscaler, kind in (("hpa", "HorizontalPodAutoscaler"), ("keda", "ScaledObject")):
+        scaled = objects("archetype: api-service, scale: {min: 2, max: 9}", components=f"autoscaler: {autoscaler}")
+        assert "replicas" not in of(scaled, "Deployment")
+        assert {"HorizontalPodAutoscaler", "ScaledObject"} & set(scaled) == {kind}
+
+
+@pytest.mark.parametrize(
+    ("signal", "metric"),
+    [
+        (
+            "cpu",
+            {
+                "type": "Resource",
+                "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 70}},
+            },
+        ),
+        (
+            "requests, target: 25",
+            {
+                "type": "Pods",
+                "pods": {
+                    "metric": {"name": "http_requests_per_second"},
+                    "target": {"type": "AverageValue", "averageValue": "25"},
+                },
+            },
+        ),
+    ],
+)
+def test_the_scaler_follows_the_signal(signal: str, metric: dict[str, Any]) -> None:
+    found = objects(f"archetype: api-service, scale: {{min: 1, max: 2, signal: {signal}}}")
+    assert of(found, "HorizontalPodAutoscaler")["metrics"] == [metric]
+
+
+def test_a_queue_scales_to_nothing_with_keda() -> None:
+    spec = "archetype: background-worker, dependsOn: [{queue: nats}], scale: {min: 0, max: 5, signal: queue}"
+    found = objects(spec, components="autoscaler: keda")
+    trigger = of(found, "ScaledObject")["triggers"][0]
+    assert (of(found, "ScaledObject")["minReplicaCount"], trigger["type"], trigger["metadata"]["threshold"]) == (
+        0,
+        "prometheus",
+        "100",
+    )
+    assert "PodDisruptionBudget" not in found
+
+
+def test_sizes_follow_the_factor_and_automatic_ones_are_set_from_use() -> None:
+    half = objects("archetype: api-service, resources: {cpu: 250m, memory: 300Mi, factor: 0.5}")
+    assert container(half)["resources"] == {
+        "requests": {"cpu": "125m", "memory": "150Mi"},
+        "limits": {"cpu": "250m", "memory": "150Mi"},
+    }
+    assert of(half, "VerticalPodAutoscaler")["updatePolicy"] == {"updateMode": "Off"}
+    automatic = objects("archetype: api-service, resources: auto, scale: {min: 1, max: 2}")
+    assert of(automatic, "VerticalPodAutoscaler")["updatePolicy"] == {"updateMode": "Recreate"}
+    assert of(automatic, "VerticalPodAutoscaler")["resourcePolicy"]["containerPolicies"][0]["controlledResources"] == [
+        "memory"
+    ]
+    assert "VerticalPodAutoscaler" not in objects("archetype: api-service, profiles: {cost: careful}")
+
+
+def test_amounts_are_written_as_kubernetes_writes_them() -> None:
+    assert [millicores(cores) for cores in (0.1, 1, 1.5, 2.001)] == ["100m", "1", "1500m", "2001m"]
+    assert [mebibytes(size * MIB) for size in (1, 1024, 1536, 20480)] == ["1Mi", "1Gi", "1536Mi", "20Gi"]
+
+
+def test_pods_are_hardened() -> None:
+    pod = of(objects("archetype: api-service"), "Deployment")["template"]["spec"]
+    assert pod["automountServiceAccountToken"] is False
+    assert (pod["securityContext"]["runAsNonRoot"], pod["securityContext"]["seccompProfile"]) == (
+        True,
+        {"type": "RuntimeDefault"},
+    )
+    assert pod["containers"][0]["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "privileged": False,
+        "readOnlyRootFilesystem": True,
+    }
+    assert {"name": "tmp", "mountPath": TMP} in pod["containers"][0]["volumeMounts"]
+    assert pod["terminationGracePeriodSeconds"] > pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
+
+
+def test_only_production_is_spread_and_kept_up() -> None:
+    spec = "archetype: api-service, replicas: 2"
+    assert "topologySpreadConstraints" in of(objects(spec), "Deployment")["template"]["spec"]
+    assert "topologySpreadConstraints" not in of(objects(spec, environment="dev"), "Deployment")["template"]["spec"]
+    assert of(objects(spec), "PodDisruptionBudget")["maxUnavailable"] == 1
+    assert "PodDisruptionBudget" not in objects("archetype: api-service")
+
+
+def test_machines_that_can_be_taken_away_are_wished_for_and_not_needed() -> None:
+    pod = of(objects("archetype: api-service, profiles: {cost: spotty}"), "Deployment")["template"]["spec"]
+    assert pod["tolerations"][0]["key"] == "shipway.dev/spot"
+    assert list(pod["affinity"]["nodeAffinity"]) == ["preferredDuringSchedulingIgnoredDuringExecution"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "question"),
+    [
+        ("archetype: api-service, health: /up", {"httpGet": {"path": "/up", "port": "http", "scheme": "HTTP"}}),
+        ("archetype: api-service", {"tcpSocket": {"port": "http"}}),
+        ("archetype: api-service, protocol: grpc, port: 9000", {"grpc": {"port": 9000}}),
+        ("archetype: background-worker, health: /up", {"httpGet": {"path": "/up", "port": "health", "scheme": "HTTP"}}),
+        ("archetype: background-worker", None),
+    ],
+)
+def test_health_is_asked_as_the_application_says(spec: str, question: dict[str, Any] | None) -> None:
+    found = container(objects(spec))
+    for name in ("startupProbe", "readinessProbe", "livenessProbe"):
+        asked = {key: value for key, value in found.get(name, {}).items() if isinstance(value, dict)}
+        assert asked == (question or {})
+
+
+def test_a_container_is_told_what_a_local_process_is() -> None:
+    found = container(
+        objects(
+            'archetype: api-service, command: [run, "{port}", "{instance}"], dependsOn: [stock, {database: postgres}, {cache: redis}, {bucket: s3}]'
+        )
+    )
+    env = {each["name"]: each.get("value") or each["valueFrom"] for each in found["env"]}
+    assert found["command"] == ["run", "8080", "$(INSTANCE)"]
+    assert env["PORT"] == "8080"
+    assert env["STOCK_ADDRESS"] == "stock.stock.svc:9000"
+    assert env["CACHE_URL"] == "redis://redis.data.svc:6379"
+    assert env["BUCKET"] == "acme-prod-shop-files"
+    assert env["DATABASE_URL"] == {"secretKeyRef": {"name": "shop-db-app", "key": "uri"}}
+    assert list(env) == sorted(env)
+
+
+def test_what_the_application_says_wins_over_what_is_found_for_it() -> None:
+    found = container(objects("archetype: api-service, dependsOn: [stock], env: {STOCK_ADDRESS: elsewhere}"))
+    assert {"name": "STOCK_ADDRESS", "value": "elsewhere"} in found["env"]
+
+
+def test_outside_is_what_is_not_ours_or_what_the_platform_lists() -> None:
+    spec = "archetype: api-service, dependsOn: [{host: api.example.com}]"
+    wide = str(of(objects(spec), "NetworkPolicy/shop")["egress"])
+    assert "0.0.0.0/0" in wide
+    assert "169.254.0.0/16" in wide
+    narrow = str(
+        of(objects(f"{spec}, profiles: {{security: strict}}", components=STRICT), "NetworkPolicy/shop")["egress"]
+    )
+    assert "0.0.0.0/0" not in narrow
+    assert "203.0.113.0/24" in narrow
+    assert "443" not in str(of(objects("archetype: api-service"), "NetworkPolicy/shop")["egress"])
+
+
+def test_a_leaf_says_who_said_it_and_why() -> None:
+    found = objects("archetype: api-service, replicas: 3, resources: {cpu: 250m}", components="pullSecret: registry")
+    reasons = found["Deployment"].provenance
+    assert str(reasons["spec.replicas"]).startswith("application: spec.replicas (all.yaml:")
+    assert str(reasons["spec.template.spec.imagePullSecrets[0].name"]).startswith(
+        "platform: platform.spec.components.pullSecret (all.yaml:8"
+    )
+    limit = reasons["spec.template.spec.containers[0].resources.limits.cpu"]
+    assert str(limit).startswith("derived: 2 times the request")
+    assert [(cause.kind, cause.field) for cause in limit.because] == [
+        ("application", "spec.resources.cpu"),
+        ("default", "spec.resources.factor"),
+    ]
+    assert reasons["spec.template.spec.containers[0].imagePullPolicy"].kind == "house rule"
+    assert 'metadata.labels["app.kubernetes.io/name"]' in reasons
