@@ -17,8 +17,13 @@ class Running:
 
     def __enter__(self) -> "Running":
         self.process = subprocess.Popen(self._command, env=self._env, stdout=subprocess.PIPE, text=True)
-        line = self.process.stdout.readline()
-        self.port = int(json.loads(line)["address"].rpartition(":")[2])
+        try:
+            # Work that begins at once may log before the server does.
+            said = next(line for line in map(json.loads, self.process.stdout) if "address" in line)
+        except BaseException:
+            self.__exit__()
+            raise
+        self.port = int(said["address"].rpartition(":")[2])
         return self
 
     def __exit__(self, *_: object) -> None:
