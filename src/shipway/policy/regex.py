@@ -1,6 +1,6 @@
 """Regular expressions for policies: RE2's syntax and its promise that no pattern takes exponential time.
 
-``google-re2`` when it is installed (the extra ``re2``). Otherwise Python's ``re`` behind a guard that refuses what RE2
+``google-re2``; where no wheel of it exists Python's ``re`` behind a guard that refuses what RE2
 has not (back references, look-around, atomic groups) and nested repetition, which is where ``re`` can take for ever.
 Called by the policy engines.
 """

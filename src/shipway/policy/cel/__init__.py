@@ -4,7 +4,6 @@
 definition of cel-spec and the Kubernetes documentation. Messages of protocol buffers are left out: policies see plain data.
 """
 
-from shipway.policy.cel.culprits import culprit
 from shipway.policy.cel.environment import Environment
 from shipway.policy.cel.errors import CelError, CelLimitError, CelSyntaxError
 from shipway.policy.cel.functions import ANY, LIST, MAP, Overload, function, method
@@ -21,7 +20,6 @@ __all__ = [
     "Overload",
     "Program",
     "compile_",
-    "culprit",
     "function",
     "method",
 ]

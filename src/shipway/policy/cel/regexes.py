@@ -11,7 +11,7 @@ from typing import Any
 
 try:
     import re2
-except ImportError:  # the optional extra ``re2``
+except ImportError:  # where no wheel of it exists
     re2 = None
 
 from shipway.policy.cel.errors import CelError
