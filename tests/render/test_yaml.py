@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from shipway.render.yaml import to_yaml
 
-TRAPS = """no yes on off y n NO Yes True false null Null ~ 1e3 1E3 +1 -1 0x10 0o7 010 0b1 1_000 .5 1. .inf -.Inf .NaN 1:30 12:30:00
+WORDS = """no yes on off y n NO Yes True false null Null ~ 1e3 1E3 +1 -1 0x10 0o7 010 0b1 1_000 .5 1. .inf -.Inf .NaN 1:30 12:30:00
 190:20:30.15 2020-01-01 2001-12-14t21:59:43.10-05:00 = << - ? : | > ! & * % @ ` # [ ] { } , ' " \\ --- ... <<: a: :a a# #a -a ?a 1.4.2
-250m 256Mi 1e3m 5m 99.9% NaN INF 0 00 0. 1e 0xg 12e03 !!str""".split()
+250m 256Mi 1e3m 5m 99.9% NaN INF 0 00 0. 1e 0xg 12e03 !!str"""
+TRAPS = WORDS.split()
 ODD = ["", " ", " a", "a ", "a: b", "a #b", "a:", "\n", "a\n", "a\n\n", "\na", "a\nb", "a\n b\n", " a\nb", "a \nb", "a\n\n\nb",
     "a\n \nb", "a\tb", "\ta", "a\n\tb", "a\r\nb", "a\x85b", "a\u2028b", "\x00\x07\x1b\x7f", "\ufeffa", "😀", "é", "a\n---\nb", "a\n# b\n",
     "-\n-", "\\", '"', "a" * 5000, "a b " * 2000, "\ufffe", "a\n\u2028"]  # fmt: skip
