@@ -21,6 +21,7 @@ FORMATS: Mapping[str, str] = {
     "yaml": "shipway.render.formats:plain_yaml",
     "argo-rollouts": "shipway.render.translations:argo_rollouts",
     "flagger": "shipway.render.translations:flagger_canaries",
+    "kustomize": "shipway.render.gitops.kustomize:kustomize",
     "backstage": "shipway.render.catalog:backstage",
 }
 """Name of a format to ``module:function``."""
