@@ -22,6 +22,8 @@ FORMATS: Mapping[str, str] = {
     "argo-rollouts": "shipway.render.translations:argo_rollouts",
     "flagger": "shipway.render.translations:flagger_canaries",
     "kustomize": "shipway.render.gitops.kustomize:kustomize",
+    "argocd": "shipway.render.gitops.argocd:argocd",
+    "flux": "shipway.render.gitops.flux:flux",
     "backstage": "shipway.render.catalog:backstage",
 }
 """Name of a format to ``module:function``."""

@@ -87,6 +87,12 @@ def test_nothing_is_said_again_that_a_lower_layer_says() -> None:
             assert {operation["op"] for operation in yaml.load(patch["patch"], yaml.CSafeLoader)} == {"add"}
 
 
+def write(made: dict[str, bytes], directory: Path) -> None:
+    for path, content in made.items():
+        (directory / path).parent.mkdir(parents=True, exist_ok=True)
+        (directory / path).write_bytes(content)
+
+
 def kustomize(directory: Path) -> list[dict[str, Any]]:
     """What the real one builds."""
     command = shutil.which("kustomize")
@@ -98,9 +104,7 @@ def kustomize(directory: Path) -> list[dict[str, Any]]:
 
 @pytest.mark.slow
 def test_kustomize_itself_builds_what_was_compiled(tmp_path: Path) -> None:
-    for path, content in files().items():
-        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / path).write_bytes(content)
+    write(files(), tmp_path)
     for one in everything():
         built = kustomize(tmp_path / overlay(one.application, one.environment, one.cluster))
         assert by_identity(built) == compiled(one)

@@ -68,7 +68,7 @@ def _layer(directory: str, before: Objects, after: Objects, below: str) -> Itera
         "kind": "Kustomization",
         "resources": [*([below] if below else []), *(["objects.yaml"] if added else [])],
         "labels": [{"pairs": labels}] if labels else [],
-        "patches": [_patch(one, operations) for one, operations in patches if operations],
+        "patches": [{"target": target(one), "patch": operations(listed)} for one, listed in patches if listed],
     }
     yield f"{directory}/kustomization.yaml", to_yaml([{key: value for key, value in file.items() if value}])
     if added:
@@ -90,25 +90,25 @@ def _says(operation: Operation, labels: Mapping[str, str]) -> bool:
     )
 
 
-def _patch(identity: Identity, operations: Sequence[Operation]) -> dict[str, Any]:
+def target(identity: Identity) -> dict[str, str]:
+    """What a patch is for; Kustomize reads a name as an expression for the whole of it."""
     version, kind, namespace, name = identity
     group, _, number = version.rpartition("/")
-    target = {"group": group, "version": number, "kind": kind, "namespace": namespace, "name": _exactly(name)}
-    *others, last = operations
-    if _ends_in_lines(
-        last["value"]
-    ):  # Kustomize trims a patch, so a block of text at its end would lose its line break
+    exactly = name.replace(".", "\\.")
+    found = {"group": group, "version": number, "kind": kind, "namespace": namespace, "name": exactly}
+    return {key: value for key, value in found.items() if value}
+
+
+def operations(listed: Sequence[Operation]) -> str:
+    """A JSON Patch as the text of a patch in a kustomization."""
+    *others, last = listed
+    if _ends_in_lines(last.get("value")):  # Kustomize trims a patch: a block of text at its end loses its line break
         last = {"path": last["path"], "value": last["value"], "op": last["op"]}
-    _, _, listed = text_of([{"patch": [*others, last]}]).partition("\n")  # without the key, the list stands alone
-    return {"target": {key: value for key, value in target.items() if value}, "patch": listed}
+    _, _, text = text_of([{"patch": [*others, last]}]).partition("\n")  # without the key, the list stands alone
+    return text
 
 
 def _ends_in_lines(value: Any) -> bool:
     while value and isinstance(value, dict | list):
         value = value[-1] if isinstance(value, list) else list(value.values())[-1]
     return isinstance(value, str) and "\n" in value
-
-
-def _exactly(name: str) -> str:
-    """A name for a target, which Kustomize reads as an expression for the whole of it."""
-    return name.replace(".", "\\.")
