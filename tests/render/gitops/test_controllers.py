@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from msgspec import structs
 
 from shipway.model.errors import BadInput
 from shipway.render.formats import layout
@@ -61,6 +62,16 @@ def test_every_path_leads_to_an_overlay(name: str) -> None:
     paths |= {one["spec"]["source"]["path"] for one in objects(name, "Application", "applications/")}
     assert len(paths) == len(everything())
     assert {f"{path}/kustomization.yaml" for path in paths} <= {f"rendered/{path}" for path in files(name)}
+
+
+@pytest.mark.parametrize("name", ["argocd", "flux"])
+def test_what_a_cluster_has_once_is_applied_too(name: str) -> None:
+    shared = structs.replace(everything()[0], application="")
+    made = dict(layout(name)(organisation(), [shared]))
+    written = b"---\n".join(content for path, content in made.items() if path.startswith(f"{name}/"))
+    known = [one for one in yaml.load_all(written, yaml.CSafeLoader) if not problems(one, catalogue())]
+    assert {one["metadata"]["name"] for one in known} & {"cluster.shared", "cluster.shared.dev-eu"}
+    assert b"rendered/_shared/overlays/dev/dev-eu" in written
 
 
 def test_the_order_of_the_first_sync_is_that_of_the_calls() -> None:

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from shipway.render.compiling import Compiled
 from shipway.render.formats import layout
@@ -77,6 +78,15 @@ def compiled(one: Compiled) -> dict[tuple[str, ...], dict[str, Any]]:
 def test_every_overlay_is_what_was_compiled() -> None:
     for one in everything():
         assert build(files(), overlay(one.application, one.environment, one.cluster)) == compiled(one)
+
+
+def test_clusters_with_nothing_in_common_have_no_base() -> None:
+    found = [one for one in everything() if one.application == "cart" and one.environment == "prod"]
+    apart = [structs.replace(one, application="", objects=one.objects[n::2]) for n, one in enumerate(found)]
+    made = dict(layout("kustomize")(organisation(), apart))
+    assert not [path for path in made if "/overlays/" not in path]
+    for one in apart:
+        assert build(made, f"_shared/overlays/prod/{one.cluster}") == compiled(one)
 
 
 def test_nothing_is_said_again_that_a_lower_layer_says() -> None:

@@ -56,6 +56,7 @@ def _kustomization(organisation: Organisation, where: Repository, one: Compiled)
             "timeout": "10m",
             "path": f"./{where.overlay(one)}",
             "prune": True,
+            "deletionPolicy": "Orphan",  # a database must not leave with a file
             "wait": True,
             "sourceRef": {"kind": "GitRepository", "name": organisation.platform.metadata.name},
         },
