@@ -20,18 +20,23 @@ def common(values: Sequence[Any]) -> Any:
     Maps have in common what is under the same keys, lists a beginning. An item that is a map must be recognisable: the
     same ``name`` everywhere, if it has one, and something in common.
     """
-    first, *others = values
-    if all(_same(first, other) for other in others):
+    first = values[0]
+    if len(values) == 1:
         return first
-    if all(isinstance(value, dict) for value in values):
+    kind = type(first)
+    if any(type(value) is not kind for value in values):  # as in JSON, 1 and true are two values
+        return MISSING
+    if kind is dict:
         return _common_map(values)
-    if all(isinstance(value, list) for value in values):
-        return _beginning(values) or MISSING
-    return MISSING
+    if kind is list:
+        return _beginning(values) or MISSING if any(values) else first
+    return first if all(value == first for value in values) else MISSING
 
 
 def additions(base: Any, tree: Any, path: str = "") -> Iterator[Operation]:
     """JSON Patch from ``base``, which is what ``tree`` has in common with others, to ``tree``."""
+    if base == tree:
+        return
     if isinstance(tree, dict):
         for key, value in tree.items():
             yield from _additions(base, key, value, path + pointer(key))
@@ -67,15 +72,6 @@ def _common_item(items: Sequence[Any]) -> Any:
     if any(item.get("name") != items[0].get("name") for item in items):
         return MISSING
     return common(items) or MISSING
-
-
-def _same(one: Any, other: Any) -> bool:
-    """Equal as JSON is: 1, 1.0 and true are three values."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(_same(value, other[key]) for key, value in one.items())
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_same, one, other))
-    return type(one) is type(other) and bool(one == other)
 
 
 def pointer(*parts: str | int) -> str:
