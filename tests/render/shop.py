@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from shipway.render.compiling import compile_application
+from shipway.render.compiling import Compiled, compile_application, compile_organisation
 from shipway.render.context import Context, Place
 from shipway.render.rendered import Rendered
 from shipway.spec.organisation import Organisation, read_organisation
@@ -109,6 +109,11 @@ def contexts(mesh: str = "gateway-api", environment: str = "prod") -> dict[str, 
     known = organisation(mesh)
     place = Place(known, environment, next(iter(known.clusters(environment))))
     return {context.name: context for context in place.applications()}
+
+
+def everything(known: Organisation) -> list[Compiled]:
+    """Every application in every environment."""
+    return [one for environment in known.environments for one in compile_organisation(known, environment)]
 
 
 def compiled(name: str, mesh: str = "gateway-api", environment: str = "prod") -> tuple[Rendered, ...]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import yaml
 
 from shipway.render.compiling import Compiled, compile_organisation
 from shipway.render.formats import plain_yaml
@@ -84,6 +85,13 @@ def test_the_bytes_are_pinned() -> None:
         for name, text in kept.items():
             (GOLDEN / name).write_text(text, encoding="utf-8")
     assert kept == {path.name: path.read_text(encoding="utf-8") for path in GOLDEN.iterdir()}
+
+
+def test_the_files_say_what_was_compiled() -> None:
+    files = dict(plain_yaml(organisation(), everything()))
+    for one in everything():
+        written = files[f"{one.environment}/{one.cluster}/{one.application}.yaml"]
+        assert list(yaml.load_all(written, yaml.CSafeLoader)) == [each.object for each in one.objects]
 
 
 def test_neither_the_order_of_files_nor_of_documents_leaves_a_trace() -> None:

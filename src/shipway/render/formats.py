@@ -6,12 +6,11 @@ output directory and its bytes. Formats other than plain YAML are added here by 
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import import_module
-from typing import cast
-
-import yaml
+from typing import Any, cast
 
 from shipway.model.errors import BadInput
 from shipway.model.suggestions import did_you_mean
+from shipway.render import yaml
 from shipway.render.compiling import Compiled
 from shipway.spec.organisation import Organisation
 
@@ -22,6 +21,9 @@ FORMATS: Mapping[str, str] = {
     "yaml": "shipway.render.formats:plain_yaml",
     "argo-rollouts": "shipway.render.translations:argo_rollouts",
     "flagger": "shipway.render.translations:flagger_canaries",
+    "kustomize": "shipway.render.gitops.kustomize:kustomize",
+    "argocd": "shipway.render.gitops.argocd:argocd",
+    "flux": "shipway.render.gitops.flux:flux",
     "backstage": "shipway.render.catalog:backstage",
 }
 """Name of a format to ``module:function``."""
@@ -50,7 +52,6 @@ def plain_yaml(organisation: Organisation, compiled: Iterable[Compiled]) -> Iter
         yield path, to_yaml([rendered.object for rendered in one.objects])
 
 
-def to_yaml(objects: Iterable[object]) -> bytes:
+def to_yaml(objects: Iterable[Mapping[str, Any]]) -> bytes:
     """A stream of YAML documents."""
-    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    return yaml.dump_all(objects, Dumper=dumper, sort_keys=False, encoding="utf-8", allow_unicode=True)
+    return yaml.to_yaml(objects).encode()

@@ -8,7 +8,20 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from shipway.spec.fields import Cidr, Closed, Duration, Host, LabelKey, Line, Memory, Name, PositiveDuration, UrlPath
+from shipway.spec.fields import (
+    Cidr,
+    Closed,
+    Duration,
+    Host,
+    LabelKey,
+    Line,
+    Memory,
+    Name,
+    PositiveDuration,
+    RelativePath,
+    Repository,
+    UrlPath,
+)
 
 
 class Ingress(Closed):
@@ -132,6 +145,20 @@ class Chaos(Closed):
     lasting: Duration = Field(default=300.0, description="How long a fault lasts.", examples=["5m"])
 
 
+class GitOps(Closed):
+    """The repository from which Argo CD or Flux applies what `shipway render` wrote into it."""
+
+    repository: Repository | None = Field(
+        default=None,
+        description="Address of the repository; needed for the formats `argocd` and `flux`.",
+        examples=["https://github.com/acme/deployments.git"],
+    )
+    branch: Line = Field(default="main", description="Branch that is applied.", examples=["main"])
+    path: RelativePath = Field(
+        default=".", description="Directory in the repository that is given as `--out`.", examples=["rendered"]
+    )
+
+
 class Components(Closed):
     """What is installed in the clusters."""
 
@@ -173,3 +200,8 @@ class Components(Closed):
         default_factory=Network, description="The clusters' networks.", examples=[{"dns": "kube-system"}]
     )
     chaos: Chaos = Field(default_factory=Chaos, description="When faults are made.", examples=[{"lasting": "5m"}])
+    gitops: GitOps = Field(
+        default_factory=GitOps,
+        description="Where Argo CD or Flux finds what it applies.",
+        examples=[{"repository": "https://github.com/acme/deployments.git"}],
+    )

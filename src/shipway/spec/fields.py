@@ -187,6 +187,16 @@ HeaderName = _text(
     r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", "bad-name", "a header or cookie name in lower case such as x-user-id"
 )
 UrlPath = _text(r"^/[^\s?#]*$", "bad-path", "an absolute path such as /healthz")
+RelativePath = _text(
+    r"^(\.|[-A-Za-z0-9_][-.A-Za-z0-9_]*(/[-A-Za-z0-9_][-.A-Za-z0-9_]*)*)$",
+    "bad-path",
+    "a relative path such as clusters/all",
+)
+Repository = _text(
+    r"^(https|ssh)://[^\s/?#]+/[^\s?#]*[^\s?#/]$",
+    "bad-repository",
+    "the address of a repository such as https://github.com/acme/deployments.git",
+)
 Image = _text(
     r"^[a-z0-9]([-a-zA-Z0-9._/:]*[a-zA-Z0-9])?(@sha256:[a-f0-9]{64})?$",
     "bad-image",

@@ -1,0 +1,188 @@
+"""What Argo CD and Flux are given: valid, pointing at what is there, allowed to do that and no more, in the order of calls."""
+
+import fnmatch
+from collections import Counter
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from msgspec import structs
+
+from shipway.model.errors import BadInput
+from shipway.render.formats import layout
+from shipway.render.gitops.repository import waves
+from tests.render import shop
+from tests.render.gitops.building import by_identity
+from tests.render.gitops.test_kustomize import compiled, kustomize, write
+from tests.render.schemas import catalogue, problems
+from tests.render.test_example import everything, organisation
+
+URL = "https://github.com/acme/deployments.git"
+
+
+@cache
+def files(name: str) -> dict[str, bytes]:
+    written = list(layout(name)(organisation(), everything()))
+    assert len(dict(written)) == len(written)
+    return dict(written)
+
+
+def objects(name: str, kind: str = "", below: str = "") -> list[dict[str, Any]]:
+    """The controller's own objects."""
+    own = [content for path, content in files(name).items() if path.startswith(f"{name}/{below}")]
+    return [one for content in own for one in yaml.load_all(content, yaml.CSafeLoader) if kind in {"", one["kind"]}]
+
+
+def test_there_is_an_object_for_each_thing() -> None:
+    known = organisation()
+    teams = {declared.application.metadata.team for declared in known.declared.values()}
+    assert Counter(one["kind"] for one in objects("argocd")) == {
+        "AppProject": 1 + len(teams),
+        "Application": 1 + len(everything()),
+        "ApplicationSet": len(known.names("dev")),
+    }
+    clusters = sum(len(known.clusters(environment)) for environment in known.environments)
+    assert Counter(one["kind"] for one in objects("flux")) == {
+        "GitRepository": clusters,
+        "Kustomization": len(everything()),
+    }
+
+
+@pytest.mark.parametrize("name", ["argocd", "flux"])
+def test_every_object_is_what_its_api_accepts(name: str) -> None:
+    known = catalogue()
+    assert not {str(one["metadata"]): wrong for one in objects(name) if (wrong := problems(one, known))}
+
+
+@pytest.mark.parametrize("name", ["argocd", "flux"])
+def test_every_path_leads_to_an_overlay(name: str) -> None:
+    paths = {one["spec"]["path"].removeprefix("./") for one in objects(name, "Kustomization")}
+    paths |= {one["spec"]["source"]["path"] for one in objects(name, "Application", "applications/")}
+    assert len(paths) == len(everything())
+    assert {f"{path}/kustomization.yaml" for path in paths} <= {f"rendered/{path}" for path in files(name)}
+
+
+@pytest.mark.parametrize("name", ["argocd", "flux"])
+def test_what_a_cluster_has_once_is_applied_too(name: str) -> None:
+    shared = structs.replace(everything()[0], application="")
+    made = dict(layout(name)(organisation(), [shared]))
+    written = b"---\n".join(content for path, content in made.items() if path.startswith(f"{name}/"))
+    known = [one for one in yaml.load_all(written, yaml.CSafeLoader) if not problems(one, catalogue())]
+    assert {one["metadata"]["name"] for one in known} & {"cluster.shared", "cluster.shared.dev-eu"}
+    assert b"rendered/_shared/overlays/dev/dev-eu" in written
+
+
+def test_the_order_of_the_first_sync_is_that_of_the_calls() -> None:
+    order = waves(organisation())
+    assert min(order.values()) == 0
+    for declared in organisation().declared.values():
+        for dependency in declared.application.spec.depends_on:
+            if dependency.application:
+                assert order[dependency.application] < order[declared.application.metadata.name]
+    for one in objects("argocd", "Application", "applications/"):
+        wave = one["metadata"]["annotations"]["argocd.argoproj.io/sync-wave"]
+        assert int(wave) == order[one["spec"]["destination"]["namespace"]]
+
+
+def test_flux_waits_for_what_is_called_and_is_there() -> None:
+    for path, content in files("flux").items():
+        if path.startswith("flux/"):
+            _, *found = yaml.load_all(content, yaml.CSafeLoader)
+            names = {one["metadata"]["name"] for one in found}
+            before = {one["name"] for each in found for one in each["spec"].get("dependsOn", [])}
+            assert before
+            assert before <= names
+            assert all(one["spec"]["wait"] for one in found)
+
+
+def allowed(project: dict[str, Any], cluster: str, identity: tuple[str, str, str, str]) -> bool:
+    version, kind, namespace, _ = identity
+    spec = project["spec"]
+    listed = spec["namespaceResourceWhitelist" if namespace else "clusterResourceWhitelist"]
+    places = [one for one in spec["destinations"] if one["name"] == cluster]
+    inside = not namespace or any(fnmatch.fnmatchcase(namespace, one["namespace"]) for one in places)
+    return inside and {"group": version.rpartition("/")[0], "kind": kind} in listed
+
+
+def test_a_project_allows_what_its_team_has_and_nothing_of_the_others() -> None:
+    projects = {one["metadata"]["name"]: one for one in objects("argocd", "AppProject", "applications/")}
+    of = {one["metadata"]["name"]: one["spec"]["project"] for one in objects("argocd", "Application", "applications/")}
+    assert len(projects) > 2
+    for one in everything():
+        mine = of[f"{one.application}.{one.cluster}"]
+        for each in one.objects:
+            assert allowed(projects[mine], one.cluster, each.identity)
+            others = [project for name, project in projects.items() if name != mine]
+            assert not each.identity[2] or not any(allowed(other, one.cluster, each.identity) for other in others)
+    for project in projects.values():
+        assert project["spec"]["sourceRepos"] == [URL]
+        written = [*project["spec"]["destinations"], *project["spec"]["namespaceResourceWhitelist"]]
+        assert not [one for one in written if "*" in {one.get("name"), one.get("namespace"), one.get("kind")}]
+
+
+def test_the_root_applies_the_applications_and_is_not_among_them() -> None:
+    project, root = objects("argocd", below="root")
+    assert root["spec"]["project"] == project["metadata"]["name"]
+    path = root["spec"]["source"]["path"].removeprefix("rendered/")
+    kinds = {one["kind"] for one in objects("argocd", below="applications")}
+    assert {one["kind"] for one in project["spec"]["namespaceResourceWhitelist"]} == kinds
+    assert [name for name in files("argocd") if name.startswith("argocd/") and not name.startswith(f"{path}/")] == [
+        "argocd/root.yaml"
+    ]
+
+
+def test_a_preview_is_the_application_of_a_labelled_request() -> None:
+    found = {one["metadata"]["name"]: one["spec"] for one in objects("argocd", "ApplicationSet")}
+    assert set(found) == {f"{name}.previews" for name in organisation().names("dev")}
+    (generator,) = found["web.previews"]["generators"]
+    assert generator["pullRequest"]["github"] == {"owner": "acme", "repo": "deployments", "labels": ["preview-web"]}
+    assert found["web.previews"]["template"]["spec"]["source"]["targetRevision"] == "{{.head_sha}}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["web", "payment-service", "search"])
+def test_a_preview_disturbs_nothing(tmp_path: Path, name: str) -> None:
+    """Built as Argo CD builds it: the namespace and the patches written into the overlay's kustomization."""
+    write(files("argocd"), tmp_path)
+    found = next(one for one in objects("argocd", "ApplicationSet") if one["metadata"]["name"] == f"{name}.previews")
+    text = yaml.dump(found["spec"]["template"]["spec"]["source"]).replace("{{.number}}", "7")
+    source = yaml.load(text, yaml.CSafeLoader)
+    path = tmp_path / source["path"].removeprefix("rendered/") / "kustomization.yaml"
+    layer = yaml.load(path.read_text(), yaml.CSafeLoader)
+    layer["namespace"] = source["kustomize"]["namespace"]
+    layer["patches"] = layer.get("patches", []) + source["kustomize"]["patches"]
+    path.write_text(yaml.dump(layer))
+    built = by_identity(kustomize(path.parent))
+    real = compiled(next(one for one in everything() if (one.environment, one.application) == ("dev", name)))
+    assert {namespace or key for _, _, namespace, key in built} == {f"{name}-pr-7"}
+    assert {kind for _, kind, _, _ in real} - {kind for _, kind, _, _ in built} >= {"PrometheusRule"}
+    assert "acme.example.com" not in str(built).replace("pr-7-shop.dev.acme.example.com", "").replace("runbooks.", "")
+    assert all("plugins" not in one["spec"] for one in built.values() if one["kind"] == "Cluster")
+
+
+@pytest.mark.parametrize("name", ["argocd", "flux"])
+def test_without_a_repository_there_is_nothing_to_point_at(name: str) -> None:
+    with pytest.raises(BadInput, match="which repository"):
+        list(layout(name)(shop.organisation(), []))
+
+
+@pytest.mark.parametrize(
+    ("url", "generator"),
+    [
+        ("https://gitlab.example.com/a/b/c.git", {"gitlab": {"project": "a/b/c", "api": "https://gitlab.example.com"}}),
+        ("ssh://git@github.com/acme/all", {"github": {"owner": "acme", "repo": "all"}}),
+        ("https://git.example.com/acme/all", None),
+    ],
+)
+def test_the_address_says_how_requests_are_found(url: str, generator: dict[str, Any] | None) -> None:
+    platform = shop.PLATFORM.replace("  prices:", f"    gitops: {{repository: '{url}'}}\n  prices:", 1)
+    known = shop.organisation("istio", platform)
+    made = dict(layout("argocd")(known, shop.everything(known)))
+    assert ("argocd/applications/previews.yaml" in made) == (generator is not None)
+    for one in yaml.load_all(made.get("argocd/applications/previews.yaml", b""), yaml.CSafeLoader):
+        (found,) = one["spec"]["generators"]
+        (kind,) = generator or {}
+        assert found["pullRequest"][kind].items() >= (generator or {})[kind].items()
+        assert not problems(one, catalogue())
