@@ -13,16 +13,28 @@ from shipway.cli import organisations
 from shipway.cli.output import to_json
 from shipway.cli.policies import read_policies
 from shipway.cli.pricing import at_revision, read_book
-from shipway.cli.rendering import compiled
+from shipway.cli.rendering import compiled, no_collection
 from shipway.cli.scanning import scan, secret_in
 from shipway.cost.estimate import Estimate, cost_facts, difference, estimate
 from shipway.cost.prices import PriceBook
 from shipway.engine.planning import indicators
 from shipway.model.errors import BadInput
 from shipway.model.suggestions import did_you_mean
-from shipway.plan.changes import Detects, Judged, PlaceChange, Plan, by_reasons, compare, touched
+from shipway.plan.changes import (
+    Detects,
+    Judged,
+    Key,
+    PlaceChange,
+    Plan,
+    Snapshot,
+    by_reasons,
+    compare,
+    snapshot,
+    touched,
+)
 from shipway.plan.wording import markdown, text
 from shipway.policy.releases import Release, by_provenance, judge
+from shipway.policy.rules import Object
 from shipway.render.compiling import Compiled, compile_organisation
 from shipway.spec import DeclaredApplication
 from shipway.spec.crossing import crossing_problems
@@ -59,16 +71,10 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Side(msgspec.Struct, frozen=True):
-    """What was asked for, of one of the two organisations."""
+    """One of the two organisations."""
 
     organisation: Organisation
     book: PriceBook
-    compiled: tuple[Compiled, ...]
-
-    def of(self, keys: Sequence[tuple[str, str, str]]) -> Iterator[Compiled]:
-        """What is in these places."""
-        wanted = set(keys)
-        return (one for one in self.compiled if (one.environment, one.cluster, one.application) in wanted)
 
 
 def planned(asked: Asked, form: str, *, json: bool = False) -> tuple[str, int]:
@@ -82,7 +88,8 @@ def planned(asked: Asked, form: str, *, json: bool = False) -> tuple[str, int]:
         raise BadInput(f"--format: expected one of {', '.join(FORMATS)}, got {form!r}{did_you_mean(form, [*FORMATS])}")
     if asked.traffic is not None and not (math.isfinite(asked.traffic) and asked.traffic > 0):
         raise BadInput(f"--traffic: expected requests per second above 0, got {asked.traffic:g}")
-    plan = make(asked)
+    with no_collection():
+        plan = make(asked)
     return FORMATS["json" if json else form](plan), 1 if plan.refused else 0 if plan.empty else 2
 
 
@@ -93,24 +100,27 @@ def make(asked: Asked) -> Plan:
         BadInput, NotFound: as :func:`planned` says.
     """
     with at_revision(asked.directory, asked.against) as old:
-        organisation_before = organisations.load(old)
-        before_book = read_book(organisation_before, organisations.sources(old), ())
-    organisation = organisations.load(asked.directory)
-    _known(asked, organisation_before, organisation)
-    before = _side(asked, organisation_before, before_book)
-    after = _side(asked, organisation, read_book(organisation, organisations.sources(asked.directory), ()))
-    places = compare(before.compiled, after.compiled, lambda name, value: bool(secret_in(name, value)))
+        before = _side(old)
+    after = _side(asked.directory)
+    _known(asked, before.organisation, after.organisation)
+    past = snapshot(_compiled(asked, before.organisation))
+    found = list(compare(past, _compiled(asked, after.organisation), lambda name, value: bool(secret_in(name, value))))
+    places, becoming = tuple(place for place, _ in found), [one for _, one in found if one and one.application]
     if not places:
         return Plan(places=())
-    keys = [one.key for one in places]
-    estimates = list(_estimates(after, keys))
+    estimates = [_estimate(after, _key(one), [each.object for each in one.objects]) for one in becoming]
     return Plan(
         places=places,
-        platform=_by_platform(asked, before, after, places),
-        detects=tuple(_detects(organisation, places, asked.traffic)) if asked.traffic is not None else (),
-        findings=tuple(_findings(asked, after, keys, estimates)),
-        costs=difference(list(_estimates(before, keys)), estimates),
+        platform=_by_platform(asked, before.organisation, after.organisation, past, places),
+        detects=tuple(_detects(after.organisation, places, asked.traffic)) if asked.traffic is not None else (),
+        findings=tuple(_findings(asked, after.organisation, becoming, estimates)),
+        costs=difference(list(_past_estimates(before, past, places)), estimates),
     )
+
+
+def _side(directory: Path) -> Side:
+    organisation = organisations.load(directory)
+    return Side(organisation, read_book(organisation, organisations.sources(directory), ()))
 
 
 def _known(asked: Asked, *sides: Organisation) -> None:
@@ -123,10 +133,6 @@ def _known(asked: Asked, *sides: Organisation) -> None:
         organisations.known(name, environments, "environment")
 
 
-def _side(asked: Asked, organisation: Organisation, book: PriceBook) -> Side:
-    return Side(organisation, book, tuple(_compiled(asked, organisation)))
-
-
 def _compiled(asked: Asked, organisation: Organisation) -> Iterator[Compiled]:
     apps = [one for one in asked.apps or () if one in organisation.declared]
     env = [one for one in organisation.environments if not asked.environments or one in asked.environments]
@@ -134,33 +140,42 @@ def _compiled(asked: Asked, organisation: Organisation) -> Iterator[Compiled]:
         yield from compiled(organisation, apps or None, env)
 
 
-def _by_platform(asked: Asked, before: Side, after: Side, places: Sequence[PlaceChange]) -> tuple[str, ...]:
+def _by_platform(
+    asked: Asked, old: Organisation, new: Organisation, past: Snapshot, places: Sequence[PlaceChange]
+) -> tuple[str, ...]:
     """What would change with the Platform alone: the applications as they were, under the Platform as it will be.
 
     Where the two do not fit together, the applications that change without a change of their own file.
     """
-    old, new = before.organisation, after.organisation
     if old.platform == new.platform:
         return ()
     mixed = Organisation(new.declared_platform, old.declared)
-    if crossing_problems(mixed.declared, mixed.declared_platform, mixed.resolved, complete=True):
+    problems = crossing_problems(mixed.declared, mixed.declared_platform, mixed.resolved, complete=True)
+    if any(one.severity == "error" for one in problems):
         same = {name for name, one in new.declared.items() if name in old.declared and _same(one, old.declared[name])}
         return tuple(sorted({one.application for one in places} & same))
     only = frozenset(asked.apps) if asked.apps else None
     env = [one for one in mixed.environments if not asked.environments or one in asked.environments]
-    return touched(before.compiled, (one for name in env for one in compile_organisation(mixed, name, only)))
+    return touched(past, (one for name in env for one in compile_organisation(mixed, name, only)))
 
 
 def _same(one: DeclaredApplication, other: DeclaredApplication) -> bool:
     return one.application == other.application
 
 
-def _estimates(side: Side, keys: Sequence[tuple[str, str, str]]) -> Iterator[Estimate]:
-    for one in side.of(keys):
-        if one.application:
-            prices = side.book.at(one.cluster, side.organisation.clusters(one.environment)[one.cluster])
-            objects = [each.object for each in one.objects]
-            yield estimate(one.application, one.environment, one.cluster, objects, prices)
+def _estimate(side: Side, key: Key, objects: Sequence[Object]) -> Estimate:
+    environment, cluster, application = key
+    prices = side.book.at(cluster, side.organisation.clusters(environment)[cluster])
+    return estimate(application, environment, cluster, objects, prices)
+
+
+def _past_estimates(side: Side, past: Snapshot, places: Sequence[PlaceChange]) -> Iterator[Estimate]:
+    for key in (one.key for one in places if one.application and one.key in past):
+        yield _estimate(side, key, [msgspec.json.decode(one) for one in past[key].values()])
+
+
+def _key(one: Compiled) -> Key:
+    return one.environment, one.cluster, one.application
 
 
 def _detects(organisation: Organisation, places: Sequence[PlaceChange], rps: float) -> Iterator[Detects]:
@@ -179,18 +194,16 @@ def _detects(organisation: Organisation, places: Sequence[PlaceChange], rps: flo
 
 
 def _findings(
-    asked: Asked, side: Side, keys: Sequence[tuple[str, str, str]], estimates: Sequence[Estimate]
+    asked: Asked, organisation: Organisation, becoming: Sequence[Compiled], estimates: Sequence[Estimate]
 ) -> list[Judged]:
     """About the applications that change, as they will be; what is the same in several places once."""
     policies = read_policies(asked.policies, pack=asked.pack)
-    evaluators = {name: policies.evaluator(name) for name in {key[0] for key in keys}}
+    evaluators = {name: policies.evaluator(name) for name in {one.environment for one in becoming}}
     scans = {name: scan if one.rules_for("SecretScan") else None for name, one in evaluators.items()}
     at = time.time()
     found: dict[object, Judged] = {}
-    for one in side.of(keys):
-        if not one.application:
-            continue
-        release = _release(side.organisation, one, estimates, at)
+    for one in becoming:
+        release = _release(organisation, one, estimates, at)
         for finding in judge(release, evaluators[one.environment], policies.sets, scans[one.environment]):
             if finding.status in ("fail", "warn", "error"):
                 key = finding.rule, finding.action, finding.subject, finding.message, finding.path, finding.place

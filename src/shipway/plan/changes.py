@@ -3,14 +3,14 @@
 Findings about it (policy, cost, what a rollout can detect) are put beside it by the caller; see :class:`Plan`.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 import msgspec
 
 from shipway.analysis.detect import Sight
 from shipway.cost.estimate import Change as CostChange
-from shipway.plan.fields import Field, Found, Secretive, differences, same
+from shipway.plan.fields import Field, Found, Secretive, differences
 from shipway.policy.findings import Finding
 from shipway.policy.rules import Place
 from shipway.render.compiling import Compiled
@@ -19,6 +19,8 @@ from shipway.render.rendered import Reason, Rendered, path_text
 Identity = tuple[str, str, str, str]
 Key = tuple[str, str, str]
 """(environment, cluster, application)"""
+Snapshot = Mapping[Key, Mapping[Identity, bytes]]
+"""Every object as JSON."""
 
 
 class ObjectChange(msgspec.Struct, frozen=True):
@@ -88,22 +90,32 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return any(one.finding.refuses for one in self.findings)
 
 
+def snapshot(compiled: Iterable[Compiled]) -> Snapshot:
+    """What a comparison needs to know of the past, in a small part of the room that compiled objects take."""
+    return {_key(one): {each.identity: msgspec.json.encode(each.object) for each in one.objects} for one in compiled}
+
+
 def compare(
-    before: Iterable[Compiled], after: Iterable[Compiled], secretive: Secretive | None = None
-) -> tuple[PlaceChange, ...]:
-    """What changes, in the order of ``after`` and then what is gone. An object keeps its identity by API version, kind,
-    namespace and name."""
-    old, new = _by_key(before), _by_key(after)
-    found = (
-        PlaceChange(*key, tuple(_objects(old.get(key, {}), new.get(key, {}), secretive)))
-        for key in dict.fromkeys([*new, *old])
-    )
-    return tuple(one for one in found if one.objects)
+    before: Snapshot, after: Iterable[Compiled], secretive: Secretive | None = None
+) -> Iterator[tuple[PlaceChange, Compiled | None]]:
+    """What changes, with what it becomes: in the order of ``after``, then everything that is gone.
+
+    An object keeps its identity by API version, kind, namespace and name. Nothing of ``after`` is kept.
+    """
+    seen = set()
+    for one in after:
+        seen.add(_key(one))
+        objects = tuple(_objects(before.get(_key(one), {}), one.objects, secretive))
+        if objects:
+            yield PlaceChange(*_key(one), objects), one
+    for key, known in before.items():
+        if key not in seen and known:
+            yield PlaceChange(*key, tuple(ObjectChange("removed", *identity) for identity in known)), None
 
 
-def touched(before: Iterable[Compiled], after: Iterable[Compiled]) -> tuple[str, ...]:
+def touched(before: Snapshot, after: Iterable[Compiled]) -> tuple[str, ...]:
     """Names of the applications of which anything differs."""
-    return tuple(sorted({one.application for one in compare(before, after) if one.application}))
+    return tuple(sorted({one.application for one, _ in compare(before, after) if one.application}))
 
 
 def by_reasons(provenance: Mapping[str, Reason]) -> Mapping[str, Place]:
@@ -112,27 +124,24 @@ def by_reasons(provenance: Mapping[str, Reason]) -> Mapping[str, Place]:
     return {path: Place(found.file, found.line) for path, found in placed if found is not None}
 
 
-def _by_key(compiled: Iterable[Compiled]) -> dict[Key, dict[Identity, Rendered]]:
-    return {
-        (one.environment, one.cluster, one.application): {each.identity: each for each in one.objects}
-        for one in compiled
-    }
+def _key(one: Compiled) -> Key:
+    return one.environment, one.cluster, one.application
 
 
 def _objects(
-    before: Mapping[Identity, Rendered], after: Mapping[Identity, Rendered], secretive: Secretive | None
+    before: Mapping[Identity, bytes], after: Sequence[Rendered], secretive: Secretive | None
 ) -> Iterator[ObjectChange]:
-    for identity, new in after.items():
-        old = before.get(identity)
+    left = dict(before)
+    for new in after:
+        old = left.pop(new.identity, None)
         if old is None:
-            yield ObjectChange("added", *identity)
-        elif not same(old.object, new.object):
-            fields = tuple(_field(one, new) for one in differences(old.object, new.object, secretive))
+            yield ObjectChange("added", *new.identity)
+        elif old != msgspec.json.encode(new.object):
+            found = differences(msgspec.json.decode(old), new.object, secretive)
+            fields = tuple(_field(one, new) for one in found)
             if fields:
-                yield ObjectChange("changed", *identity, fields)
-    for identity in before:
-        if identity not in after:
-            yield ObjectChange("removed", *identity)
+                yield ObjectChange("changed", *new.identity, fields)
+    yield from (ObjectChange("removed", *identity) for identity in left)
 
 
 def _field(found: Found, after: Rendered) -> Field:

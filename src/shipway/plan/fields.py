@@ -56,11 +56,6 @@ Found = tuple[tuple[str | int, ...], str, Verb, Any, Any]
 """(path after the change, or before it when removed; path in words; verb; before; after)."""
 
 
-def same(before: Any, after: Any) -> bool:
-    """Whether two objects are the same to the byte: far faster than to look for differences."""
-    return msgspec.json.encode(before) == msgspec.json.encode(after)
-
-
 def differences(before: Any, after: Any, secretive: Secretive | None = None) -> Iterator[Found]:
     """Every leaf that is added, removed, or another; secrets are :data:`MASK`."""
     for path, words, verb, old, new in _any(masked(before, secretive), masked(after, secretive), (), ""):
