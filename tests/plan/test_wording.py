@@ -1,9 +1,13 @@
 """Markdown fits a comment, whatever is in it."""
 
+from decimal import Decimal
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shipway.cost.estimate import Change
+from shipway.cost.money import Total
 from shipway.plan.changes import ObjectChange, PlaceChange, Plan
 from shipway.plan.fields import Field
 from shipway.plan.wording import LONGEST, NO_CHANGES, excerpts, markdown, text
@@ -33,6 +37,15 @@ def test_notes_that_do_not_fit_are_cut_too() -> None:
     comment = markdown(plan)
     assert len(comment) <= 65_000
     assert "Left out for length: part of the notes, 1 of 1 place;" in comment
+
+
+def test_many_notes_leave_room_for_the_change() -> None:
+    money = Total("USD", Decimal(1), Decimal(1))
+    costs = tuple(Change(f"app{number}", "prod", "eu", None, money, Decimal(1), Decimal(1)) for number in range(100))
+    plan = Plan(places=(place(0, 1),), costs=costs)
+    assert "- app39 prod/eu: +1.00 USD\n- and 60 more" in markdown(plan)
+    assert "spec.f0" in markdown(plan)
+    assert "app99" in text(plan)
 
 
 def test_nothing_is_said_so() -> None:

@@ -152,7 +152,8 @@ def _field(found: Found, after: Rendered) -> Field:
 def _because(rendered: Rendered, path: str) -> str:
     """Where a value is written: its own leaf, or the first below it."""
     leaves = rendered.provenance
-    reasons = [leaves[path]] if path in leaves else [one for leaf, one in leaves.items() if leaf.startswith(path)]
+    below = (f"{path}.", f"{path}[")
+    reasons = [leaves[path]] if path in leaves else [one for leaf, one in leaves.items() if leaf.startswith(below)]
     found = next(filter(None, map(_written, reasons)), None)
     return f"{found.file}:{found.line}" if found else ""
 

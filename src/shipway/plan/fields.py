@@ -71,6 +71,8 @@ def masked(value: Any, secretive: Secretive | None = None) -> Any:
 
 
 _SECRET = ("data", "stringData")
+_REFERENCES = frozenset({"secretName", "secretKey"})
+"""Names of fields that sound secret and hold the name of one; their values may still look like one."""
 
 
 def _masked(value: Any, name: str, secretive: Secretive) -> Any:
@@ -82,7 +84,8 @@ def _masked(value: Any, name: str, secretive: Secretive) -> Any:
         }
     if isinstance(value, list | tuple):
         return [_masked(one, name, secretive) for one in value]
-    return Hidden(value) if isinstance(value, str) and secretive(name, value) else value
+    known = "" if name in _REFERENCES else name
+    return Hidden(value) if isinstance(value, str) and secretive(known, value) else value
 
 
 def _shown(value: Any) -> Any:

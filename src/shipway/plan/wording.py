@@ -16,6 +16,8 @@ MOST = 65_000
 """Characters of a comment: GitHub takes 65,536."""
 _RESERVE = 200
 """Characters for the line that says what was left out."""
+_NOTES = 40
+"""Lines about one matter in a comment."""
 LONGEST = 160
 """Characters of a value that are shown."""
 NO_CHANGES = "No changes: every object is as it was."
@@ -36,8 +38,17 @@ def markdown(plan: Plan, most: int = MOST) -> str:
     if plan.empty:
         return f"### Plan\n\n{NO_CHANGES}"
     head = ["### Plan", _total(plan)]
-    head += [f"**{title}**\n\n" + "\n".join(f"- {_inline(line)}" for line in lines) for title, lines in _notes(plan)]
+    head += [
+        f"**{title}**\n\n" + "\n".join(f"- {_inline(line)}" for line in _most(lines)) for title, lines in _notes(plan)
+    ]
     return _fitted(head, [_details(one) for one in plan.places], most)
+
+
+def _most(lines: Sequence[str]) -> Iterator[str]:
+    """The first, so that there is room for what they are about."""
+    yield from lines[:_NOTES]
+    if len(lines) > _NOTES:
+        yield f"and {len(lines) - _NOTES} more; `shipway plan` shows them"
 
 
 def _fitted(head: Sequence[str], blocks: Sequence[str], most: int) -> str:
