@@ -19,7 +19,7 @@ from shipway.cli.home import CRASHES, home_among
 EXIT_CODES: tuple[tuple[int, str], ...] = (
     (0, "done"),
     (1, "failed, refused, or (`deploy --watch`, `rollout watch`) the release was rolled back or aborted"),
-    (2, "bad usage or bad input: every problem is printed with its file and line"),
+    (2, "bad usage or bad input: every problem is printed with its file and line; `plan`: something changes"),
     (3, "no controller could be reached"),
     (4, "another controller owns the state directory"),
     (5, "the journal cannot be read or written"),
@@ -29,6 +29,8 @@ EXIT_CODES: tuple[tuple[int, str], ...] = (
     (141, "whoever read the output has gone away"),
 )
 """What the process's exit status means; ``docs/cli.md`` shows it."""
+_CHANGES = 2
+"""What ``plan`` says when there are changes, so that its errors cannot: they are 1."""
 
 _USAGE = typer.BadParameter.__mro__[1]
 """typer's base of everything wrong with a command line, which it does not export by name."""
@@ -56,6 +58,8 @@ def run(verb: Callable[[], object], arguments: Sequence[str]) -> int:
 
 def _failed(error: Exception, arguments: Sequence[str]) -> int:
     shape = describe(error, arguments)
+    if list(arguments[:1]) == ["plan"] and shape["exit_code"] == _CHANGES:
+        shape["exit_code"] = 1
     try:
         report(shape, json="--json" in arguments)
     except BrokenPipeError:

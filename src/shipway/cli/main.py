@@ -26,6 +26,7 @@ from shipway.cli import (  # noqa: E402  # see above
     failing,
     journals,
     past,
+    planning,
     policy,
     rendering,
     rollouts,
@@ -81,7 +82,7 @@ def _add(group: typer.Typer, *verbs: Callable[..., None]) -> None:
 # In the order in which one needs them: help lists them so.
 _add(app, documents.init, documents.validate, controller.up, controller.down)
 _add(app, applications.deploy, applications.status, applications.undo, applications.logs, applications.explain)
-_add(app, rendering.render, rendering.catalog)
+_add(app, rendering.render, planning.plan, rendering.catalog)
 app.add_typer(rollout)
 app.add_typer(policies)
 _add(app, past.history, past.replay, past.report)

@@ -4,6 +4,7 @@ import io
 import subprocess
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
@@ -97,11 +98,8 @@ def _before(
     directory: Path, against: str, apps: list[str] | None, env: list[str] | None, prices: Sequence[Path]
 ) -> list[Estimate]:
     """The same of another directory or revision; an application or environment that it does not have is new."""
-    if Path(against).is_dir():
-        return _of_directory(Path(against), apps, env, prices)
-    with TemporaryDirectory(prefix="shipway-") as old:
-        _check_out(directory, against, Path(old))
-        return _of_directory(Path(old), apps, env, prices)
+    with at_revision(directory, against) as old:
+        return _of_directory(old, apps, env, prices)
 
 
 def _of_directory(
@@ -114,6 +112,21 @@ def _of_directory(
         return []
     book = read_book(organisation, organisations.sources(directory), prices)
     return list(_estimates(organisation, known, places, book))
+
+
+@contextmanager
+def at_revision(directory: Path, against: str) -> Iterator[Path]:
+    """A directory with what to compare with: ``against`` itself, or the files of ``directory`` at that revision of git.
+
+    Raises:
+        BadInput: it is neither.
+    """
+    if Path(against).is_dir():
+        yield Path(against)
+        return
+    with TemporaryDirectory(prefix="shipway-") as old:
+        _check_out(directory, against, Path(old))
+        yield Path(old)
 
 
 def _check_out(directory: Path, revision: str, target: Path) -> None:

@@ -34,7 +34,7 @@ def render(
 
     Example: shipway render --env prod --out rendered
     """
-    with _no_collection():
+    with no_collection():
         files = _files(platform, form, apps, env)
         if out is None:
             _print(list(files), json=json)
@@ -122,7 +122,7 @@ def _print(files: "list[tuple[str, bytes]]", *, json: bool) -> None:
 
 
 @contextmanager
-def _no_collection() -> "Iterator[None]":
+def no_collection() -> "Iterator[None]":
     """Trees have no cycles, and looking for some in an organisation of thousands takes as long as all the rest."""
     gc.disable()
     try:

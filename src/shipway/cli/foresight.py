@@ -1,0 +1,229 @@
+"""What ``plan`` does: two organisations in, a plan and what is known about it out. The comparison is in :mod:`shipway.plan`."""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from shipway.analysis.detect import sight
+from shipway.analysis.policy import JudgePolicy, Step
+from shipway.cli import organisations
+from shipway.cli.output import to_json
+from shipway.cli.policies import read_policies
+from shipway.cli.pricing import at_revision, read_book
+from shipway.cli.rendering import compiled, no_collection
+from shipway.cli.scanning import scan, secret_in
+from shipway.cost.estimate import Estimate, cost_facts, difference, estimate
+from shipway.cost.prices import PriceBook
+from shipway.engine.planning import indicators
+from shipway.model.errors import BadInput
+from shipway.model.suggestions import did_you_mean
+from shipway.plan.changes import (
+    Detects,
+    Judged,
+    Key,
+    PlaceChange,
+    Plan,
+    Snapshot,
+    by_reasons,
+    compare,
+    snapshot,
+    touched,
+)
+from shipway.plan.wording import markdown, text
+from shipway.policy.releases import Release, by_provenance, judge
+from shipway.policy.rules import Object
+from shipway.render.compiling import Compiled, compile_organisation
+from shipway.spec import DeclaredApplication
+from shipway.spec.crossing import crossing_problems
+from shipway.spec.organisation import Organisation
+
+_SHOWN = ("rule", "status", "action", "refuses", "severity", "subject", "message", "place", "fix", "controls")
+
+
+def _json(plan: Plan) -> str:
+    findings = [
+        {"environments": one.environments, **{name: getattr(one.finding, name) for name in _SHOWN}}
+        for one in plan.findings
+    ]
+    whole = {"changes": not plan.empty, "refused": plan.refused, **msgspec.structs.asdict(plan), "findings": findings}
+    return to_json(whole)
+
+
+FORMATS: Mapping[str, Callable[[Plan], str]] = {"text": text, "markdown": markdown, "json": _json}
+BASELINE_RATE = 0.001
+"""Share of bad requests that is assumed of what runs now, when its SLO says nothing."""
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What to compare, and by what to judge it."""
+
+    directory: Path
+    apps: list[str] | None = None
+    environments: list[str] | None = None
+    against: str = "HEAD"
+    policies: tuple[Path, ...] = ()
+    pack: bool = True
+    traffic: float | None = None
+    """Requests per second of each application; None: rollouts are not asked about."""
+
+
+class Side(msgspec.Struct, frozen=True):
+    """One of the two organisations."""
+
+    organisation: Organisation
+    book: PriceBook
+
+
+def planned(asked: Asked, form: str, *, json: bool = False) -> tuple[str, int]:
+    """The plan in a format, and the exit code: 0 without changes, 2 with some, 1 when a policy denies them.
+
+    Raises:
+        BadInput: anything is wrong with either side, a policy, or an argument.
+        NotFound: neither side has an application or environment that is asked for.
+    """
+    if form not in FORMATS:
+        raise BadInput(f"--format: expected one of {', '.join(FORMATS)}, got {form!r}{did_you_mean(form, [*FORMATS])}")
+    if asked.traffic is not None and not (math.isfinite(asked.traffic) and asked.traffic > 0):
+        raise BadInput(f"--traffic: expected requests per second above 0, got {asked.traffic:g}")
+    with no_collection():
+        plan = make(asked)
+    return FORMATS["json" if json else form](plan), 1 if plan.refused else 0 if plan.empty else 2
+
+
+def make(asked: Asked) -> Plan:
+    """The plan, with findings about what changes.
+
+    Raises:
+        BadInput, NotFound: as :func:`planned` says.
+    """
+    with at_revision(asked.directory, asked.against) as old:
+        before = _side(old)
+    after = _side(asked.directory)
+    _known(asked, before.organisation, after.organisation)
+    past = snapshot(_compiled(asked, before.organisation))
+    found = list(compare(past, _compiled(asked, after.organisation), lambda name, value: bool(secret_in(name, value))))
+    places, becoming = tuple(place for place, _ in found), [one for _, one in found if one and one.application]
+    if not places:
+        return Plan(places=())
+    estimates = [_estimate(after, _key(one), [each.object for each in one.objects]) for one in becoming]
+    return Plan(
+        places=places,
+        platform=_by_platform(asked, before.organisation, after.organisation, past, places),
+        detects=tuple(_detects(after.organisation, places, asked.traffic)) if asked.traffic is not None else (),
+        findings=tuple(_findings(asked, after.organisation, becoming, estimates)),
+        costs=difference(list(_past_estimates(before, past, places)), estimates),
+    )
+
+
+def _side(directory: Path) -> Side:
+    organisation = organisations.load(directory)
+    return Side(organisation, read_book(organisation, organisations.sources(directory), ()))
+
+
+def _known(asked: Asked, *sides: Organisation) -> None:
+    """Refuse what neither side has: on one side alone it is new, or goes away."""
+    applications = tuple(sorted({name for side in sides for name in side.declared}))
+    environments = tuple(dict.fromkeys(name for side in sides for name in side.environments))
+    for app in asked.apps or ():
+        organisations.known(app, applications, "application")
+    for name in asked.environments or ():
+        organisations.known(name, environments, "environment")
+
+
+def _compiled(asked: Asked, organisation: Organisation) -> Iterator[Compiled]:
+    apps = [one for one in asked.apps or () if one in organisation.declared]
+    env = [one for one in organisation.environments if not asked.environments or one in asked.environments]
+    if env and (apps or not asked.apps):
+        yield from compiled(organisation, apps or None, env)
+
+
+def _by_platform(
+    asked: Asked, old: Organisation, new: Organisation, past: Snapshot, places: Sequence[PlaceChange]
+) -> tuple[str, ...]:
+    """What would change with the Platform alone: the applications as they were, under the Platform as it will be.
+
+    Where the two do not fit together, the applications that change without a change of their own file.
+    """
+    if old.platform == new.platform:
+        return ()
+    mixed = Organisation(new.declared_platform, old.declared)
+    problems = crossing_problems(mixed.declared, mixed.declared_platform, mixed.resolved, complete=True)
+    if any(one.severity == "error" for one in problems):
+        same = {name for name, one in new.declared.items() if name in old.declared and _same(one, old.declared[name])}
+        return tuple(sorted({one.application for one in places} & same))
+    only = frozenset(asked.apps) if asked.apps else None
+    env = [one for one in mixed.environments if not asked.environments or one in asked.environments]
+    return touched(past, (one for name in env for one in compile_organisation(mixed, name, only)))
+
+
+def _same(one: DeclaredApplication, other: DeclaredApplication) -> bool:
+    return one.application == other.application
+
+
+def _estimate(side: Side, key: Key, objects: Sequence[Object]) -> Estimate:
+    environment, cluster, application = key
+    prices = side.book.at(cluster, side.organisation.clusters(environment)[cluster])
+    return estimate(application, environment, cluster, objects, prices)
+
+
+def _past_estimates(side: Side, past: Snapshot, places: Sequence[PlaceChange]) -> Iterator[Estimate]:
+    for key in (one.key for one in places if one.application and one.key in past):
+        yield _estimate(side, key, [msgspec.json.decode(one) for one in past[key].values()])
+
+
+def _key(one: Compiled) -> Key:
+    return one.environment, one.cluster, one.application
+
+
+def _detects(organisation: Organisation, places: Sequence[PlaceChange], rps: float) -> Iterator[Detects]:
+    for app, environment in dict.fromkeys((one.application, one.environment) for one in places):
+        if environment not in organisation.environments or app not in organisation.names(environment):
+            continue
+        application = organisation.application(app, environment)
+        spec = application.spec
+        if spec.delivery.strategy != "canary" or not application.document()["spec"].get("port"):
+            continue
+        share = spec.slo.good_share
+        rate = BASELINE_RATE if share is None else min(BASELINE_RATE, 1 - share)
+        policy = JudgePolicy(indicators=tuple(indicators(application)), alpha=spec.delivery.alpha)
+        steps = [Step(weight=one.weight, at_least=one.at_least) for one in spec.delivery.steps]
+        yield Detects(app, environment, tuple(sight(policy, rps, rate, step) for step in steps))
+
+
+def _findings(
+    asked: Asked, organisation: Organisation, becoming: Sequence[Compiled], estimates: Sequence[Estimate]
+) -> list[Judged]:
+    """About the applications that change, as they will be; what is the same in several places once."""
+    policies = read_policies(asked.policies, pack=asked.pack)
+    evaluators = {name: policies.evaluator(name) for name in {one.environment for one in becoming}}
+    scans = {name: scan if one.rules_for("SecretScan") else None for name, one in evaluators.items()}
+    at = time.time()
+    found: dict[object, Judged] = {}
+    for one in becoming:
+        release = _release(organisation, one, estimates, at)
+        for finding in judge(release, evaluators[one.environment], policies.sets, scans[one.environment]):
+            if finding.status in ("fail", "warn", "error"):
+                key = finding.rule, finding.action, finding.subject, finding.message, finding.path, finding.place
+                known = found[key].environments if key in found else ()
+                found[key] = Judged(tuple(dict.fromkeys((*known, one.environment))), finding)
+    return sorted(found.values(), key=_urgency)
+
+
+def _urgency(one: Judged) -> tuple[bool, str, int, str]:
+    return not one.finding.refuses, one.finding.place.file, one.finding.place.line, one.finding.rule
+
+
+def _release(organisation: Organisation, one: Compiled, estimates: Sequence[Estimate], at: float) -> Release:
+    application = organisation.application(one.application, one.environment)
+    own = [each for each in estimates if (each.application, each.environment) == (one.application, one.environment)]
+    return Release(
+        document=application.document(),
+        declared=organisation.declared[one.application],
+        environment=one.environment,
+        at=at,
+        objects=[(each.object, by_provenance(by_reasons(each.provenance))) for each in one.objects],
+        known={"cost": cost_facts(own, application.spec.budget)} if own else {},
+    )
