@@ -7,6 +7,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from shipway.cli.advising import Advice, Outlook, Sized
 from shipway.cli.deliveries import Assessed, Group
 from shipway.cli.tables import BAD, FAINT, GOOD, WAITING
 from shipway.insight.delivery import BENCHMARK, Distribution, Share, Statistics
@@ -86,6 +87,65 @@ def maturity(found: Assessment) -> RenderableType:
         lines.add_row(f"{one.level} {LEVELS[one.level - 1]}", one.name, sign, one.evidence)
     steps = [Text(f"For level {found.level + 1}: {step}") for step in found.next]
     return Lines(Text(head), Text(), lines, Text(), *steps)
+
+
+def sizes(found: Sequence[Sized]) -> RenderableType:
+    """One line for each application and recommender."""
+    numbers = ("CPU", "memory", "limit", "saves CPU", "saves memory", "throttled", "killed a week", "confidence")
+    lines = _table("application", "by", *numbers, "note", numbers=numbers)
+    for one in found:
+        for advice in one.advice:
+            lines.add_row(one.application, advice.recommender, *_size(advice))
+    known = [f"{one.application}: {one.days:.2g} days of history{_present(one)}" for one in found]
+    note = "Requests of one instance. `throttled`: share of time in which it wants more CPU than that."
+    return Lines(lines, Text(), *(Text(line, FAINT) for line in known), Text(note, FAINT))
+
+
+def _size(advice: Advice) -> list[str]:
+    one = advice.recommendation
+    if one is None:
+        return ["-"] * 8 + [advice.absent]
+    hours = f"{min(one.cpu_by_hour):.3g} to {max(one.cpu_by_hour):.3g} by the hour" if one.cpu_by_hour else ""
+    return [
+        _cores(one.cpu_request),
+        _bytes(one.memory_request),
+        _bytes(one.memory_limit),
+        _cores(advice.cpu_saved),
+        _bytes(advice.memory_saved),
+        "-" if one.throttling is None else f"{one.throttling:.1%}",
+        "-" if one.oom is None else f"{one.oom:.1%}",
+        f"{one.confidence:.0%}",
+        "; ".join(filter(None, (hours, one.note))),
+    ]
+
+
+def _present(one: Sized) -> str:
+    cpu, memory = one.now.cpu, one.now.memory
+    return f"; requests {_cores(cpu)} cores and {_bytes(memory)} now" if cpu or memory else ""
+
+
+def _cores(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g}"
+
+
+def _bytes(value: float | None) -> str:
+    return "-" if value is None else f"{value / 2**20:,.0f} MiB"
+
+
+def outlooks(found: Sequence[Outlook]) -> RenderableType:
+    """One line for each application and horizon."""
+    numbers = ("mean", "highest", "90 % within")
+    lines = _table("application", "next", *numbers, "by", numbers=numbers)
+    for one in found:
+        ahead = duration(one.ahead)
+        if one.absent:
+            lines.add_row(one.application, ahead, "-", "-", "-", one.absent)
+            continue
+        mean = sum(one.mean) / len(one.mean)
+        band = f"{min(one.low):.3g} to {max(one.high):.3g}"
+        said = "; ".join(filter(None, (one.model, one.note)))
+        lines.add_row(one.application, ahead, f"{mean:.3g}", f"{max(one.mean):.3g}", band, said)
+    return Lines(lines, Text(), Text("Requests a second where recorded here, else in the table's unit.", FAINT))
 
 
 def _table(*columns: str, numbers: Sequence[str] = ()) -> Table:

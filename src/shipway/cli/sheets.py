@@ -11,6 +11,9 @@ from shipway.cli.documents import read
 from shipway.model.errors import BadInput
 from shipway.model.problems import Problem
 
+LATEST = 253402300799.0
+"""Seconds since the epoch of the end of the year 9999: larger numbers are milliseconds, or no time at all."""
+
 
 class Row:
     """One line of a sheet. Asking for what cannot be read notes a problem and answers with something harmless."""
@@ -108,7 +111,10 @@ def _number(text: str) -> float:
 
 def _moment(text: str) -> float:
     try:
-        return _number(text)
+        seconds = _number(text)
     except ValueError:
         when = datetime.fromisoformat(text)
         return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
+    if seconds > LATEST:
+        raise ValueError
+    return seconds
