@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from shipway.cli import advising
+from shipway.cli import advising, demonstration
 from shipway.cli.advising import History, Moment, Now
 from shipway.cli.home import JOURNAL
 from shipway.cli.records import records
@@ -76,7 +76,7 @@ def test_three_recommenders_side_by_side_from_a_table(shipway: Shell, tmp_path: 
         assert advice["recommendation"]["memory_request"] >= 200 * MIB
         assert advice["cpu_saved"] is None
     out = shipway("rightsize", "--csv", file).out
-    assert all(name in out for name in ("vpa", "krr", "shipway", "8 days of history"))
+    assert all(name in out for name in ("vpa", "krr", "shipway", "8 d of history"))
 
 
 def test_what_is_saved_is_told_from_what_the_live_release_requests(shipway: Shell, home: Path) -> None:
@@ -157,6 +157,12 @@ def test_costs_of_what_was_recorded(shipway: Shell, home: Path) -> None:
     assert [row["requests"] for row in found["rows"]] == [36000, 36000]
     assert float(found["total"]) > 0
     assert "storefront v1" in shipway("cost", "report", "--by", "release").out
+
+
+def test_a_run_without_a_sample_teaches_what_it_can(home: Path) -> None:
+    with closing(SqliteJournal.open(home / JOURNAL)), records(home) as journal:
+        learned = demonstration._learned(home, journal)
+    assert (learned.delivery, learned.cost.rows, learned.sizes) == ((), (), ())
 
 
 def test_names_that_are_not_there(shipway: Shell, home: Path, tmp_path: Path) -> None:

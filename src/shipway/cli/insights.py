@@ -12,9 +12,10 @@ from shipway.cli.deliveries import Assessed, Group
 from shipway.cli.tables import BAD, FAINT, GOOD, WAITING
 from shipway.insight.delivery import BENCHMARK, Distribution, Share, Statistics
 from shipway.insight.maturity import LEVELS, Assessment
+from shipway.insight.series import DAY
 
 _STYLES = {"elite": GOOD, "high": GOOD, "medium": WAITING, "low": BAD}
-_UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
+_UNITS = ((DAY, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
 
 
 def delivery(found: Sequence[Group], by: str, days: float) -> RenderableType:
@@ -36,7 +37,8 @@ def delivery(found: Sequence[Group], by: str, days: float) -> RenderableType:
             _median(now.detect),
             Text(now.level or "-", _STYLES.get(now.level, "")),
         )
-    note = f"The last {days:g} days; `before` is a week of as many days before. Times are medians, levels those of"
+    span = duration(DAY * days)
+    note = f"The last {span}; `before` is a week of the {span} before. Times are medians, levels those of"
     parts: list[RenderableType] = [lines, Text(), Text(f"{note} DORA's report of {BENCHMARK}.", FAINT)]
     parts += [Text(f"{one.name or '-'}: {said}", FAINT) for one in found if (said := _certainty(one.now))]
     return Lines(*parts)
@@ -96,7 +98,7 @@ def sizes(found: Sequence[Sized]) -> RenderableType:
     for one in found:
         for advice in one.advice:
             lines.add_row(one.application, advice.recommender, *_size(advice))
-    known = [f"{one.application}: {one.days:.2g} days of history{_present(one)}" for one in found]
+    known = [f"{one.application}: {duration(DAY * one.days)} of history{_present(one)}" for one in found]
     note = "Requests of one instance. `throttled`: share of time in which it wants more CPU than that."
     return Lines(lines, Text(), *(Text(line, FAINT) for line in known), Text(note, FAINT))
 
