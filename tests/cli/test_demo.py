@@ -60,6 +60,11 @@ def test_four_releases(tmp_path: Path) -> None:
     assert failures["events"] > good["requests"] + failing["requests"] + slow["requests"]
     assert slow_ones["bad"] > 0
     assert failures["remaining"] == pytest.approx(1 - failures["bad"] / failures["events"] / 0.01)
+    delivery = {one["name"]: one["now"] for one in printed["delivery"]}
+    assert (delivery["storefront"]["deployments"], delivery["storefront"]["change_failure"]["part"]) == (4, 2)
+    assert {row["name"].split()[0] for row in printed["cost"]["rows"]} == {"inventory", "storefront"}
+    assert sum(row["requests"] for row in printed["cost"]["rows"]) > 0
+    assert [one["application"] for one in printed["sizes"]] == ["inventory", "storefront"]
     page = report.read_text()
     assert all(f"storefront-{number}" in page for number in range(1, 5))
     assert list(tmp_path.glob("shipway-demo-*")) == []

@@ -43,7 +43,7 @@ def status(
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Show what runs, with which weights, and every rollout under way.
+    """Show what runs, its weights, and every rollout under way.
 
     Example: shipway status shop
     """

@@ -1,19 +1,26 @@
 """``shipway cost …``: what releases will cost, what they did cost, and what their budgets allow."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shipway.cli.options import Json
+from shipway.cli.options import Home, Json
 from shipway.cli.organisations import Environments, PlatformDirectory
+
+if TYPE_CHECKING:
+    from shipway.cost.usage import UsageRow
 
 PriceFiles = Annotated[
     list[Path] | None,
     typer.Option("--prices", metavar="FILE", help="PriceCatalogue beside those of the organisation; may be repeated."),
 ]
 CostFiles = Annotated[
-    list[Path], typer.Argument(metavar="FILE", help="Answers of OpenCost's allocation API, or usage as JSON lines.")
+    list[Path] | None,
+    typer.Argument(
+        metavar="[FILE]...",
+        help="Answers of OpenCost's allocation API, or usage as JSON lines [default: what was recorded here].",
+    ),
 ]
 Organised = Annotated[
     Path | None,
@@ -65,7 +72,7 @@ def estimate(
 
 
 def actual(
-    files: CostFiles,
+    files: CostFiles = None,
     *,
     platform: Organised = None,
     env: Environment = "",
@@ -75,6 +82,7 @@ def actual(
     share: Share = "proportional",
     weight: Weights = None,
     currency: Currency = "USD",
+    home: Home = None,
     json: Json = False,
 ) -> None:
     """Say what every release did cost, and why.
@@ -87,14 +95,14 @@ def actual(
     from shipway.cli import bills, charging
     from shipway.cli.output import show
 
-    sources = charging.Sources(tuple(files), platform, env, tuple(prices or ()), currency)
+    sources = charging.Sources(tuple(files or ()), platform, env, tuple(prices or ()), currency, _usage(files, home))
     rules = charging.Rules(bill, shared, share, tuple(weight or ()))
     found = charging.actual(sources, rules)
     show(found, bills.actual(found), json=json)
 
 
 def forecast(
-    files: CostFiles,
+    files: CostFiles = None,
     *,
     budget: Annotated[
         str | None, typer.Option("--budget", metavar="AMOUNT", help="Of all together: $300/month.")
@@ -103,6 +111,7 @@ def forecast(
     env: Environment = "",
     prices: PriceFiles = None,
     currency: Currency = "USD",
+    home: Home = None,
     json: Json = False,
 ) -> None:
     """Say how long the budgets of the month will last.
@@ -115,12 +124,14 @@ def forecast(
     from shipway.cli import bills, charging
     from shipway.cli.output import show
 
-    found = charging.forecast(charging.Sources(tuple(files), platform, env, tuple(prices or ()), currency), budget)
+    found = charging.forecast(
+        charging.Sources(tuple(files or ()), platform, env, tuple(prices or ()), currency, _usage(files, home)), budget
+    )
     show(found, bills.budgets(found), json=json)
 
 
 def report(
-    files: CostFiles,
+    files: CostFiles = None,
     *,
     by: Annotated[str, typer.Option("--by", metavar="WHAT", help="team, app, env or release.")] = "app",
     form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="table, csv or focus (FOCUS 1.2).")] = "table",
@@ -132,6 +143,7 @@ def report(
     share: Share = "proportional",
     weight: Weights = None,
     currency: Currency = "USD",
+    home: Home = None,
     json: Json = False,
 ) -> None:
     """Add the cost up by team, app, environment or release.
@@ -144,7 +156,7 @@ def report(
     from shipway.cli import bills, charging
     from shipway.cli.output import note, show
 
-    sources = charging.Sources(tuple(files), platform, env, tuple(prices or ()), currency)
+    sources = charging.Sources(tuple(files or ()), platform, env, tuple(prices or ()), currency, _usage(files, home))
     rules = charging.Rules(bill, shared, share, tuple(weight or ()))
     found = charging.reported(sources, rules, by, form)
     if form == "table" or json:
@@ -153,3 +165,23 @@ def report(
     if found.problems:
         note("\n".join(found.problems))
     typer.echo(bills.text(found, form), nl=False)
+
+
+def _usage(files: list[Path] | None, home: Home) -> "tuple[UsageRow, ...]":
+    """What the controller has recorded, unless files are named.
+
+    Raises:
+        NotFound: there is neither.
+    """
+    from shipway.cli.home import home_directory
+    from shipway.cli.usages import UsageFiles
+    from shipway.model.errors import NotFound
+
+    if files:
+        return ()
+    recorded = UsageFiles(home_directory(home))
+    rows = tuple(sample.row() for app in recorded.apps() for sample in recorded.read(app))
+    if not rows:
+        hint = "A running controller (`shipway up`) records every 10 s; or name a FILE."
+        raise NotFound("no use was recorded here", hint=hint)
+    return rows

@@ -22,7 +22,9 @@ import yaml
 
 import shipway
 from shipway.cli.policies import PolicyDirectory
+from shipway.cli.recording import Key, Recorder
 from shipway.cli.scanning import scan
+from shipway.cli.usages import UsageFiles
 from shipway.engine.gating import PolicyGate
 from shipway.engine.loop import Engine, Settings
 from shipway.engine.service import Service
@@ -35,6 +37,7 @@ from shipway.model.errors import BadInput, ControllerConflict
 from shipway.runtimes.local import ports
 from shipway.runtimes.local.runtime import LocalRuntime
 from shipway.runtimes.local.secrets import SecretStore
+from shipway.runtimes.local.usage import ProcessMeter
 from shipway.spec import DeclaredPlatform, Source, parse_documents
 from shipway.web.api.app import create_app
 
@@ -138,6 +141,9 @@ async def _serve(
     secrets = SecretsFile(home / "secrets.yaml", runtime.secrets)
     gate = PolicyGate(PolicyDirectory(home / "policies").read, scan)
     service = Service(engine, runtime, clock, secrets=secrets, port_trouble=_port_trouble, platform=platform, gate=gate)
+    recorder = Recorder(
+        UsageFiles(home), running=lambda: _running(engine, runtime), meter=ProcessMeter(), metrics=metrics, clock=clock
+    )
     stopping = asyncio.Event()
     wanted_down = asyncio.Event()
 
@@ -171,6 +177,7 @@ async def _serve(
     )
     serving = asyncio.create_task(server.serve())
     turning = asyncio.create_task(engine.run())
+    recording = asyncio.create_task(recorder.run())
     try:
         while not server.started and not serving.done():
             await asyncio.sleep(0.005)
@@ -181,12 +188,23 @@ async def _serve(
                 task.result()
     finally:
         turning.cancel()
+        recording.cancel()
         server.should_exit = True
-        await asyncio.gather(serving, turning, return_exceptions=True)
+        await asyncio.gather(serving, turning, recording, return_exceptions=True)
         await engine.close()
         await metrics.close()
         await (runtime.shutdown() if wanted_down.is_set() else runtime.close())
         Path(_socket(home)).unlink(missing_ok=True)
+
+
+def _running(engine: Engine, runtime: LocalRuntime) -> dict[Key, list[int]]:
+    """The pids of every release that runs."""
+    return {
+        (state.app, release.id): [one.pid for one in runtime.instances(state.app, release.id)]
+        for state in engine.states()
+        for release in state.releases.values()
+        if release.run != "stopped"
+    }
 
 
 def calm_collector() -> None:

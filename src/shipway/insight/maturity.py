@@ -110,7 +110,7 @@ def _listed(facts: Facts) -> str:
 
 CRITERIA: tuple[Criterion, ...] = (
     Criterion(1, "version control", lambda f: f.version_control, lambda f: "a Git repository" if f.version_control else "no Git repository", "put the applications under version control"),
-    Criterion(1, "pipeline", lambda f: f.pipeline, lambda f: "a pipeline definition" if f.pipeline else "no pipeline definition", "add a pipeline: `shipway init` writes one"),
+    Criterion(1, "pipeline", lambda f: f.pipeline, lambda f: "a pipeline definition" if f.pipeline else "no pipeline definition", "add a pipeline that runs on every change"),
     Criterion(1, "deployments are automatic", lambda f: bool(f.delivery and f.delivery.deployments), _weekly, "deploy with `shipway deploy`"),
     Criterion(2, "quality gates", _gates("lint", "test", "scan"), _listed, "let the pipeline lint, test and scan"),
     Criterion(2, "several environments, declared", lambda f: f.environments >= 2, lambda f: f"{f.environments} environments in the Platform", "declare at least two environments in a Platform file"),

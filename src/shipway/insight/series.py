@@ -92,10 +92,11 @@ def regular(times: Sequence[float] | Floats, values: Sequence[float] | Floats, s
 
 
 def _gridded(when: Floats, what: Floats, step: float) -> Series | Absent:
+    span = float(when[-1] - when[0]) / step
+    if span >= MOST_POINTS:
+        return Absent(f"samples span {span + 1:,.0f} steps of {step:g} s: has a clock jumped?")
     slots = np.rint((when - when[0]) / step).astype(np.int64)
     length = int(slots[-1]) + 1
-    if length > MOST_POINTS:
-        return Absent(f"samples span {length:,} steps of {step:g} s: has a clock jumped?")
     counts = np.bincount(slots, minlength=length)
     missing = float(np.mean(counts == 0))
     if missing > MOST_MISSING:

@@ -26,6 +26,7 @@ from typing import NamedTuple
 
 RELEASE = os.environ.get("SHIPWAY_RELEASE", "unreleased")
 LONGEST_BODY = 1 << 20  # bytes
+LOG = threading.Lock()
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)  # seconds, Prometheus' usual ones
 
 
@@ -52,7 +53,9 @@ def reply(status: int, data: object) -> Answer:
 
 def log(message: str, **fields: object) -> None:
     """One line for machines to read: give `request=request.id` to find what belongs together."""
-    print(json.dumps({"time": time.time(), "release": RELEASE, "message": message, **fields}), flush=True)
+    line = json.dumps({"time": time.time(), "release": RELEASE, "message": message, **fields})
+    with LOG:  # `print` writes the line and its end apart: those of two threads would mix
+        print(line, flush=True)
 
 
 class Metrics:

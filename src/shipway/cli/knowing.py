@@ -1,0 +1,158 @@
+"""Verbs that tell what is known: how delivery goes, how risky a release is, and how far an organisation has come."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from shipway.cli.options import Home, Json
+
+if TYPE_CHECKING:
+    from shipway.cli.deliveries import Recorded
+
+Days = Annotated[float, typer.Option("--days", metavar="N", help="Length of the period.")]
+
+
+def dora(
+    apps: Annotated[list[str] | None, typer.Argument(metavar="[APP]...", help="Only these applications.")] = None,
+    *,
+    by: Annotated[str, typer.Option("--by", metavar="WHAT", help="application, team or environment.")] = "application",
+    days: Days = 28,
+    csv: Annotated[
+        list[Path] | None,
+        typer.Option("--csv", metavar="FILE", help="Deployments of another tool; may be repeated."),
+    ] = None,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Show the four measures of delivery, and how they changed.
+
+    From the journal, and from tables with the columns id, application,
+    started_at, finished_at, result (success, failed, rolled back); team,
+    environment and committed_at may be there too. Lead time needs the latter.
+
+    Example: shipway dora --by team --days 90
+    """
+    from shipway.cli import deliveries, insights
+    from shipway.cli.home import home_directory
+    from shipway.cli.output import show
+
+    past = _past(home_directory(home), apps or [], optional=bool(csv))
+    for file in csv or ():
+        past += deliveries.imported(file).of(apps or [])
+    found = deliveries.measured(past, by, days)
+    show({"by": by, "days": days, "groups": found}, insights.delivery(found, by, days), json=json)
+
+
+def risk(
+    release: Annotated[
+        str, typer.Argument(metavar="RELEASE", help="An Application file, a rollout (shop-3), or an application.")
+    ],
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Say how likely a release is to be rolled back, and why.
+
+    A file is judged as if it went now; a rollout on record by what was known
+    before it began. Without history the answer is a prior, and says so.
+
+    Example: shipway risk shop.yaml
+    """
+    import time
+
+    from shipway.cli import deliveries, insights, records
+    from shipway.cli.home import JOURNAL, home_directory
+    from shipway.cli.output import show
+    from shipway.cli.watching import person
+
+    place = home_directory(home)
+    if (place / JOURNAL).exists():
+        with records.records(place) as journal:
+            found = deliveries.assessed(journal, release, time.time(), person())
+    else:
+        found = deliveries.assessed(None, release, time.time(), person())
+    show(found, insights.risk(found), json=json)
+
+
+def maturity(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Root of the repository.")] = Path(),
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Say how far delivery has come, and what the next level needs.
+
+    Five levels; every criterion is answered from the repository's files and
+    the journal. What cannot be seen counts as missing.
+
+    Example: shipway maturity .
+    """
+    import time
+
+    from shipway.cli import insights, surveying
+    from shipway.cli.home import JOURNAL, home_directory
+    from shipway.cli.output import show
+    from shipway.insight.maturity import assess
+
+    place = home_directory(home)
+    past = _past(place, [], optional=False) if (place / JOURNAL).exists() else None
+    found = assess(surveying.facts(directory, past, time.time()))
+    show(found, insights.maturity(found), json=json)
+
+
+Workload = Annotated[str | None, typer.Argument(metavar="APP", help="Only this application.")]
+Table = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="A table instead of what was recorded here.")]
+
+
+def rightsize(app: Workload = None, *, csv: Table = None, home: Home = None, json: Json = False) -> None:
+    """Say what CPU and memory an instance should request.
+
+    Three recommenders side by side: vpa (Kubernetes), krr (Robusta) and ours,
+    with what each saves and risks. From what the controller has recorded, or
+    from a table with the columns at, cpu (cores), memory (bytes).
+
+    Example: shipway rightsize shop
+    """
+    from shipway.cli import advising, insights
+    from shipway.cli.home import JOURNAL, home_directory
+    from shipway.cli.output import show
+    from shipway.cli.records import records
+
+    place = home_directory(home)
+    found = advising.histories(place, app, csv, ("cpu", "memory"))
+    if csv is None and (place / JOURNAL).exists():
+        with records(place) as journal:
+            advice = [advising.sized(one, advising.now(journal, one.name)) for one in found]
+    else:
+        advice = [advising.sized(one, advising.Now()) for one in found]
+    show({"applications": advice}, insights.sizes(advice), json=json)
+
+
+def forecast(app: Workload = None, *, csv: Table = None, home: Home = None, json: Json = False) -> None:
+    """Say how many requests are to come.
+
+    The next 15 minutes, and the next 7 days when there is history enough, with
+    the range that should hold 90 % of the values. From what the controller has
+    recorded (requests a second), or a table with the columns at, requests.
+
+    Example: shipway forecast shop
+    """
+    from shipway.cli import advising, insights
+    from shipway.cli.home import home_directory
+    from shipway.cli.output import show
+
+    histories = advising.histories(home_directory(home), app, csv, ("requests",))
+    found = [outlook for history in histories for outlook in advising.outlooks(history)]
+    show({"outlooks": found}, insights.outlooks(found), json=json)
+
+
+def _past(home: Path, apps: list[str], *, optional: bool) -> "Recorded":
+    """What the journal holds; nothing when there is none and that is fine."""
+    from shipway.cli import deliveries
+    from shipway.cli.home import JOURNAL
+    from shipway.cli.records import records
+
+    if optional and not (home / JOURNAL).exists():
+        return deliveries.Recorded()
+    with records(home) as journal:
+        known = [app for app in apps if app in journal.apps] if optional else apps
+        return deliveries.recorded(journal, known) if known or not apps else deliveries.Recorded()

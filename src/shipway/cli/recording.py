@@ -1,0 +1,105 @@
+"""The usage recorder: every ten seconds, what each running release used and answered. Run by the controller beside the engine.
+
+It only looks. Whatever goes wrong with it (a full disk, a process that is gone) is logged and counted and costs a sample.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+import structlog
+
+from shipway.analysis.readings import ArmReading
+from shipway.cli.usages import Sample, UsageFiles
+from shipway.engine.ports import ArmQuery, Clock, MetricSource
+from shipway.engine.sentences import increase
+from shipway.model.ids import AppName, ReleaseId
+
+log = structlog.get_logger(__name__)
+
+EVERY = 10.0
+"""Seconds between two samples."""
+PRUNE_EVERY = 3600.0
+
+Key = tuple[AppName, ReleaseId]
+Running = Callable[[], Mapping[Key, Sequence[int]]]
+"""The pids of each release that runs, instance by instance; 0 for an instance without a process."""
+
+
+class Meter(Protocol):
+    """Reads processes."""
+
+    def read(self, pids: Sequence[int], at: float) -> Mapping[int, tuple[float, float]]:
+        """(CPU seconds since the reading before, bytes) of each pid that is there, with its children."""
+        ...
+
+
+class Recorder:
+    """Samples what runs into ``files``."""
+
+    def __init__(
+        self, files: UsageFiles, *, running: Running, meter: Meter, metrics: MetricSource, clock: Clock
+    ) -> None:
+        self._files, self._running, self._meter = files, running, meter
+        self._metrics, self._clock = metrics, clock
+        self._at: float | None = None
+        self._pruned = float("-inf")
+        self._last: dict[Key, ArmReading | None] = {}
+        self.failures = 0
+        """Samples that were lost."""
+
+    async def run(self) -> None:
+        """For ever, until cancelled."""
+        while True:
+            await self.turn()
+            await self._clock.sleep(EVERY)
+
+    async def turn(self) -> None:
+        """Take one sample. Never raises."""
+        try:
+            await self._turn()
+        except Exception as error:  # noqa: BLE001  # whatever it is must not end the controller
+            self.failures += 1
+            log.warning("usage was not recorded", error=str(error) or type(error).__name__, lost=self.failures)
+
+    async def _turn(self) -> None:
+        at, running = self._clock.now(), self._running()
+        pids = [pid for inside in running.values() for pid in inside if pid]
+        used = await asyncio.to_thread(self._meter.read, pids, at)
+        answered = await self._answered(list(running))
+        seconds, self._at = 0.0 if self._at is None else at - self._at, at
+        if seconds > 0:  # else it is the first sample, or the clock was set back
+            samples = [_sample((at, seconds), key, running[key], used, answered[key]) for key in running]
+            await asyncio.to_thread(self._files.append, samples)
+        if abs(at - self._pruned) >= PRUNE_EVERY:
+            self._pruned = at
+            await asyncio.to_thread(self._files.prune, at)
+
+    async def _answered(self, keys: Sequence[Key]) -> dict[Key, tuple[int, int]]:
+        """(requests, failed) of each release since the sample before; nothing where that cannot be told."""
+        queries = [ArmQuery(app, release) for app, release in keys]
+        readings = await self._metrics.read(queries) if queries else ()
+        now = {
+            key: reading if isinstance(reading, ArmReading) else None
+            for key, reading in zip(keys, readings, strict=True)
+        }
+        found = {key: self._since(key, reading) for key, reading in now.items()}
+        self._last = {key: reading or self._last.get(key) for key, reading in now.items()}
+        return found
+
+    def _since(self, key: Key, reading: ArmReading | None) -> tuple[int, int]:
+        unknown = key in self._last and self._last[key] is None
+        return (0, 0) if reading is None or unknown else increase(self._last.get(key), reading)
+
+
+def _sample(
+    span: tuple[float, float],
+    key: Key,
+    pids: Sequence[int],
+    used: Mapping[int, tuple[float, float]],
+    answered: tuple[int, int],
+) -> Sample:
+    at, seconds = span
+    each = tuple((used[pid][0] / seconds, used[pid][1]) for pid in pids if pid in used)
+    cpu, memory = sum(cores for cores, _ in each), sum(size for _, size in each)
+    return Sample(at, key[0], key[1], cpu, memory, *answered, seconds, each)
