@@ -177,7 +177,7 @@ def assessed(journal: Records | None, name: str, at: float, by: str) -> Assessed
     if journal is None:
         raise NotFound(f"there is no file {name}, and no journal", hint="Name an Application file: app.yaml.")
     (one,) = journal.timelines([name])
-    history = [past for past in pasts(journal) if past.change.at < one.started_at]
+    history = pasts(journal, one.started_at)
     releases = _releases(journal, one.app)
     baseline = releases.get(one.baseline) if one.baseline else None
     return Assessed(one.app, one.release, fit(history).risk(_change(one, releases[one.release], baseline)))
@@ -195,16 +195,16 @@ def _assessed_file(journal: Records | None, file: Path, at: float, by: str) -> A
     image = _document(live.document).spec.image if live else None
     same = image is not None and image == application.spec.image
     change = Change(application=app, at=at, author=by, config_only=same)
-    return Assessed(app, "", fit(pasts(journal) if journal else []).risk(change))
+    return Assessed(app, "", fit(pasts(journal, at) if journal else []).risk(change))
 
 
-def pasts(journal: Records) -> list[Past]:
-    """Every decided rollout but undos, in order of time, with what was known before it began."""
+def pasts(journal: Records, before: float) -> list[Past]:
+    """Every rollout but undos that was decided ``before`` that moment, in the order in which they began."""
     found: list[Past] = []
     for app in journal.apps:
         releases = _releases(journal, app)
         for one in timelines(journal.events(app), app):
-            if one.ended_at is not None and one.kind != "undo" and _is_decided(one):
+            if one.ended_at is not None and one.ended_at <= before and one.kind != "undo" and _is_decided(one):
                 baseline = releases.get(one.baseline) if one.baseline else None
                 found.append(Past(_change(one, releases[one.release], baseline), _RESULTS[one.verdict]))
     return sorted(found, key=lambda past: past.change.at)
