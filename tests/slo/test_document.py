@@ -2,7 +2,7 @@
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shipway.render.slo import files
@@ -51,6 +51,7 @@ LEVELS = st.builds(
 )
 
 
+@example(ServiceLevel("billing", "invoices", 0.0010000000000000002, ErrorRatio("a[{{.window}}]"), WEEK, alert="a"))
 @given(LEVELS)
 def test_what_is_written_reads_back_equal(level: ServiceLevel) -> None:
     text = files.document(written("billing", [level]))

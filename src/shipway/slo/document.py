@@ -119,7 +119,7 @@ def _indicator(at: Cursor, kinds: set[str]) -> Indicator | None:
 
 def _percent(at: Cursor) -> float:
     text = at.text(required=True)
-    match = re.fullmatch(r"(\d{1,3}(?:\.\d{1,18})?) ?%", text)
+    match = re.fullmatch(r"(\d{1,3}(?:\.\d{1,40})?) ?%", text)
     if text and not (match and 0 < float(match[1]) <= 100):
         at.wrong("out-of-range", f"expected a percentage above 0 and at most 100 such as 99.9%, got {describe(text)}")
     return float(match[1]) if match else 0.0
