@@ -50,8 +50,17 @@ LEVELS = st.builds(
     runbook=st.sampled_from(["", "https://runbooks.example.com/billing"]),
 )
 
+MANY_DIGITS = ServiceLevel(
+    service="billing",
+    name="invoices",
+    objective=0.0010000000000000002,
+    indicator=ErrorRatio("a[{{.window}}]"),
+    window=WEEK,
+    alert="a",
+)
 
-@example(ServiceLevel("billing", "invoices", 0.0010000000000000002, ErrorRatio("a[{{.window}}]"), WEEK, alert="a"))
+
+@example(MANY_DIGITS)
 @given(LEVELS)
 def test_what_is_written_reads_back_equal(level: ServiceLevel) -> None:
     text = files.document(written("billing", [level]))
