@@ -133,3 +133,11 @@ def test_packing() -> None:
 def test_a_trace_follows_from_its_seed() -> None:
     assert np.array_equal(trace("bursty", 4, 1).cpu, trace("bursty", 4, 1).cpu)
     assert len(trace("leak", 1, 1).cpu) == 7 * DAY / 60
+
+
+def test_an_idle_container_gets_the_least() -> None:
+    found = advice(ours.recommend(usage(np.zeros(400), np.zeros(400))))
+    assert (found.cpu_request, found.memory_request) == (0.01, 16 * MIB)
+    restless = np.zeros(400)
+    restless[350:] = 5e-324
+    assert advice(ours.recommend(usage(restless, np.zeros(400)))).cpu_request == 0.01

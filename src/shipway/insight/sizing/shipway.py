@@ -110,7 +110,7 @@ def _widened(usage: Usage, slots: Slots, aim: float) -> _Cpu:
     cpu = usage.cpu
     age = np.exp2(-np.arange(cpu.shape[-1], dtype=float)[::-1] * usage.step / HALF_LIFE)
     split = round(cpu.shape[-1] * (1 - HELD_OUT))
-    tested = _requests(cpu[:, :split], slots[:split], age[:split], aim)
+    tested = np.maximum(_requests(cpu[:, :split], slots[:split], age[:split], aim), LEAST_CPU)
     held = cpu[:, split:]
     with np.errstate(invalid="ignore"):
         ratios = (held / tested[slots[split:]]).ravel()
@@ -171,7 +171,7 @@ def _memory(usage: Usage, aim: float) -> tuple[float, float, float]:
     top = max(float(peaks.max()), *(max(used, usage.memory_request or 0.0) * 1.25 for _, used in usage.ooms), 0.0)
     spread = float(peaks.std(ddof=1)) if len(peaks) > 1 else top * 0.1
     grown = _growth(peaks) * 7
-    scale = max(spread * math.sqrt(6) / math.pi, top * 0.005)
+    scale = max(spread * math.sqrt(6) / math.pi, top * 0.005, LEAST_MEMORY * 0.005)
     centre = float(peaks.mean()) - EULER * scale + grown
     # The maximum of seven days is the day's Gumbel moved by scale x ln 7.
     tail = centre + scale * math.log(7) - scale * math.log(-math.log1p(-aim))
