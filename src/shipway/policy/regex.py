@@ -61,7 +61,7 @@ def guarded(text: str) -> Pattern:
     """A pattern of Python's ``re`` that has RE2's syntax and no nested repetition. Raises ValueError."""
     translated = text.replace("(?P<", "(?P<").replace("\\z", "\\Z").replace("\\pL", "[^\\W\\d_]")
     try:
-        parsed = re._parser.parse(translated)  # type: ignore[attr-defined]  # noqa: SLF001 - the only way to see the tree
+        parsed = re._parser.parse(translated)  # type: ignore[attr-defined]  # noqa: SLF001  # the only way to see the tree
         _inspect(parsed, repeated=False)
         return re.compile(translated)
     except (re.error, OverflowError, RecursionError) as error:

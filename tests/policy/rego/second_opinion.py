@@ -16,7 +16,7 @@ def main() -> None:
             interpreter.set_input(given)
             answer = str(interpreter.query("data.t.p"))
             found = {} if answer == "undefined" else {"value": json.loads(answer)["expressions"][0]}
-        except Exception as error:  # noqa: BLE001 - whatever it is, it has no opinion
+        except Exception as error:  # noqa: BLE001  # whatever it is, it has no opinion
             found = {"error": str(error)[:200]}
         sys.stdout.write(json.dumps({"number": number, **found}) + "\n")
         sys.stdout.flush()

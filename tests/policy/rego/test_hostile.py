@@ -100,6 +100,6 @@ def test_any_text_is_a_policy_or_a_fault(text: str) -> None:
             parse(f"package t\n{text}", "t.rego", version)
             load({"t.rego": f"package t\n{text}"}, version=version).evaluate("data.t.p", {"p": [1]}, steps=1000)
         except RegoError as error:
-            assert error.faults  # noqa: PT017 - either outcome is fine
+            assert error.faults  # noqa: PT017  # either outcome is fine
         except EvaluationError:
             pass

@@ -23,7 +23,7 @@ def settle(decisive: bool, outcomes: Iterable[Thunk]) -> bool:
                 return decisive
         except CelLimitError:
             raise
-        except Exception as problem:  # noqa: BLE001 -- a caller's function may raise anything; it is reported as CelError
+        except Exception as problem:  # noqa: BLE001  # a caller's function may raise anything; it is reported as CelError
             error = error or as_error(problem)
     if error is not None:
         raise error

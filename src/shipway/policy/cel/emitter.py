@@ -390,7 +390,7 @@ class Emitter:
         }
         return Piece(code, kind.get(node.fold, "map"), 2 + max(parts))
 
-    def folded(self, node: Comprehension, body: Piece, locals_: list[str], loop: str) -> str:  # noqa: PLR0911 -- one a fold
+    def folded(self, node: Comprehension, body: Piece, locals_: list[str], loop: str) -> str:  # noqa: PLR0911  # one a fold
         truth = self.bool_of(body).code if node.fold in ("all", "exists", "exists_one", "filter") else body.code
         match node.fold:
             case "all":

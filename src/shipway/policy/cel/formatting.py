@@ -49,7 +49,7 @@ def _special(value: Value) -> str | None:
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
-def text_of(value: Value, _: int = 0) -> str:  # noqa: PLR0911 -- one kind of value after the other
+def text_of(value: Value, _: int = 0) -> str:  # noqa: PLR0911  # one kind of value after the other
     """``%s``: any value as text, maps in the order of their keys."""
     value = plain(value)
     special = _special(value)

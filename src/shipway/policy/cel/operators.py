@@ -165,7 +165,7 @@ def sized(value: Value) -> Value:
     return value
 
 
-def add(left: Value, right: Value, budget: Budget | None = None) -> Value:  # noqa: PLR0911 -- one type after the other, the frequent ones first
+def add(left: Value, right: Value, budget: Budget | None = None) -> Value:  # noqa: PLR0911  # one type after the other, the frequent ones first
     """``+``."""
     kind = type(left)
     if kind is type(right):

@@ -45,13 +45,13 @@ class Program:
             return self._fast(bindings, [self._limit])
         except CelLimitError:
             raise
-        except Exception:  # noqa: BLE001 -- whatever it is: the strict form decides whether it is absorbed
+        except Exception:  # noqa: BLE001  # whatever it is: the strict form decides whether it is absorbed
             return self._again(bindings)
 
     def _again(self, bindings: Mapping[str, Any]) -> Any:
         try:
             return self._strict(bindings, [self._limit])
-        except Exception as problem:  # noqa: BLE001 -- a caller's function may raise anything; it is reported as CelError
+        except Exception as problem:  # noqa: BLE001  # a caller's function may raise anything; it is reported as CelError
             raise as_error(problem) from None
 
     @cached_property
@@ -72,7 +72,7 @@ class Program:
 
     def _made(self, *, strict: bool) -> Evaluate:
         code, names = Emitter(self.environment, strict=strict, bound=self._bound).module(self.root)
-        exec(compile(code, "<cel>", "exec"), names)  # noqa: S102 -- generated from the tree: made names and constants only
+        exec(compile(code, "<cel>", "exec"), names)  # noqa: S102  # generated from the tree: made names and constants only
         made: Evaluate = names["evaluate"]
         return made
 

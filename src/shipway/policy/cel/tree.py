@@ -150,7 +150,7 @@ class OptionalMap(Node, frozen=True):
     flat: bool
 
 
-def children(node: Node) -> tuple[Node, ...]:  # noqa: PLR0911 -- one kind of node after the other
+def children(node: Node) -> tuple[Node, ...]:  # noqa: PLR0911  # one kind of node after the other
     """The nodes directly below, in source order."""
     match node:
         case Select() | Has() | Not():

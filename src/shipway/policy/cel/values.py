@@ -221,7 +221,7 @@ _NAMES: dict[type, str] = {
 }
 
 
-def type_name(value: Value) -> str:  # noqa: PLR0911 -- one kind of value after the other
+def type_name(value: Value) -> str:  # noqa: PLR0911  # one kind of value after the other
     """The CEL name of the value's type."""
     name = _NAMES.get(type(value))
     if name is not None:
@@ -240,7 +240,7 @@ def type_name(value: Value) -> str:  # noqa: PLR0911 -- one kind of value after 
     return "list" if isinstance(value, Sequence) else type(value).__name__
 
 
-def plain(value: Value) -> Value:  # noqa: PLR0911 -- one kind of value after the other
+def plain(value: Value) -> Value:  # noqa: PLR0911  # one kind of value after the other
     """Data that YAML readers and callers make, as CEL values: dates become timestamps, tuples lists."""
     if isinstance(value, (dict, list)):
         return value

@@ -228,7 +228,7 @@ class Emitter(TermEmitter):
             self.fail_if(simple)
             return
         inner = Literal_(kind=literal.kind, terms=[term, *literal.terms[1:]], body=literal.body, slots=literal.slots)
-        leaf = lambda: self.frame.write("return True")  # noqa: E731 - one statement
+        leaf = lambda: self.frame.write("return True")  # noqa: E731  # one statement
         name = self.nested("test", [], [inner], leaf, "return False")
         self.fail_if(f"{name}()")
 

@@ -121,7 +121,7 @@ class TermEmitter:
         self.all([lambda at=at: one(at) for at in range(len(terms))])  # type: ignore[misc]  # a default is how a loop's lambda keeps its number
         return codes
 
-    def value(self, term: Term) -> str:  # noqa: PLR0911 - one line for each kind of term
+    def value(self, term: Term) -> str:  # noqa: PLR0911  # one line for each kind of term
         """An expression for the (defined) value of a term; evaluating it again costs nothing."""
         self.work += 1
         if self.work > MOST_WORK:

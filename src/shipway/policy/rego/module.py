@@ -140,7 +140,7 @@ def _compiled(trees: Mapping[str, Module]) -> Compiled:
 def _run(source: str, constants: Mapping[str, Value]) -> dict[str, Any]:
     """The functions of emitted source: it was generated from a checked tree and names nothing but NAMES."""
     space: dict[str, Any] = {"__builtins__": {}, **NAMES, **constants}
-    exec(compile(source, "<rego>", "exec"), space)  # noqa: S102 - see above
+    exec(compile(source, "<rego>", "exec"), space)  # noqa: S102  # see above
     return space
 
 

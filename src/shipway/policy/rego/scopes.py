@@ -214,7 +214,7 @@ class Scopes:
                 return Call(name=full, args=[], rule="name", place=value.place)
         return self.term(value)
 
-    def term(self, term: Term) -> Term:  # noqa: PLR0911 - one line for each kind of term
+    def term(self, term: Term) -> Term:  # noqa: PLR0911  # one line for each kind of term
         """The term with its names resolved."""
         match term:
             case Var():

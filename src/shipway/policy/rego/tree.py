@@ -95,7 +95,7 @@ class With(Node):
     value: Term
 
 
-class Literal_(Node):  # noqa: N801 - `Literal` is Python's
+class Literal_(Node):  # noqa: N801  # `Literal` is Python's
     """One line of a body. ``kind`` says which fields count.
 
     expr: ``terms[0]``. assign: ``terms[0] := terms[1]``. some: names in ``terms``. in: ``some terms[:-1] in terms[-1]``.

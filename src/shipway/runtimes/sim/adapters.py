@@ -95,7 +95,7 @@ class SimRuntime(_Unreliable):
 
     async def stop(self, command: StopRelease) -> None:
         """See the port. Raises RuntimeFault only when told to by the faults."""
-        action = lambda: self._cluster.stop(command.app, command.release, command.generation)  # noqa: E731
+        action = lambda: self._cluster.stop(command.app, command.release, command.generation)  # noqa: E731  # one statement
         self._execute(f"stop {command.release}", action)
 
     def instances(self, app: AppName, release: ReleaseId) -> Sequence[InstanceStatus]:

@@ -21,7 +21,7 @@ def run(folder: Path) -> list[Case]:
     return [*(_spec_case(case) for case in spec if not case["proto"]), *(_kubernetes_case(case) for case in kubernetes)]
 
 
-def decoded(typed: list[Any]) -> Any:  # noqa: PLR0911 -- one type after the other
+def decoded(typed: list[Any]) -> Any:  # noqa: PLR0911  # one type after the other
     """A value of the export: ``["int", 4]``, ``["map", [[key, value]]]``."""
     kind, value = typed
     match kind:
