@@ -21,6 +21,7 @@ GENERATED: tuple[tuple[str, Callable[[], str]], ...] = (
     ("schemas/application.schema.json", spec_reference.application_schema),
     ("schemas/platform.schema.json", spec_reference.platform_schema),
     ("schemas/pricecatalogue.schema.json", spec_reference.price_catalogue_schema),
+    ("schemas/policyset.schema.json", spec_reference.policy_set_schema),
     ("docs/spec.md", spec_reference.reference),
     ("docs/state-machine.svg", diagram.svg),
     ("docs/cli.md", cli_reference.reference),

@@ -81,6 +81,11 @@ def price_catalogue_schema() -> str:
     return json.dumps(schema("PriceCatalogue"), indent=2, ensure_ascii=False) + "\n"
 
 
+def policy_set_schema() -> str:
+    """``schemas/policyset.schema.json``."""
+    return json.dumps(schema("PolicySet"), indent=2, ensure_ascii=False) + "\n"
+
+
 def reference() -> str:
     """``docs/spec.md``."""
     small, full = ((EXAMPLES / name).read_text(encoding="utf-8") for name in ("small.yaml", "delivery.yaml"))

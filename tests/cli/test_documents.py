@@ -77,3 +77,13 @@ def test_schema_is_the_published_one(shipway: Shell, kind: str) -> None:
 def test_schema_of_something_else(shipway: Shell) -> None:
     error = shipway("schema", "aplication", "--json").error
     assert "did you mean `application`?" in error["message"]
+
+
+def test_a_policy_set_is_checked_too(shipway: Shell, tmp_path: Path) -> None:
+    good = "apiVersion: shipway.dev/v1alpha1\nkind: PolicySet\nmetadata: {name: acme}\nspec: {default: audit}\n"
+    file = tmp_path / "policies.yaml"
+    file.write_text(good)
+    assert "policies acme" in shipway("validate", file).out
+    file.write_text(good.replace("default", "defaullt"))
+    result = shipway("validate", file)
+    assert (result.code, "did you mean `default`?" in result.err) == (2, True)

@@ -10,7 +10,7 @@ import pytest
 from shipway.spec.schema import schema
 from tools import generate, spec_reference
 
-KINDS = ("Application", "Platform", "PriceCatalogue")
+KINDS = ("Application", "Platform", "PriceCatalogue", "PolicySet")
 
 
 def fields(node: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:

@@ -74,7 +74,7 @@ def _first_file(directory: Path, *, json: bool) -> None:
 
 def validate(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE", help="Application, Platform and PriceCatalogue files.")
+        list[Path], typer.Argument(metavar="FILE", help="Application, Platform, PriceCatalogue and PolicySet files.")
     ],
     json: Json = False,
 ) -> None:
@@ -88,23 +88,27 @@ def validate(
     from shipway.cli.output import show
     from shipway.model.errors import BadInput
     from shipway.spec import parse_documents
+    from shipway.spec.policies import parse_policy_sets
     from shipway.spec.prices import parse_prices
 
     sources = read(files)
     parsed, (catalogues, wrong) = parse_documents(sources), parse_prices(sources)
-    problems = [*parsed.problems, *(problem for problem in wrong if problem not in parsed.problems)]
+    sets, wrong_sets = parse_policy_sets(sources)
+    # What is wrong with a file as such is found by each of them.
+    problems = list(dict.fromkeys([*parsed.problems, *wrong, *wrong_sets]))
     if any(problem.severity == "error" for problem in problems):
         raise BadInput("the files cannot be used", problems=problems)
     names = [application.metadata.name for application in parsed.applications]
     found = [f"application {name}" for name in names] + (["the platform"] if parsed.platform else [])
     found += [f"prices {catalogue.metadata.name}" for catalogue in catalogues]
+    found += [f"policies {one.policies.metadata.name}" for one in sets]
     human = "\n".join([*map(str, problems), f"valid: {', '.join(found) or 'nothing is declared'}"])
     data = {"applications": names, "platform": parsed.platform is not None, "problems": problems}
     show(data, human, json=json)
 
 
 def schema(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="application, platform or pricecatalogue.")],
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="application, platform, pricecatalogue or policyset.")],
     json: Json = False,
 ) -> None:
     """Print the JSON Schema of a kind of file, for editors.

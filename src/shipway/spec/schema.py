@@ -11,13 +11,15 @@ from pydantic_core import core_schema
 
 from shipway.spec.application import API_VERSION, Application
 from shipway.spec.platform import Platform
+from shipway.spec.policies import PolicySet
 from shipway.spec.prices import PriceCatalogue
 
-Kind = Literal["Application", "Platform", "PriceCatalogue"]
-KINDS: dict[Kind, type[Application] | type[Platform] | type[PriceCatalogue]] = {
+Kind = Literal["Application", "Platform", "PriceCatalogue", "PolicySet"]
+KINDS: dict[Kind, type[Application] | type[Platform] | type[PriceCatalogue] | type[PolicySet]] = {
     "Application": Application,
     "Platform": Platform,
     "PriceCatalogue": PriceCatalogue,
+    "PolicySet": PolicySet,
 }
 
 
