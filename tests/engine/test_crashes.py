@@ -236,22 +236,22 @@ async def test_commands_are_taken_up_only_when_the_runtime_has_adopted_everythin
 
     def noting(*arguments: object) -> None:
         order.append("start")
-        start(*arguments)  # type: ignore[arg-type]
+        start(*arguments)
 
     world.cluster.start = noting  # type: ignore[method-assign]  # to see when it is called
     original = type(world._runtime).open
 
-    async def slow_open(self, sink, known):  # type: ignore[no-untyped-def]
+    async def slow_open(self, sink, known):
         await original(self, sink, known)
         await world.clock.sleep(5)
         order.append("open")
 
-    type(world._runtime).open = slow_open  # type: ignore[method-assign]
+    type(world._runtime).open = slow_open
     try:
         await world.start()
         await world.clock.sleep(1)
     finally:
-        type(world._runtime).open = original  # type: ignore[method-assign]
+        type(world._runtime).open = original
     assert order == ["open", "start"]
     world.check()
 

@@ -29,7 +29,7 @@ def parsed(spec: str) -> Application:
 
 def around(**changes: object) -> Surroundings:
     settings = {"port": 8080, "directory": "/srv", "addresses": {}, "secrets": {}, "local": Local()}
-    return Surroundings(**{**settings, **changes})  # type: ignore[arg-type]
+    return Surroundings(**{**settings, **changes})
 
 
 @pytest.mark.parametrize(

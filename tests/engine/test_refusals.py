@@ -165,7 +165,7 @@ class Forgetful(MemoryJournal):
 
     forgets = False
 
-    def append(self, appends) -> None:  # type: ignore[no-untyped-def]
+    def append(self, appends) -> None:
         super().append(appends)
         if self.forgets:
             self.forgets = False

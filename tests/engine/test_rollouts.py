@@ -383,7 +383,7 @@ def test_a_bug_in_an_adapter_ends_no_controller(wrong: Exception) -> None:
                 raise wrong
             return await read(queries)
 
-        router.set_routes, metrics.read = broken_router, broken_metrics  # type: ignore[method-assign]
+        router.set_routes, metrics.read = broken_router, broken_metrics
         world.release(GOOD)
         await world.until(lambda state: "This is a bug" in state.trouble)
         state = await world.settled()

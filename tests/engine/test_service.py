@@ -129,7 +129,7 @@ async def test_several_files_are_ordered_by_their_dependencies_and_find_each_oth
     back = application("back", port=8083)
     answer = it.deploy(front, middle, back)
     assert [one.app for one in answer.applications] == ["back", "middle", "front"]
-    env = dict(it.world.engine.state(front_name).releases[V1].plan.workload.env)  # type: ignore[union-attr]
+    env = dict(it.world.engine.state(front_name).releases[V1].plan.workload.env)
     assert (env["MIDDLE_URL"], env["BACK_URL"]) == ("http://127.0.0.1:8082", "http://127.0.0.1:8083")
 
 

@@ -17,7 +17,7 @@ class Counting(MemoryJournal):
 
     read_events = 0
 
-    def read(self, stream, after=0):  # type: ignore[no-untyped-def]
+    def read(self, stream, after=0):
         for event in super().read(stream, after):
             self.read_events += 1
             yield event
@@ -84,7 +84,7 @@ def test_what_cannot_be_believed_is_not(tmp_path: Path) -> None:
     }
 
     @simulated
-    async def full_fold(damage) -> None:  # type: ignore[no-untyped-def]
+    async def full_fold(damage) -> None:
         world = await two_releases(tmp_path)
         (file,) = tmp_path.iterdir()
         file.write_bytes(damage(file.read_bytes()))

@@ -369,7 +369,7 @@ class TermEmitter:
 
     def nested(self, kind: str, slots: list[int], body: Sequence[Literal_], leaf: Callable[[], None], end: str) -> str:
         """A function for a body inside of a term; returns its name. In ``emit``."""
-        raise NotImplementedError
+        raise NotImplementedError  # a hook: `emit.Emitter` has it
 
     def _comprehension(self, term: Comprehension) -> str:
         out = self.temp("o")
