@@ -47,18 +47,19 @@ def steady(cpu: Floats, step: float) -> Steady:
     per = max(1, round(3600 / step))
     level = _hourly(cpu, per)
     edges = [0, *_cuts(level, 0, len(level)), len(level)] if len(level) >= HISTORY else [0, len(level)]
-    levels = [float(np.median(level[a:b])) for a, b in pairwise(edges)]
-    hours = edges[-1] - edges[-2]
-    begun = cpu.shape[-1] - hours * per
-    risen = len(levels) > 1 and levels[-1] > max(levels[:-1]) + LEAST_SHIFT
-    if len(levels) > 1 and hours >= (RISEN if risen else FALLEN):
-        return Steady(cpu[:, begun:], begun, hours)
+    levels = np.array([np.median(level[a:b]) for a, b in pairwise(edges)])
+    risen = bool(len(levels) > 1 and levels[-1] > levels[:-1].max() + LEAST_SHIFT)
+    higher = np.flatnonzero(levels > levels[-1] + LEAST_SHIFT)
+    begun = edges[-2] if risen else edges[higher[-1] + 1] if len(higher) else 0
+    hours = edges[-1] - begun
+    first = cpu.shape[-1] - hours * per
+    if begun and hours >= (RISEN if risen else FALLEN):
+        return Steady(cpu[:, first:], first, hours)
     if not risen:
         return Steady(cpu, 0)
-    skipped = cpu.shape[-1] - len(level) * per
     ratios = np.exp(levels[-1] - np.repeat(levels, np.diff(edges) * per))
-    ratios = np.concatenate([np.full(skipped, ratios[0]), ratios])
-    most = np.fmax(cpu, MOST_RAISED * float(np.nanmax(cpu[:, begun:])))
+    ratios = np.concatenate([np.full(cpu.shape[-1] - len(ratios), ratios[0]), ratios])
+    most = np.fmax(cpu, MOST_RAISED * float(np.nanmax(cpu[:, first:])))
     return Steady(np.minimum(cpu * ratios, most), 0, hours)
 
 

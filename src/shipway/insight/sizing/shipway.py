@@ -24,7 +24,7 @@ Slots = NDArray[np.int64]
 """Which request holds at each sample: the hour of the day, or always 0."""
 
 HOURS = 24
-GRID = np.array([*np.linspace(0.5, 0.9, 9), *np.linspace(0.91, 0.99, 9), 0.995, 0.998, 1.0])
+GRID = np.array([*np.linspace(0.5, 0.88, 20), *np.linspace(0.89, 0.995, 43), 0.998, 1.0])
 """Shares of an hour's samples that its request may cover."""
 LEAST_DAYS = 2.0
 SCHEDULE_DAYS = 7.0
@@ -44,6 +44,8 @@ MOST_WIDENING = 1.15
 LEAST_CPU, LEAST_MEMORY = 0.010, 16 * MIB
 MEMORY_MARGIN = 1.02
 """Above the highest peak: the next one is as likely to be higher as any before."""
+LEAST_HEADROOM = 1.25
+"""Limit over request: the next release may need more than any day told, and a limit, unlike a request, costs nothing."""
 EULER = 0.5772156649015329
 
 
@@ -190,7 +192,7 @@ def _memory(usage: Usage, aim: float) -> tuple[float, float, float]:
     # The maximum of seven days is the day's Gumbel moved by scale x ln 7.
     tail = centre + scale * math.log(7) - scale * math.log(-math.log1p(-aim))
     request = max((top + grown) * MEMORY_MARGIN, LEAST_MEMORY)
-    limit = max(tail, request * 1.05)
+    limit = max(tail, request * LEAST_HEADROOM)
     risk = -math.expm1(-7 * math.exp(-(limit - centre) / scale))
     return _mib(request), _mib(limit), risk
 
