@@ -127,24 +127,6 @@ def rightsize(app: Workload = None, *, csv: Table = None, home: Home = None, jso
     show({"applications": advice}, insights.sizes(advice), json=json)
 
 
-def forecast(app: Workload = None, *, csv: Table = None, home: Home = None, json: Json = False) -> None:
-    """Say how many requests are to come.
-
-    The next 15 minutes, and the next 7 days when there is history enough, with
-    the range that should hold 90 % of the values. From what the controller has
-    recorded (requests a second), or a table with the columns at, requests.
-
-    Example: shipway forecast shop
-    """
-    from shipway.cli import advising, insights
-    from shipway.cli.home import home_directory
-    from shipway.cli.output import show
-
-    histories = advising.histories(home_directory(home), app, csv, ("requests",))
-    found = [outlook for history in histories for outlook in advising.outlooks(history)]
-    show({"outlooks": found}, insights.outlooks(found), json=json)
-
-
 def _past(home: Path, apps: list[str], *, optional: bool) -> "Recorded":
     """What the journal holds; nothing when there is none and that is fine."""
     from shipway.cli import deliveries
