@@ -116,7 +116,7 @@ def looked_at(app: str, name: str, at: Sequence[float], values: Sequence[float],
     if isinstance(found, Absent):
         return Metric(app, name, found.reason)
     if len(found.values) <= WARM_UP:
-        return Metric(app, name, f"{len(found.values)} values: more than {WARM_UP} are needed to know what is usual")
+        return Metric(app, name, f"what is usual shows after {WARM_UP} values; there are {len(found.values)} so far")
     readings = list(zip(detect(Series(found.start, found.step, filled(found))), found.values.tolist(), strict=True))
     odd = tuple(
         Unusual(when, value, reading.expected, reading.way, reading.score)

@@ -104,7 +104,7 @@ def simulate(trace: Series, begin: int, policy: Policy, bounds: Bounds, startup:
 def _impossible(trace: Series, begin: int, bounds: Bounds) -> str:
     """Why nothing can be simulated; empty when it can."""
     if not 0 < begin < len(trace.values):
-        return f"nothing to simulate: {len(trace.values)} values, beginning at {begin}"
+        return f"a history and a trace are needed: there are {len(trace.values)} values in all"
     if not bounds.capacity > 0:
         return "an instance must be able to carry some load"
     if bounds.least > bounds.most or bounds.least < 0:
