@@ -187,8 +187,11 @@ def test_actual_of_usage_adds_up_to_the_bill(shipway: Shell, usage: Path, acme: 
     assert Decimal(found["total"]) == 10
     assert sum(Decimal(row["total"]) for row in found["rows"]) == 10
     shop = {row["name"]: row for row in found["rows"]}["shop v1"]
-    assert Decimal(shop["parts"]["cpu"]) == Decimal("0.2")  # two cores requested, half of one used
+    assert Decimal(shop["parts"]["cpu"]) == Decimal("0.1")  # one of two cores requested, half of one used
     assert shop["requests"] == 1000
+    both = [row for row in found["rows"] if row["name"].startswith("shop")]
+    assert sum(Decimal(row["estimate"]) for row in both) == Decimal("0.22")  # the request of both counts once
+    assert Decimal(both[1]["parts"]["cpu"]) == Decimal("0.15")
     text = shipway(*words, "--share", "even").out
     assert "idle" in text
     assert "Together $10.00." in text

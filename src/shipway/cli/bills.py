@@ -14,6 +14,7 @@ from shipway.cli.charging import Actual, Forecast, Lasting
 from shipway.cli.pricing import Estimated
 from shipway.cli.tables import BAD, FAINT, GOOD, WAITING
 from shipway.cost.allocation import Part, Row
+from shipway.cost.budget import BudgetState
 from shipway.cost.focus import focus_csv
 from shipway.cost.money import Total, Unknown
 from shipway.insight.series import Absent
@@ -200,8 +201,13 @@ def _budget(lasting: Lasting) -> Iterable[RenderableType]:
         yield f"{mean} ({low} to {high})"
     yield money(round(one.hourly_cap, 4), currency)
     yield Text(one.state, _style(one.state))
+    yield between_days(one) if one.earliest else "-"
+
+
+def between_days(one: BudgetState) -> str:
+    """The day on which a budget is exceeded, with the earliest and the latest."""
     days = [_day(at) for at in (one.earliest, one.exceeded, one.latest)]
-    yield f"{days[1]} ({days[0]} to {days[2]})" if one.earliest else "-"
+    return f"{days[1]} ({days[0]} to {days[2]})" if one.earliest else "no day of this month"
 
 
 def _day(end: float | None) -> str:

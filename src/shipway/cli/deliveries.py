@@ -223,7 +223,7 @@ def _is_same_image(before: str, after: str) -> bool:
 
 def _document(text: str) -> "_Document":
     try:
-        return msgspec.json.decode(text, type=_Document)
+        return msgspec.json.decode(text, type=_Kept).application
     except msgspec.DecodeError:
         return _Document()
 
@@ -239,6 +239,12 @@ class _Metadata(msgspec.Struct):
 class _Document(msgspec.Struct):
     metadata: _Metadata = msgspec.field(default_factory=_Metadata)
     spec: _Spec = msgspec.field(default_factory=_Spec)
+
+
+class _Kept(msgspec.Struct):
+    """What a release remembers of its file."""
+
+    application: _Document
 
 
 def _team(releases: Iterable[Release]) -> str:

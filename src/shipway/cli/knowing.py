@@ -112,7 +112,7 @@ def rightsize(app: Workload = None, *, csv: Table = None, home: Home = None, jso
 
     Example: shipway rightsize shop
     """
-    from shipway.cli import advising, insights
+    from shipway.cli import advising, insights, released
     from shipway.cli.home import JOURNAL, home_directory
     from shipway.cli.output import show
     from shipway.cli.records import records
@@ -121,9 +121,9 @@ def rightsize(app: Workload = None, *, csv: Table = None, home: Home = None, jso
     found = advising.histories(place, app, csv, ("cpu", "memory"))
     if csv is None and (place / JOURNAL).exists():
         with records(place) as journal:
-            advice = [advising.sized(one, advising.now(journal, one.name)) for one in found]
+            advice = [advising.sized(one, released.now(journal, one.name)) for one in found]
     else:
-        advice = [advising.sized(one, advising.Now()) for one in found]
+        advice = [advising.sized(one, released.Now()) for one in found]
     show({"applications": advice}, insights.sizes(advice), json=json)
 
 

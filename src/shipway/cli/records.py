@@ -6,7 +6,7 @@ from pathlib import Path
 
 from shipway.cli import wiring
 from shipway.engine.loop import STREAM
-from shipway.engine.ports import Journal
+from shipway.engine.ports import Journal, Recorded
 from shipway.engine.timeline import Timeline, timelines
 from shipway.model.errors import NotFound
 from shipway.model.ids import AppName
@@ -39,6 +39,10 @@ class Records:
         return [
             decode(one.data, where=f"event {one.sequence} of {stream}") for one in self._journal.read(stream, after)
         ]
+
+    def recorded(self, app: str) -> Sequence[Recorded]:
+        """The same as it was written, for whoever counts readings."""
+        return list(self._journal.read(f"{STREAM}{app}"))
 
     def timelines(self, names: Sequence[str] = ()) -> list[Timeline]:
         """Of every rollout, or of those named (an id, or an application: its last), oldest first."""

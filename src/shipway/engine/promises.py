@@ -8,6 +8,7 @@ What a release answered between its last reading (every half second in a trial) 
 Readings closer than :data:`RESOLUTION` are thinned, which loses no event, because counters are cumulative.
 """
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -23,8 +24,8 @@ from shipway.render.slo.promises import AVAILABILITY, latency_name, of_applicati
 from shipway.rollout.codec import decode
 from shipway.rollout.events import Observed, ReleaseRequested, RetryRequested
 from shipway.rollout.states import Delivery, Rollout
-from shipway.slo.budget import Status, judge, unmeasured
-from shipway.slo.counters import Sample
+from shipway.slo.budget import Spending, Status, Unknown, begin, judge, spent, unmeasured
+from shipway.slo.counters import Sample, counted, usable
 from shipway.spec import Application
 from shipway.spec.platform import Metric
 
@@ -149,6 +150,22 @@ def availability(application: Application, series: Series, at: float, *, window:
         return None
     samples = [[Sample(when, reading.errors, reading.requests) for when, reading in one] for one in series]
     return judge(msgspec.structs.replace(level, window=Window(window)), samples, at)
+
+
+def courses(application: Application, series: Series, times: Sequence[float]) -> dict[str, list[tuple[float, float]]]:
+    """How the budget of every promise went: (time, share that was left then); NaN where nobody can tell."""
+    counts = _counts(application)
+    found: dict[str, list[tuple[float, float]]] = {}
+    for level in of_application(application, metrics=_unqueried(application)):
+        if count := counts.get(level.name):
+            samples = [usable((Sample(at, *count(one)) for at, one in readings), math.inf) for readings in series]
+            spendings = (spent(level, counted(samples, begin(level.window, at), at)) for at in times)
+            found[level.name] = [(at, _left(one)) for at, one in zip(times, spendings, strict=True)]
+    return found
+
+
+def _left(found: Spending | Unknown) -> float:
+    return found.remaining if isinstance(found, Spending) and found.remaining is not None else math.nan
 
 
 def _counts(application: Application) -> dict[str, Counting]:
