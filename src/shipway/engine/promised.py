@@ -93,9 +93,12 @@ def _application(state: Delivery) -> Application | None:
     return written(state.releases[state.live].document)
 
 
-def written(document: str) -> Application:
-    """The application that a release remembers."""
-    return Application.model_validate(msgspec.json.decode(document, type=_Document).application)
+def written(document: str) -> Application | None:
+    """The application that a release remembers; None of one that remembers nothing of ours."""
+    try:
+        return Application.model_validate(msgspec.json.decode(document, type=_Document).application)
+    except (msgspec.MsgspecError, ValueError):
+        return None
 
 
 class _Document(msgspec.Struct, frozen=True):
