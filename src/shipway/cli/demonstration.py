@@ -17,7 +17,7 @@ import msgspec
 from rich.console import Group
 from rich.text import Text
 
-from shipway.cli import bills, cards, deploying, insights, learning, promises, starting, tables, watching
+from shipway.cli import bills, cards, deploying, insights, learning, promises, scores, starting, tables, watching
 from shipway.cli.client import Client
 from shipway.cli.examples import examples
 from shipway.cli.learning import Learned
@@ -131,12 +131,12 @@ def _show(found: list[Timeline], known: Learned, report: Path, *, json: bool) ->
     told = (
         table,
         promises.table(known.promises),
-        insights.delivery(known.delivery, "application", known.days),
+        scores.told(known.scorecard),
         bills.actual(known.cost),
         insights.sizes(known.sizes),
         Text(f"Report: {report}"),
     )
-    names = ("delivery", "cost", "sizes", "outlooks", "risks")
+    names = ("delivery", "scorecard", "cost", "sizes", "outlooks", "risks")
     learned = {name: getattr(known, name) for name in names}
     data = {"releases": outcomes, "slo": known.promises.applications, **learned}
     show(data, Group(*(part for one in told for part in (Text(), one))), json=json)

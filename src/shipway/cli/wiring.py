@@ -21,6 +21,7 @@ import uvicorn
 import yaml
 
 import shipway
+from shipway.cli.counters import DAYS, CounterFiles, Kept
 from shipway.cli.policies import PolicyDirectory
 from shipway.cli.recording import Key, Recorder
 from shipway.cli.scanning import scan
@@ -43,6 +44,7 @@ from shipway.web.api.app import create_app
 
 log = structlog.get_logger(__name__)
 
+DAY = 86_400.0
 LONGEST_SOCKET_PATH = 100
 """Bytes; the kernel allows 108 with the terminating zero, and something is left for a suffix."""
 
@@ -140,9 +142,23 @@ async def _serve(
     )
     secrets = SecretsFile(home / "secrets.yaml", runtime.secrets)
     gate = PolicyGate(PolicyDirectory(home / "policies").read, scan)
-    service = Service(engine, runtime, clock, secrets=secrets, port_trouble=_port_trouble, platform=platform, gate=gate)
+    counters = CounterFiles(home)
+    service = Service(
+        engine,
+        runtime,
+        clock,
+        secrets=secrets,
+        port_trouble=_port_trouble,
+        platform=platform,
+        gate=gate,
+        counts=lambda app: counters.read(app, clock.now() - DAYS * DAY),
+    )
     recorder = Recorder(
-        UsageFiles(home), running=lambda: _running(engine, runtime), meter=ProcessMeter(), metrics=metrics, clock=clock
+        UsageFiles(home),
+        running=lambda: _running(engine, runtime),
+        meter=ProcessMeter(),
+        metrics=Kept(metrics, counters, clock),
+        clock=clock,
     )
     stopping = asyncio.Event()
     wanted_down = asyncio.Event()

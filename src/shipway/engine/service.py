@@ -7,7 +7,6 @@ spec and of the rollout machine, and nothing of HTTP or terminals.
 import contextlib
 import getpass
 from collections.abc import Callable, Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -18,7 +17,7 @@ from shipway.engine.gating import Gate, let_in
 from shipway.engine.loop import Engine
 from shipway.engine.planning import Surroundings, plan_of
 from shipway.engine.ports import Clock, Runtime
-from shipway.engine.promises import Ledger, statuses
+from shipway.engine.promised import Counts, Promises
 from shipway.engine.views import (
     ApplicationView,
     Deployed,
@@ -26,12 +25,12 @@ from shipway.engine.views import (
     FieldView,
     LogFile,
     PromisesView,
-    PromiseView,
     ReleaseView,
     RolloutView,
     application_view,
     rollout_view,
 )
+from shipway.model.commits import Commit, NoCommit, Provenance, pseudonym
 from shipway.model.errors import BadInput, NotFound, Refused
 from shipway.model.ids import AppName, ReleaseId, rollout_id
 from shipway.model.problems import Problem
@@ -52,9 +51,6 @@ from shipway.rollout.states import Delivery, Phase, Rollout
 from shipway.spec import Application, DeclaredApplication, DeclaredPlatform, Source, parse_documents, resolve
 from shipway.spec.platform import Local
 
-_PAGE = 2000
-"""Events of the journal that are read in one go, in about 25 ms."""
-
 
 class SourceFile(msgspec.Struct, frozen=True):
     """A file as the user's machine has it."""
@@ -72,6 +68,8 @@ class DeployRequest(msgspec.Struct, frozen=True, kw_only=True):
     sets: tuple[str, ...] = ()
     environment: str = ""
     by: str = ""
+    commits: dict[str, Provenance] = {}
+    """By application: where its release comes from."""
 
 
 class Secrets(Protocol):
@@ -102,11 +100,12 @@ class Service:
         port_trouble: Callable[[int], str] = lambda _port: "",
         platform: DeclaredPlatform | None = None,
         gate: Gate | None = None,
+        counts: Counts = lambda _app: (),
     ) -> None:
         self.engine = engine
         self._runtime, self._clock, self._secrets = runtime, clock, secrets
         self._port_trouble, self._platform, self._gate = port_trouble, platform, gate
-        self._ledgers: dict[AppName, Ledger] = {}
+        self._promises = Promises(engine, clock, counts, platform)
 
     # -- reading
 
@@ -158,21 +157,9 @@ class Service:
         Raises:
             NotFound: there is no application of that name.
         """
-        states = [self._state(name)] if name else list(self.engine.states())
-        return PromisesView(applications=tuple([await self._promised(state) for state in states]))
-
-    async def _promised(self, state: Delivery) -> PromiseView:
-        if state.live is None:
-            return PromiseView(app=state.app, release=None, statuses=())
-        ledger = self._ledgers.setdefault(state.app, Ledger())
-        while events := list(islice(self.engine.recorded(state.app, ledger.version), _PAGE)):
-            ledger.read_on(events, state)
-            await self._clock.sleep(0)  # readings are due meanwhile
-        ledger.recall(*self.engine.past(state.app))
-        now, at = await self.engine.readings(state.app), self._clock.now()
-        document = msgspec.json.decode(state.releases[state.live].document, type=_Document)
-        found = statuses(Application.model_validate(document.application), ledger.series(now, at), at)
-        return PromiseView(app=state.app, release=state.live, statuses=found)
+        if name:
+            return PromisesView(applications=await self._promises.of([self._state(name)]))
+        return await self._promises.all(list(self.engine.states()))
 
     def history(self, name: str) -> tuple[tuple[RolloutView, ...], tuple[ReleaseView, ...]]:
         """Rollouts (oldest first) and releases of an application."""
@@ -316,6 +303,7 @@ class Service:
             by=_by(request.by),
             logic=LOGIC,
             history=self.engine.history(name),
+            commit=_commit(request.commits.get(name), platform),
         )
 
     def _judged(
@@ -396,6 +384,14 @@ class Service:
     def _release(self, state: Delivery, release: str) -> None:
         if release not in state.releases:
             raise NotFound(f"{state.app} has no release {release!r}", hint=f"It has {', '.join(state.releases)}.")
+
+
+def _commit(found: Provenance | None, platform: DeclaredPlatform | None) -> Provenance:
+    """As the platform lets it be kept."""
+    if not isinstance(found, Commit):
+        return found or NoCommit("whoever released it did not say")
+    hashed = platform is not None and platform.platform.spec.authors == "hashed" and found.author
+    return msgspec.structs.replace(found, author=pseudonym(found.author)) if hashed else found
 
 
 def _rollouts(state: Delivery) -> tuple[Rollout, ...]:
