@@ -23,6 +23,8 @@ PACK = Path(shipway.policy.__file__).parent / "pack"
 """The built-in rules, in the wheel."""
 PARAMETERS = "shipway-policy-parameters"
 """ConfigMap that built-in rules take their parameters from; a PolicySet's ``parameters`` stand for it."""
+BESIDE = "policies"
+"""Directory of policies in that of an organisation, and in a controller's state directory."""
 YAML = (".yaml", ".yml", ".json")
 _TESTS = ("kyverno-test.yaml", "suite.yaml")
 MAX_FILE = 64 * 1024 * 1024
@@ -94,6 +96,12 @@ class PolicyDirectory:
                 facts = file.stat()
                 found.append((str(file), facts.st_mtime_ns, facts.st_size, facts.st_ino))
         return tuple(found)
+
+
+def policies_beside(directory: Path, asked: Sequence[Path]) -> Sequence[Path]:
+    """The policies asked for; else those of an organisation, in the directory :data:`BESIDE` of its own."""
+    own = directory / BESIDE
+    return asked or ([own] if own.is_dir() else [])
 
 
 def policies_of(sources: Sequence[Source], *, pack: bool = True) -> Policies:

@@ -29,28 +29,39 @@ def check(
     known: Annotated[
         Path | None, typer.Option("--facts", metavar="FILE", help="YAML with cost, traffic, errorBudget, image.")
     ] = None,
+    platform: Annotated[
+        Path | None,
+        typer.Option("--platform", metavar="DIR", help="Organisation that Applications are compiled in."),
+    ] = None,
     no_pack: NoPack = False,
     processes: Annotated[
         int, typer.Option("--processes", min=0, help="[default: one per core]", show_default=False)
     ] = 0,
+    home: Home = None,
     json: Json = False,
 ) -> None:
     """Judge objects and Applications by policies.
 
+    With a Platform (among the files, or by --platform) an Application is
+    compiled and its objects are judged too, in --env or in all environments.
     Exits with 1 when a finding refuses, with 2 when a file or a policy cannot
-    be used. The built-in rules are used, and those of --policies beside them.
+    be used.
 
-    Example: shipway policy check deploy/ --policies policies/ --env prod
+    Example: shipway policy check shop.yaml --platform . --env prod
     """
     import sys
 
     from shipway.cli import checking, judging
+    from shipway.cli.home import home_directory
+    from shipway.cli.policies import policies_beside
 
     asked = checking.Check(
         paths=tuple(paths),
-        policies=tuple(map(str, policies or [])),
+        policies=tuple(map(str, policies_beside(platform, policies or []) if platform else policies or [])),
         environment=environment,
         pack=not no_pack,
+        platform=str(platform or ""),
+        home=str(home_directory(home)),
         known=judging.facts_of(known) if known else {},
         processes=processes,
     )

@@ -1,12 +1,12 @@
 """The journal as the verbs about the past read it: read-only, with or without a controller beside it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 from shipway.cli import wiring
 from shipway.engine.loop import STREAM
-from shipway.engine.ports import Journal
+from shipway.engine.ports import Journal, Recorded
 from shipway.engine.timeline import Timeline, timelines
 from shipway.model.errors import NotFound
 from shipway.model.ids import AppName
@@ -35,10 +35,11 @@ class Records:
         if app not in self.apps:
             hint = "`shipway status` names those there are."
             raise NotFound(f"there is no application {app}{did_you_mean(app, self.apps)}", hint=hint)
-        stream = f"{STREAM}{app}"
-        return [
-            decode(one.data, where=f"event {one.sequence} of {stream}") for one in self._journal.read(stream, after)
-        ]
+        return [decode(one.data, where=f"event {one.sequence} of {one.stream}") for one in self.recorded(app, after)]
+
+    def recorded(self, app: str, after: int = 0) -> Iterable[Recorded]:
+        """The same as the journal keeps them."""
+        return self._journal.read(f"{STREAM}{app}", after)
 
     def timelines(self, names: Sequence[str] = ()) -> list[Timeline]:
         """Of every rollout, or of those named (an id, or an application: its last), oldest first."""

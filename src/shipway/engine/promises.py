@@ -112,6 +112,13 @@ def statuses(
     )
 
 
+def offline(application: Application, events: Iterable[Recorded], state: Delivery, at: float) -> tuple[Status, ...]:
+    """The same from a journal alone, without a reading of this moment."""
+    ledger = Ledger()
+    ledger.read_on(events, state)
+    return statuses(application, ledger.series({}, at), at)
+
+
 def _counts(application: Application) -> dict[str, Count]:
     slow = {latency_name(one): _slow(one.threshold * 1000) for one in application.spec.slo.latency}
     return {AVAILABILITY: lambda reading: (reading.errors, reading.requests), **slow}

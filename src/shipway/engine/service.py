@@ -87,6 +87,8 @@ class _Document(msgspec.Struct, frozen=True):
 
     application: dict[str, object]
     origins: dict[str, tuple[str, str, int]]
+    environment: str = ""
+    """That it was asked for; empty when none was named."""
 
 
 class Service:
@@ -312,7 +314,7 @@ class Service:
             at=self._clock.now(),
             plan=plan_of(application, around),
             label=label_of(application),
-            document=msgspec.json.encode(_Document(application.document(), origins)).decode(),
+            document=msgspec.json.encode(_Document(application.document(), origins, request.environment)).decode(),
             by=_by(request.by),
             logic=LOGIC,
             history=self.engine.history(name),
