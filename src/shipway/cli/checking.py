@@ -215,7 +215,9 @@ class Judging:
 
     def exceptions(self) -> None:
         """Rules about exceptions: has one outlived its date?"""
-        for fact, locate in () if self._applied else exceptions(self._policies.sets, self._asked.environment, self._asked.at):
+        for fact, locate in (
+            () if self._applied else exceptions(self._policies.sets, self._asked.environment, self._asked.at)
+        ):
             self.judge(fact, locate)
 
     def ours(self) -> None:

@@ -60,10 +60,10 @@ def read_policies(paths: Sequence[Path], *, pack: bool = True) -> Policies:
 
 
 class PolicyDirectory:
-    """A directory of policies (or none, then the built-in ones alone), read again when one of its files has changed."""
+    """Directories of policies (or none, then the built-in ones alone), read again when one of their files has changed."""
 
-    def __init__(self, path: Path | None, *, pack: bool = True) -> None:
-        self._path, self._pack = path, pack
+    def __init__(self, *paths: Path, pack: bool = True) -> None:
+        self._paths, self._pack = paths, pack
         self._stamp: object = None
         self._policies = Policies(())
 
@@ -80,18 +80,14 @@ class PolicyDirectory:
         """The same with where it is written."""
         stamp = self.stamp()
         if stamp != self._stamp:
-            here = [self._path] if self._path is not None and self._path.exists() else []
-            self._policies = read_policies(here, pack=self._pack)
+            self._policies = read_policies([path for path in self._paths if path.exists()], pack=self._pack)
             self._stamp = stamp
         return self._policies
 
     def stamp(self) -> object:
         """Something that changes when a file does."""
-        if self._path is None:
-            return ()
-        files = sorted(self._path.rglob("*")) if self._path.is_dir() else [self._path]
         found = []
-        for file in files:
+        for file in (each for path in self._paths for each in (sorted(path.rglob("*")) if path.is_dir() else [path])):
             with suppress(OSError):  # gone between the two looks: the next look sees it
                 facts = file.stat()
                 found.append((str(file), facts.st_mtime_ns, facts.st_size, facts.st_ino))

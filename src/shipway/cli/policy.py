@@ -174,6 +174,32 @@ def report(
     show(found, retrospect.table(found), json=json)
 
 
+def decisions(
+    app: Annotated[str, typer.Argument(metavar="[APP]", help="Only about this application.", show_default=False)] = "",
+    *,
+    last: Annotated[int, typer.Option("--last", "-n", min=1, help="How many.")] = 20,
+    replay: Annotated[
+        bool, typer.Option("--replay", help="Judge the recorded facts again, by the rules as they are now.")
+    ] = False,
+    policies: Policies = None,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Show what policy decided about releases, and on which facts.
+
+    Of every release that was asked for, those refused too: who asked, what the
+    rules said, and what was known of cost, traffic and error budget.
+
+    Example: shipway policy decisions shop --replay
+    """
+    from shipway.cli import decided
+    from shipway.cli.home import home_directory
+    from shipway.cli.output import show
+
+    found = decided.decided(home_directory(home), app, last, (policies or []) if replay or policies else None)
+    show({"decisions": found}, decided.table(found), json=json)
+
+
 def serve(
     *,
     policies: Annotated[

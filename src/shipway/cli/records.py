@@ -5,6 +5,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from shipway.cli import wiring
+from shipway.engine.decisions import Decision, Decisions
 from shipway.engine.loop import STREAM
 from shipway.engine.ports import Journal, Recorded
 from shipway.engine.timeline import Timeline, timelines
@@ -77,6 +78,16 @@ def records(home: Path) -> Iterator[Records]:
     """
     with closing(wiring.open_journal(home)) as journal:
         yield Records(journal)
+
+
+def decisions(home: Path) -> list[Decision]:
+    """What policy has decided about releases, oldest first.
+
+    Raises:
+        JournalError: there is no journal, or it is damaged.
+    """
+    with closing(wiring.open_journal(home)) as journal:
+        return Decisions(journal).read()
 
 
 def _started(one: Timeline) -> float:

@@ -87,7 +87,7 @@ def printed(asked: Serving, service: str) -> str:
 
 
 def _directory(asked: Serving) -> PolicyDirectory:
-    return PolicyDirectory(Path(asked.policies) if asked.policies else None, pack=asked.pack)
+    return PolicyDirectory(*([Path(asked.policies)] if asked.policies else []), pack=asked.pack)
 
 
 def _evaluator(asked: Serving) -> Evaluator:

@@ -13,8 +13,10 @@ from typing import Protocol
 
 import msgspec
 
+from shipway.cost.prices import PriceBook, price_book
+from shipway.engine import knowing
 from shipway.engine.explaining import in_words, where_it_stands
-from shipway.engine.gating import Gate, let_in
+from shipway.engine.gating import Deploying, Gate
 from shipway.engine.loop import Engine
 from shipway.engine.planning import Surroundings, plan_of
 from shipway.engine.ports import Clock, Runtime
@@ -36,7 +38,7 @@ from shipway.model.errors import BadInput, NotFound, Refused
 from shipway.model.ids import AppName, ReleaseId, rollout_id
 from shipway.model.problems import Problem
 from shipway.model.suggestions import did_you_mean
-from shipway.policy.releases import Release
+from shipway.plan.releasing import LOCAL, Known
 from shipway.rollout.events import (
     AbortRequested,
     Event,
@@ -49,6 +51,7 @@ from shipway.rollout.events import (
 )
 from shipway.rollout.evolve import LOGIC
 from shipway.rollout.states import Delivery, Phase, Rollout
+from shipway.slo.budget import Status
 from shipway.spec import Application, DeclaredApplication, DeclaredPlatform, Source, parse_documents, resolve
 from shipway.spec.platform import Local
 
@@ -104,11 +107,15 @@ class Service:
         port_trouble: Callable[[int], str] = lambda _port: "",
         platform: DeclaredPlatform | None = None,
         gate: Gate | None = None,
+        book: PriceBook | None = None,
     ) -> None:
         self.engine = engine
         self._runtime, self._clock, self._secrets = runtime, clock, secrets
         self._port_trouble, self._platform, self._gate = port_trouble, platform, gate
+        self._book = book
         self._ledgers: dict[AppName, Ledger] = {}
+        self._known: dict[tuple[str, str], Known] = {}
+        """By application and environment, as :meth:`learn` found it last."""
 
     # -- reading
 
@@ -166,15 +173,37 @@ class Service:
     async def _promised(self, state: Delivery) -> PromiseView:
         if state.live is None:
             return PromiseView(app=state.app, release=None, statuses=())
+        document = msgspec.json.decode(state.releases[state.live].document, type=_Document)
+        found = await self._statuses(state, document.application)
+        return PromiseView(app=state.app, release=state.live, statuses=found)
+
+    async def _statuses(self, state: Delivery, application: Mapping[str, object]) -> tuple[Status, ...]:
         ledger = self._ledgers.setdefault(state.app, Ledger())
         while events := list(islice(self.engine.recorded(state.app, ledger.version), _PAGE)):
             ledger.read_on(events, state)
             await self._clock.sleep(0)  # readings are due meanwhile
         ledger.recall(*self.engine.past(state.app))
         now, at = await self.engine.readings(state.app), self._clock.now()
+        return statuses(Application.model_validate(application), ledger.series(now, at), at)
+
+    async def learn(self, request: DeployRequest) -> None:
+        """Measure what policies may ask about the applications of a request, before :meth:`deploy` asks them."""
+        if self._gate is None:
+            return
+        parsed = parse_documents([Source(f.file, f.text, request.sets) for f in request.files], self._platform)
+        for name in {AppName(one.metadata.name) for one in parsed.applications}:
+            self._known[name, request.environment or LOCAL] = await self._learnt(name, request.environment)
+
+    async def _learnt(self, name: AppName, environment: str) -> Known:
+        state = self.engine.state(name)
+        if state is None or state.live is None:
+            return knowing.known(knowing.NOT_LIVE, knowing.NOT_LIVE, {})
         document = msgspec.json.decode(state.releases[state.live].document, type=_Document)
-        found = statuses(Application.model_validate(document.application), ledger.series(now, at), at)
-        return PromiseView(app=state.app, release=state.live, statuses=found)
+        if document.environment != environment:
+            why = f"what is live was released for {document.environment or 'no environment'}"
+            return knowing.known(why, why, {})
+        budget = knowing.error_budget(await self._statuses(state, document.application))
+        return knowing.known(knowing.traffic(self.engine.history(name), self._clock.now()), budget, {})
 
     def history(self, name: str) -> tuple[tuple[RolloutView, ...], tuple[ReleaseView, ...]]:
         """Rollouts (oldest first) and releases of an application."""
@@ -328,20 +357,22 @@ class Service:
         request: DeployRequest,
     ) -> tuple[Problem, ...]:
         """What policy says about the releases that would begin; raises Denied when it forbids any of them."""
-        if self._gate is None:
+        if self._gate is None or not new:
             return ()
-        releases = [
-            Release(
-                document=resolve(one, platform, request.environment).application.document(),
-                declared=one,
+        live = {str(state.app): found for state in self.engine.states() if (found := _declared(state)) is not None}
+        asked = {one.application.metadata.name: one for one in declared}
+        return self._gate.admit(
+            Deploying(
+                new=[one for name, one in asked.items() if name in new],
+                around={**live, **asked},
+                platform=platform,
                 environment=request.environment,
-                at=self._clock.now(),
                 by=_by(request.by),
+                at=self._clock.now(),
+                book=self._book or price_book((), platform.platform.spec.prices if platform else None),
+                knows=lambda app, environment: self._known.get((app, environment or LOCAL), Known()),
             )
-            for one in declared
-            if one.application.metadata.name in new
-        ]
-        return let_in([finding for release in releases for finding in self._gate.judge(release)])
+        )
 
     def _digests(self, application: Application) -> Mapping[str, str]:
         names = sorted(set(application.spec.secrets.values()))
@@ -398,6 +429,16 @@ class Service:
     def _release(self, state: Delivery, release: str) -> None:
         if release not in state.releases:
             raise NotFound(f"{state.app} has no release {release!r}", hint=f"It has {', '.join(state.releases)}.")
+
+
+def _declared(state: Delivery) -> DeclaredApplication | None:
+    """What is live (or newest) of an application, as a file would have it."""
+    release = state.releases.get(state.live) if state.live else next(reversed(state.releases.values()), None)
+    if release is None:
+        return None
+    document = msgspec.json.decode(release.document, type=_Document)
+    text = msgspec.json.encode(document.application)
+    return next(iter(parse_documents([Source(f"{state.app} {release.id}", text)]).declared), None)
 
 
 def _rollouts(state: Delivery) -> tuple[Rollout, ...]:

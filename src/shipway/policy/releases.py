@@ -135,23 +135,24 @@ def causes(findings: Sequence[Finding]) -> list[Finding]:
     """One finding for each cause: what an Application says and what it is rendered to are not two mistakes.
 
     The verdict is that about the rendered objects, as admission will give it: where all of them are excepted the
-    Application's own finding goes, else it stands for those of them that its line has led to.
+    Application's own finding goes, else it stands for those of them that the same line (or absence) has led to.
     """
-    own = {
-        (one.rule, one.place.file, one.place.line): one
-        for one in findings
-        if one.subject.kind == "Application" and one.place.line and _is_bad(one)
-    }
-    doubles: dict[tuple[str, str, int], list[Finding]] = {}
-    for one in findings:
-        key = one.rule, one.place.file, one.place.line
-        if key in own and one.subject.kind != "Application" and one.facts is None and _is_bad(one):
-            doubles.setdefault(key, []).append(one)
+    bad = [one for one in findings if one.status in ("fail", "warn", "error") or one.exception]
+    rendered = [one for one in bad if one.subject.kind != "Application" and one.facts is None]
     dropped: set[int] = set()
-    for key, rendered in doubles.items():
-        bad = [one for one in rendered if not one.exception]
-        dropped |= {id(one) for one in bad} if bad and not own[key].exception else {id(own[key])}
+    for own in (one for one in bad if one.subject.kind == "Application" and one.place.line):
+        same = [one for one in rendered if one.rule == own.rule and _is_one_cause(own, one)]
+        standing = [one for one in same if not one.exception]
+        if standing and not own.exception:
+            dropped |= {id(one) for one in standing}
+        elif same:
+            dropped.add(id(own))
     return [one for one in findings if id(one) not in dropped]
+
+
+def _is_one_cause(own: Finding, rendered: Finding) -> bool:
+    line = (own.place.file, own.place.line) == (rendered.place.file, rendered.place.line)
+    return line or own.message == rendered.message
 
 
 def once(findings: Iterable[Finding]) -> list[Finding]:
@@ -163,10 +164,6 @@ def once(findings: Iterable[Finding]) -> list[Finding]:
         if one.environment not in known.environment.split(", "):
             found[key] = msgspec.structs.replace(known, environment=f"{known.environment}, {one.environment}")
     return list(found.values())
-
-
-def _is_bad(one: Finding) -> bool:
-    return one.status in ("fail", "warn", "error") or bool(one.exception)
 
 
 def delivery(release: Release, sets: Merged) -> Object:
