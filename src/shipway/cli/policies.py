@@ -86,12 +86,30 @@ class PolicyDirectory:
 
     def stamp(self) -> object:
         """Something that changes when a file does."""
-        found = []
-        for file in (each for path in self._paths for each in (sorted(path.rglob("*")) if path.is_dir() else [path])):
-            with suppress(OSError):  # gone between the two looks: the next look sees it
-                facts = file.stat()
-                found.append((str(file), facts.st_mtime_ns, facts.st_size, facts.st_ino))
-        return tuple(found)
+        return stamp_of(self._paths)
+
+
+def stamp_of(paths: Sequence[Path]) -> object:
+    """Something that changes when a file at or below one of the paths does."""
+    found = []
+    for file in (each for path in paths for each in (sorted(path.rglob("*")) if path.is_dir() else [path])):
+        with suppress(OSError):  # gone between the two looks: the next look sees it
+            facts = file.stat()
+            found.append((str(file), facts.st_mtime_ns, facts.st_size, facts.st_ino))
+    return tuple(found)
+
+
+def manifests(paths: Sequence[Path]) -> list[Object]:
+    """Every Kubernetes object of these files and directories.
+
+    Raises:
+        BadInput: a file cannot be read; with every problem of every file.
+    """
+    read = [read_manifests(read_source(file)) for path in paths for file in files_below(path, YAML)]
+    problems = [one for _, found in read for one in found if one.severity == "error"]
+    if problems:
+        raise BadInput("the manifests cannot be used", problems=problems)
+    return [one.data for found, _ in read for one in found if isinstance(one.data.get("kind"), str)]
 
 
 def policies_beside(directory: Path, asked: Sequence[Path]) -> Sequence[Path]:

@@ -221,6 +221,13 @@ def serve(
     service: Annotated[
         str, typer.Option("--service", metavar="NAMESPACE/NAME", help="For --print-config: Service of the webhook.")
     ] = "",
+    inventory: Annotated[
+        list[Path] | None,
+        typer.Option("--inventory", metavar="DIR", help="Manifests of what else there is; may be repeated."),
+    ] = None,
+    remember: Annotated[
+        bool, typer.Option("--remember", help="Add to that what it has admitted since its start.")
+    ] = False,
     no_pack: NoPack = False,
     home: Home = None,
     json: Json = False,
@@ -228,7 +235,8 @@ def serve(
     """Serve policies as a validating admission webhook.
 
     Answers /validate, /healthz and /metrics. Policies that change are taken
-    up while it runs; no request is dropped for that.
+    up while it runs; no request is dropped for that. Rules about several
+    objects need an --inventory, and are skipped without.
 
     Example: shipway policy serve -p policies --self-signed policy.infra
     """
@@ -252,6 +260,8 @@ def serve(
         workers=workers,
         certificate=str(certificate or ""),
         key=str(key or ""),
+        inventory=tuple(str(one.absolute()) for one in inventory or ()),
+        remember=remember,
     )
     if print_config:
         from shipway.cli.output import show

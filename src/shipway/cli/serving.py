@@ -10,12 +10,13 @@ import msgspec
 import uvicorn
 from starlette.applications import Starlette
 
-from shipway.cli.policies import PolicyDirectory
+from shipway.cli.policies import PolicyDirectory, manifests, stamp_of
 from shipway.cli.scanning import scan
 from shipway.model.errors import BadInput
 from shipway.policy.evaluating import Evaluator
 from shipway.web.admission.app import create_app
 from shipway.web.admission.configuration import configuration
+from shipway.web.admission.inventory import Inventory
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -38,6 +39,10 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
     certificate: str = ""
     key: str = ""
     every: float = 2.0
+    inventory: tuple[str, ...] = ()
+    """Files and directories of manifests: what else there is."""
+    remember: bool = False
+    """Also what was admitted."""
 
 
 def serve(asked: Serving) -> None:
@@ -46,7 +51,14 @@ def serve(asked: Serving) -> None:
     Raises:
         BadInput: policies or certificates cannot be used.
     """
-    _evaluator(asked)  # so that what is wrong with the policies arrives here and not in the log of a worker
+    # What is wrong with files arrives here and not in the log of a worker.
+    _evaluator(asked)
+    manifests(tuple(map(Path, asked.inventory)))
+    if asked.remember and asked.workers > 1:
+        raise BadInput(
+            f"--remember: expected one worker, since each remembers what it has admitted itself; got {asked.workers}",
+            hint="Leave out --workers, or name manifests with --inventory.",
+        )
     os.environ[_OPTIONS] = msgspec.json.encode(asked).decode()
     uvicorn.run(
         "shipway.cli.serving:worker",
@@ -71,7 +83,16 @@ def worker() -> Starlette:
         worker=str(os.getpid()),
         every=asked.every,
         scan=scan,
+        inventory=_inventory(asked),
     )
+
+
+def _inventory(asked: Serving) -> Inventory | None:
+    """None: nobody has said what else there is."""
+    if not asked.inventory and not asked.remember:
+        return None
+    paths = tuple(map(Path, asked.inventory))
+    return Inventory(lambda: manifests(paths), lambda: stamp_of(paths), remember=asked.remember)
 
 
 def printed(asked: Serving, service: str) -> str:

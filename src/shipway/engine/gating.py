@@ -6,10 +6,12 @@ decision is recorded, with its facts.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
+import shipway.policy
 from shipway.cost.prices import PriceBook
 from shipway.engine.decisions import Decision, Decisions
 from shipway.model.errors import Denied
@@ -22,6 +24,9 @@ from shipway.policy.rules import CompiledRule
 from shipway.spec import DeclaredApplication, DeclaredPlatform, resolve
 from shipway.spec.diagnosis import dotted
 from shipway.spec.policies import Merged
+
+_PACK = Path(shipway.policy.__file__).parent / "pack"
+"""The built-in rules, which are known everywhere."""
 
 
 class Deploying(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,15 +132,22 @@ def let_in(findings: Sequence[Finding]) -> tuple[Problem, ...]:
     Raises:
         Denied: with every finding that does.
     """
-    denied = [_problem(one, "error") for one in findings if one.refuses]
-    if denied:
+    refusing = [one for one in findings if one.refuses]
+    if refusing:
+        denied = [_problem(one, "error") for one in refusing]
         rules = ", ".join(dict.fromkeys(problem.code for problem in denied))
         raise Denied(
             f"policy denies this release: {rules}",
             problems=denied,
-            hint=f"shipway policy explain {denied[0].code} says how to keep the rule.",
+            hint=_hint(refusing[0]),
         )
     return tuple(_problem(one, "warning") for one in findings if one.status == "warn" or one.exception)
+
+
+def _hint(finding: Finding) -> str:
+    where = finding.rule_place
+    option = f" --policies {where.file}" if where.file and Path(where.file).parent != _PACK else ""
+    return f"shipway policy explain {finding.rule}{option} says how to keep the rule."
 
 
 def _problem(finding: Finding, severity: str) -> Problem:

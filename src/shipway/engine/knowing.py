@@ -10,7 +10,7 @@ from typing import Any
 from shipway.analysis.readings import ArmReading
 from shipway.model.quantities import format_ratio
 from shipway.plan.releasing import Known
-from shipway.slo.budget import Spending, Status
+from shipway.slo.budget import Spending, Status, Unknown
 
 SPAN = 600.0
 """Seconds over which traffic is averaged: long enough for a rate, short enough to be now."""
@@ -55,7 +55,8 @@ def error_budget(statuses: Sequence[Status]) -> Mapping[str, Any] | str:
     """What is left of the promise that stands worst, with what is left of each; else why nobody knows."""
     left = {one.name: _left(one.spending) for one in statuses if isinstance(one.spending, Spending)}
     if not left:
-        return "; ".join(dict.fromkeys(one.sentence for one in statuses)) or NO_PROMISE
+        reasons = (one.spending.reason for one in statuses if isinstance(one.spending, Unknown))
+        return "; ".join(dict.fromkeys(reasons)) or NO_PROMISE
     worst = next(one for one in statuses if one.name == min(left, key=lambda name: left[name]))
     return {
         "left": left[worst.name],

@@ -33,7 +33,7 @@ class Evaluator:
     """Rules as they are enforced in one environment."""
 
     def __init__(self, rules: Sequence[CompiledRule], sets: Merged | None = None, environment: str = "") -> None:
-        self._sets, self._environment = sets or Merged(), environment
+        self._sets, self.environment = sets or Merged(), environment
         acting = [(rule, action_of(rule, self._sets, environment)) for rule in rules]
         self.rules: tuple[tuple[CompiledRule, Action], ...] = tuple(one for one in acting if one[1] != "off")
         self._index: dict[tuple[str, str], tuple[tuple[CompiledRule, Action], ...]] = {}
@@ -86,7 +86,7 @@ class Evaluator:
         one = subject(about)
         status, message, exception = outcome.status, outcome.message, ""
         if status in ("fail", "warn"):
-            excepted = exception_of(rule, one, self._sets, self._environment, request.at)
+            excepted = exception_of(rule, one, self._sets, self.environment, request.at)
             if excepted is not None:
                 status, exception = "skip", excepted.name
                 message = f"{message} (excepted until {excepted.expires}: {excepted.reason} [{excepted.ticket}])"

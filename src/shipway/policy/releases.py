@@ -25,8 +25,9 @@ _COST = {
     "monthly": "no price is known, or nothing was compiled that could have one",
     "budget": "none is declared in the currency of the prices",
 }
-_CAUSES: Mapping[str, Path] = {"cost": ("spec", "budget"), "image": ("spec", "image"), "change": ("metadata", "name")}
-"""Where to point in an Application for facts of a Delivery."""
+_NAME: Path = ("metadata", "name")
+_CAUSES: Mapping[str, Path] = {"cost": ("spec", "budget"), "image": ("spec", "image")}
+"""Where to point in an Application for facts of a Delivery; to its name for those that nobody wrote."""
 Scan = Callable[[Object], Object | None]
 """Finds secrets in an object: a SecretScan, or None when it has no text that could be one."""
 
@@ -210,7 +211,7 @@ def _cost(declared: DeclaredApplication | None, known: Mapping[str, Any]) -> dic
 def _in_application(path: Path) -> Path:
     if path[:2] == ("spec", "application"):
         return path[2:]
-    return _CAUSES.get(str(path[1]), ()) if len(path) > 1 else ()
+    return _CAUSES.get(str(path[1]), _NAME) if len(path) > 1 else _NAME
 
 
 def _written(declared: DeclaredApplication | None) -> Locate:
