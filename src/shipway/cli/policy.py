@@ -155,14 +155,19 @@ def report(
     last: Annotated[int, typer.Option("--last", "-n", min=1, help="Releases of each application.")] = 20,
     policies: Policies = None,
     environment: Environment = "",
+    platform: Annotated[
+        Path | None,
+        typer.Option("--platform", metavar="FILE|DIR", help="Platform that releases are compiled with."),
+    ] = None,
     no_pack: NoPack = False,
     home: Home = None,
     json: Json = False,
 ) -> None:
     """Show what rules would have stopped among past releases.
 
-    Judges the releases in the journal again, by the rules as they are now. A
-    rule in audit shows here what it would do if it denied.
+    Judges the releases in the journal again, and what they are compiled to, by
+    the rules as they are now. A rule in audit shows here what it would do if
+    it denied. Without --env by what holds where each release was asked for.
 
     Example: shipway policy report --last 50 --env prod
     """
@@ -170,7 +175,15 @@ def report(
     from shipway.cli.home import home_directory
     from shipway.cli.output import show
 
-    found = retrospect.look_back(home_directory(home), policies or [], environment, last=last, pack=not no_pack)
+    asked = retrospect.LookingBack(
+        home=home_directory(home),
+        policies=policies or [],
+        environment=environment,
+        platform=platform,
+        last=last,
+        pack=not no_pack,
+    )
+    found = retrospect.look_back(asked)
     show(found, retrospect.table(found), json=json)
 
 

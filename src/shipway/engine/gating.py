@@ -16,12 +16,12 @@ from shipway.cost.prices import PriceBook
 from shipway.engine.decisions import Decision, Decisions
 from shipway.model.errors import Denied
 from shipway.model.problems import Problem
-from shipway.plan.releasing import LOCAL, NO_IMAGE, Asking, Knows, obstacle, releases, standing_in, uncompiled
+from shipway.plan.releasing import NO_IMAGE, Asking, Knows, released_alone
 from shipway.policy.evaluating import Evaluator
 from shipway.policy.findings import Finding, summary
 from shipway.policy.releases import Release, Scan, delivery, judge, once
 from shipway.policy.rules import CompiledRule
-from shipway.spec import DeclaredApplication, DeclaredPlatform, resolve
+from shipway.spec import DeclaredApplication, DeclaredPlatform
 from shipway.spec.diagnosis import dotted
 from shipway.spec.policies import Merged
 
@@ -95,19 +95,13 @@ class PolicyGate:
 
 def _releases(one: DeclaredApplication, asked: Deploying) -> tuple[list[Release], Problem | None]:
     """What would be released, cluster by cluster. What no cluster takes may still run here; that is told."""
-    name, environment = one.application.metadata.name, asked.environment or LOCAL
     asking = Asking(at=asked.at, book=asked.book, by=asked.by, knows=asked.knows)
-    organisation = standing_in(asked.platform, environment, asked.around)
-    why = obstacle(organisation, name, environment)
-    if not why:
-        made = releases(organisation, name, environment, asking)
-        return [msgspec.structs.replace(each, environment=asked.environment) for each in made], None
-    document = resolve(one, asked.platform, asked.environment).application.document()
-    release = uncompiled(one, document, asked.environment, asking, why)
+    made, why = released_alone(one, asked.around, asked.platform, asked.environment, asking)
+    if why in ("", NO_IMAGE):
+        return made, None
     # Without an image there is no pod that a rule could be about; everything else is a rule that nobody has asked.
     message = f"rules about Kubernetes objects were not asked: {why}"
-    told = None if why == NO_IMAGE else Problem(one.file, one.node.line, 0, "", "not-compiled", message, "warning")
-    return [release], told
+    return made, Problem(one.file, one.node.line, 0, "", "not-compiled", message, "warning")
 
 
 def _decision(

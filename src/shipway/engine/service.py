@@ -260,10 +260,10 @@ class Service:
         if not parsed.declared:
             raise BadInput("no Application in these files", hint="shipway init writes one to start from.")
         platform = parsed.declared_platform or self._platform
-        places = _Places(self.engine.states(), self._port_trouble)
-        events = [self._requested(one, platform, request, places) for one in _ordered(parsed.declared)]
+        places, at = _Places(self.engine.states(), self._port_trouble), self._clock.now()
+        events = [self._requested(one, platform, request, places, at) for one in _ordered(parsed.declared)]
         new = [event for event in events if not self._same(event)]
-        warnings = self._judged(parsed.declared, [event.plan.app for event in new], platform, request)
+        warnings = self._judged(parsed.declared, [event.plan.app for event in new], platform, request, at)
         self.engine.submit(*((event.plan.app, event) for event in new))
         return Deployment(
             applications=tuple(self._deployed(event, changed=event in new) for event in events),
@@ -317,6 +317,7 @@ class Service:
         platform: DeclaredPlatform | None,
         request: DeployRequest,
         places: "_Places",
+        at: float,
     ) -> ReleaseRequested:
         resolved = resolve(declared, platform, request.environment)
         application = resolved.application
@@ -340,7 +341,7 @@ class Service:
             path: (o.kind, o.file, o.line) for path, o in resolved.provenance.items()
         }
         return ReleaseRequested(
-            at=self._clock.now(),
+            at=at,
             plan=plan_of(application, around),
             label=label_of(application),
             document=msgspec.json.encode(_Document(application.document(), origins, request.environment)).decode(),
@@ -355,6 +356,7 @@ class Service:
         new: Sequence[AppName],
         platform: DeclaredPlatform | None,
         request: DeployRequest,
+        at: float,
     ) -> tuple[Problem, ...]:
         """What policy says about the releases that would begin; raises Denied when it forbids any of them."""
         if self._gate is None or not new:
@@ -368,7 +370,7 @@ class Service:
                 platform=platform,
                 environment=request.environment,
                 by=_by(request.by),
-                at=self._clock.now(),
+                at=at,
                 book=self._book or price_book((), platform.platform.spec.prices if platform else None),
                 knows=lambda app, environment: self._known.get((app, environment or LOCAL), Known()),
             )

@@ -85,6 +85,27 @@ def releases(
         )
 
 
+def released_alone(
+    one: DeclaredApplication,
+    around: Mapping[str, DeclaredApplication],
+    platform: DeclaredPlatform | None,
+    environment: str,
+    asking: Asking,
+) -> tuple[list[Release], str]:
+    """The releases of an application outside of an organisation, and why it is compiled to nothing (empty: it is not).
+
+    ``around`` are the applications that it may call, itself among them. The environment may be empty, or unknown to the
+    Platform.
+    """
+    name, where = one.application.metadata.name, environment or LOCAL
+    organisation = standing_in(platform, where, around)
+    why = obstacle(organisation, name, where)
+    if why:
+        return [uncompiled(one, organisation.application(name, where).document(), environment, asking, why)], why
+    made = releases(organisation, name, where, asking)
+    return [msgspec.structs.replace(each, environment=environment) for each in made], ""
+
+
 def objects_on(organisation: Organisation, environment: str, cluster: str) -> tuple[Object, ...]:
     """Every object on a cluster."""
     everything = compile_organisation(organisation, environment)

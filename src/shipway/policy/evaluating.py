@@ -90,7 +90,7 @@ class Evaluator:
             if excepted is not None:
                 status, exception = "skip", excepted.name
                 message = f"{message} (excepted until {excepted.expires}: {excepted.reason} [{excepted.ticket}])"
-        bad = status in ("fail", "warn", "error")
+        bad = status in ("fail", "warn", "error") or bool(exception)
         return Finding(
             rule=rule.id,
             status=_enforced(status, action),
