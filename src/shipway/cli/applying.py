@@ -16,6 +16,7 @@ from shipway.cli import organisations
 from shipway.cli.known import knowledge
 from shipway.cli.pricing import read_book
 from shipway.cli.scanning import scan
+from shipway.model.errors import BadInput
 from shipway.model.problems import Problem
 from shipway.plan.releasing import Asking, Known, Knows, objects_on, releases, uncompiled
 from shipway.policy.evaluating import Evaluator
@@ -27,7 +28,7 @@ from shipway.spec.crossing import crossing_problems
 from shipway.spec.organisation import Organisation
 from shipway.spec.policies import Merged
 
-NO_PLATFORM = "no Platform says where it runs, so it was not compiled; `--platform DIR` names one"
+NO_PLATFORM = "no Platform says what they are compiled for; `--platform DIR` names one"
 
 
 class Applying(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +74,12 @@ def applied(asked: Applying) -> Applied:
     mine = [one for one in parsed.declared if one.file in given]
     found.applications = len(mine)
     organisation = _organisation(parsed.declared, parsed.declared_platform, found.problems)
+    if organisation is None and asked.platform is not None and not found.problems:
+        hint = "It needs a file with `kind: Platform` that names environments."
+        raise BadInput(f"--platform: there is no Platform with environments in {asked.platform}", hint=hint)
+    if organisation is None and mine:
+        message = f"Applications are judged as they are written, and no Kubernetes objects of them: {NO_PLATFORM}"
+        found.problems.append(Problem(mine[0].file, mine[0].node.line, mine[0].node.column, "", "not-compiled", message, "warning"))
     if mine and not any(one.severity == "error" for one in found.problems):
         _judge(asked, sources, organisation, mine, found)
     return found

@@ -25,6 +25,7 @@ from shipway.policy.rules import Object, Place, Request, Status
 from shipway.policy.rules import Path as ValuePath
 from shipway.spec import Source
 from shipway.spec.manifests import Manifest, Positions, read_manifests
+from shipway.spec.policies import parse_policy_sets
 
 MANIFESTS = (".yaml", ".yml", ".json")
 STDIN = "-"
@@ -222,6 +223,8 @@ class Judging:
 
     def ours(self) -> None:
         """Applications: as they are in the environments, what they are compiled to, and what is known about releasing them."""
+        _, wrong = parse_policy_sets([self._source(file) for file in self.found.ours if self._is_policy_set(file)])
+        self.found.problems += wrong
         sources = [self._source(file) for file in self.found.ours if not self._is_policy_set(file)]
         if not sources:
             return

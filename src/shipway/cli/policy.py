@@ -51,7 +51,7 @@ def check(
     """
     import sys
 
-    from shipway.cli import checking, judging
+    from shipway.cli import checking, given, judging
     from shipway.cli.home import home_directory
     from shipway.cli.policies import policies_beside
 
@@ -62,7 +62,7 @@ def check(
         pack=not no_pack,
         platform=str(platform or ""),
         home=str(home_directory(home)),
-        known=judging.facts_of(known) if known else {},
+        known=given.facts_of(known) if known else {},
         processes=processes,
     )
     report, code = judging.checked(asked, "json" if json else form)

@@ -2,6 +2,8 @@
 
 import ipaddress
 import os
+import socket
+import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +14,7 @@ from starlette.applications import Starlette
 
 from shipway.cli.policies import PolicyDirectory, manifests, stamp_of
 from shipway.cli.scanning import scan
-from shipway.model.errors import BadInput
+from shipway.model.errors import BadInput, RuntimeFault
 from shipway.policy.evaluating import Evaluator
 from shipway.web.admission.app import create_app
 from shipway.web.admission.configuration import configuration
@@ -54,6 +56,7 @@ def serve(asked: Serving) -> None:
     # What is wrong with files arrives here and not in the log of a worker.
     _evaluator(asked)
     manifests(tuple(map(Path, asked.inventory)))
+    _check_place(asked)
     if asked.remember and asked.workers > 1:
         raise BadInput(
             f"--remember: expected one worker, since each remembers what it has admitted itself; got {asked.workers}",
@@ -71,6 +74,42 @@ def serve(asked: Serving) -> None:
         log_level="warning",
         timeout_graceful_shutdown=5,
     )
+
+
+def _check_place(asked: Serving) -> None:
+    """Raise BadInput for a certificate that cannot be used, RuntimeFault for a port that cannot be had."""
+    if asked.certificate:
+        _pem(asked.certificate)
+        _pem(asked.key)
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(asked.certificate, asked.key, password="")
+        except (ssl.SSLError, ValueError) as error:
+            raise BadInput(
+                f"--certificate {asked.certificate} and --key {asked.key} cannot be used together: {error}",
+                hint="Expected PEM: the certificate with its chain, and its own private key without a passphrase.",
+            ) from error
+    try:
+        with socket.create_server((asked.host, asked.port), reuse_port=False):
+            pass
+    except (OSError, OverflowError) as error:
+        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+        hint = "Choose another --port, or an address of this machine for --host."
+        raise RuntimeFault(f"cannot listen on {asked.host}:{asked.port}: {reason}", hint=hint) from error
+
+
+def _pem(file: str) -> bytes:
+    """The bytes of a PEM file.
+
+    Raises:
+        BadInput: it cannot be read, or is something else.
+    """
+    try:
+        found = Path(file).read_bytes()
+    except OSError as error:
+        raise BadInput(f"{file} cannot be read: {error.strerror}") from error
+    if b"-----BEGIN " not in found:
+        raise BadInput(f"{file}:1: expected PEM, which begins with -----BEGIN; got something else")
+    return found
 
 
 def worker() -> Starlette:
@@ -97,7 +136,7 @@ def _inventory(asked: Serving) -> Inventory | None:
 
 def printed(asked: Serving, service: str) -> str:
     """The webhook's configuration for a cluster."""
-    authority = Path(asked.certificate).read_bytes() if asked.certificate else b""
+    authority = _pem(asked.certificate) if asked.certificate else b""
     scheme = "https" if asked.certificate else "http"
     return configuration(
         _evaluator(asked).rules,

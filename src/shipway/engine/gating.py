@@ -101,7 +101,7 @@ def _releases(one: DeclaredApplication, asked: Deploying) -> tuple[list[Release]
         return made, None
     # Without an image there is no pod that a rule could be about; everything else is a rule that nobody has asked.
     message = f"rules about Kubernetes objects were not asked: {why}"
-    return made, Problem(one.file, one.node.line, 0, "", "not-compiled", message, "warning")
+    return made, Problem(one.file, one.node.line, one.node.column, "", "not-compiled", message, "warning")
 
 
 def _decision(
