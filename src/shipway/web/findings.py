@@ -54,7 +54,8 @@ def _lines(finding: Finding) -> str:
     lines = [f"{_where(finding)}{word} {finding.rule}: {_plain(finding.message)}"]
     value = f" = {finding.found}" if finding.found else ""
     path = f"  {dotted(finding.path)}{value}" if finding.path else ""
-    lines.append(f"    {finding.subject}{path}")
+    where = f" in {finding.environment}" if finding.environment else ""
+    lines.append(f"    {finding.subject}{where}{path}")
     if finding.fix and not finding.exception:
         lines.append(f"    fix: {finding.fix}")
     return "\n".join(lines)
