@@ -192,14 +192,14 @@ class Native:
         try:
             value = one.expression.evaluate(scope)
         except CelError as error:
-            return next(iter(self._error(f"{one.source}: {error.message}")), None)
+            return next(iter(self._error(f"{one.source}: {error.message}", blame(one.expression, scope))), None)
         if value is True:
             return None
-        return Outcome("fail", self._message(one, scope), blame(one.expression, scope))
+        return Outcome("fail", self._message(one, scope), blame(one.expression, scope), allowed=one.source)
 
-    def _error(self, message: str) -> Sequence[Outcome]:
+    def _error(self, message: str, path: Path = ()) -> Sequence[Outcome]:
         """An error refuses unless ``failurePolicy`` is Ignore."""
-        return () if self._ignores else (Outcome("error", message),)
+        return () if self._ignores else (Outcome("error", message, path),)
 
     def _message(self, one: _Validation, scope: Scope) -> str:
         if one.message_expression is not None:
