@@ -34,6 +34,7 @@ SPEC = ("spec", "template", "spec", "containers")
         ("object.metadata.labels['team'] == 'search'", ("metadata", "labels", "team")),
         ("cel.bind(n, object.spec.replicas, n < 3)", ("spec", "replicas")),
         ("size(variables.all) == 1", SPEC),
+        ("variables.all.all(c, ['web', 'nginx'].exists(i, c.image.startsWith(i)))", (*SPEC, 1, "image")),
         ("false", ()),
     ],
 )

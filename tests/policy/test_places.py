@@ -205,3 +205,108 @@ def test_kyverno_cel() -> None:
     wanted = [{"expression": "images.containers.map(i, image(i)).all(i, i.registry() == 'ghcr.io')"}]
     spec = {"matchConstraints": {"resourceRules": [rule]}, "validations": wanted}
     assert pointed(found_in([{**policy, "spec": spec}])) == LATEST
+
+
+# -- Rego
+
+HEAD = "package main\nimport rego.v1\n"
+GHCR = 'good(c) if startswith(c.image, "ghcr.io/")'
+
+
+@pytest.mark.parametrize(
+    ("rule", "places"),
+    [
+        # the value that a condition looks at, in the element that the rule is at
+        ('deny contains m if { some c in input.spec.containers; endswith(c.image, ":latest"); m := sprintf("%s", [c.name]) }', LATEST[:1]),
+        ('deny contains m if { c := input.spec.containers[_]; r := split(c.image, "/")[0]; r != "ghcr.io"; m := sprintf("%s", [r]) }', LATEST[:1]),
+        ('deny contains m if { c := input.spec.containers[_]; [n, t] := split(c.image, ":"); t == "latest"; m := sprintf("%s", [n]) }', LATEST[:1]),
+        ('deny contains m if { some i; input.spec.ports[i].nodePort; m := sprintf("port %d", [i]) }', ["62: 30080"]),
+        ('deny contains m if { some c in input.spec.containers; some p in c.ports; p.hostPort > 1024; m := sprintf("%v", [p.hostPort]) }', ["23: 8081"]),
+        ('deny contains m if { walk(input, [path, value]); value == "NET_ADMIN"; m := sprintf("%v", [path]) }', ["29: NET_ADMIN, SYS_TIME]"]),
+        ('deny := "host network" if input.spec.hostNetwork', ["10: true"]),
+        # guards and names are not to blame, unless there is nothing else
+        ('deny contains m if { input.spec.replicas > 5; input.kind == "Deployment"; input.metadata.name != "x"; m := sprintf("%d", [input.spec.replicas]) }', ["44: 7"]),
+        ('deny contains "none of these" if input.kind == "Deployment"', ["41: Deployment"]),
+        # what is missing
+        ('deny contains m if { input.kind == "Pod"; n := input.metadata.name; not input.metadata.labels.owner; m := sprintf("%s needs an owner", [n]) }', ["6: labels:"]),
+        ('deny contains m if { c := input.spec.containers[_]; not c.resources.limits.memory; m := sprintf("%s has no limit", [c.name]) }', ["24: name: side"]),
+        ('deny contains "as root" if { input.kind == "Pod"; object.get(input.spec, ["securityContext", "runAsNonRoot"], false) == false }', ["9: spec:"]),
+        ('deny contains m if { input.kind == "Pod"; missing := {"app", "owner"} - {l | input.metadata.labels[l]}; count(missing) > 0; m := sprintf("%v", [missing]) }', ["7: app: web"]),
+        # through functions, rules, collections and what is picked from them
+        (f'deny contains m if {{ some c in all; not good(c); m := sprintf("%s", [c.name]) }}\nall contains c if some c in input.spec.containers\nall contains c if some c in input.spec.initContainers\n{GHCR}', ["13: docker.io/busybox:1", LATEST[0]]),
+        ('deny contains m if m := check(input.spec.containers[_])\ncheck(c) := sprintf("%s is latest", [c.name]) if endswith(c.image, ":latest")', LATEST[:1]),
+        ('deny contains m if { some c in input.spec.containers; not ok(c); m := c.name }\nok(c) if c.securityContext.runAsNonRoot\nok(c) if { not "x" in object.keys(c); input.spec.securityContext.runAsNonRoot }', ["15: name: web", "26: securityContext:"]),
+        ('deny contains m if { images := {c.image | some c in input.spec.containers}; some i in images; endswith(i, ":latest"); m := sprintf("%s", [i]) }', LATEST[:1]),
+        ('deny contains "privileged" if { bad := [c | some c in input.spec.containers; c.securityContext.privileged]; count(bad) > 0 }', ["27: true"]),
+        ('deny contains m if { some c in input.spec.containers; bad := {x | some x in c.securityContext.capabilities.add} - {"NET_ADMIN"}; count(bad) > 0; m := sprintf("%v", [bad]) }', ["29: SYS_TIME]"]),
+        ('deny contains m if { by_name := {c.name: c | some c in input.spec.containers}; some n; endswith(by_name[n].image, ":latest"); m := n }', LATEST[:1]),
+        (f'deny contains "not all" if {{ input.kind == "Pod"; not fine }}\nfine if {{ every c in input.spec.containers {{ good(c) }} }}\n{GHCR}', LATEST[:1]),
+        # several at once: what they have in common, unless the message says which
+        ('deny contains "both" if input.spec.hostNetwork == object.get(input.spec, "hostPID", true)', ["10: hostNetwork: true"]),
+        ('deny contains m if { c := input.spec.containers[_]; c.ports[0].containerPort < c.ports[1].hostPort; m := "ports" }', ["21: - containerPort: 80"]),
+        ('deny contains m if { c := input.spec.containers[_]; c.ports[0].containerPort < c.ports[1].hostPort; m := "hostPort is too high" }', ["23: 8081"]),
+        ('deny contains "too many" if count(input.spec.containers) > 1', ["15: - name: web"]),
+    ],
+)  # fmt: skip
+def test_rego(rule: str, places: Sequence[str]) -> None:
+    assert sorted(pointed(found_in(rego=HEAD + rule))) == sorted(places)
+
+
+def test_rego_that_reads_nothing_points_to_the_object() -> None:
+    assert pointed(found_in(rego=HEAD + 'deny contains "always"')) == [
+        "1: apiVersion: v1", "40: apiVersion: apps/v1", "53: apiVersion: v1",
+    ]  # fmt: skip
+
+
+def test_rego_says_what_is_missing_and_how_to_go_on() -> None:
+    rule = 'deny contains "no owner" if { input.kind == "Pod"; not input.metadata.labels.owner }'
+    (finding,) = found_in(rego=HEAD + rule)
+    assert (finding.path, finding.found) == (("metadata", "labels", "owner"), "")
+    assert finding.fix.startswith("Change `metadata.labels.owner` as the message says")
+
+
+REPOS = """package repos
+violation[{"msg": msg, "details": {}}] {
+    container := input_containers[_]
+    not any_repo(container.image, input.parameters.repos)
+    msg := sprintf("%v: %v", [container.name, container.image])
+}
+any_repo(image, repos) { startswith(image, repos[_]) }
+input_containers[c] { c := input.review.object.spec.containers[_] }
+input_containers[c] { c := input.review.object.spec.initContainers[_] }
+"""
+REPOS_V1 = """package repos
+violation contains {"msg": msg} if {
+    some container in input.review.object.spec.containers
+    every repo in input.parameters.repos { not startswith(container.image, repo) }
+    msg := container.name
+}
+"""
+REPOS_CEL = "variables.anyObject.spec.containers.all(c, variables.params.repos.exists(r, c.image.startsWith(r)))"
+
+
+@pytest.mark.parametrize(
+    ("engine", "source", "places", "allowed"),
+    [
+        ("Rego", {"rego": REPOS}, ["13: docker.io/busybox:1", LATEST[0]], 'by the parameters repos: ["ghcr.io/"]'),
+        ("Rego", {"rego": REPOS_V1, "version": "v1"}, LATEST[:1], 'by the parameters repos: ["ghcr.io/"]'),
+        ("K8sNativeValidation", {"validations": [{"expression": REPOS_CEL, "message": "no"}]}, LATEST[:1], REPOS_CEL),
+    ],
+)
+def test_gatekeeper(engine: str, source: Mapping[str, Any], places: Sequence[str], allowed: str) -> None:
+    target = {"target": "admission.k8s.gatekeeper.sh", "code": [{"engine": engine, "source": source}]}
+    template = {
+        "apiVersion": "templates.gatekeeper.sh/v1",
+        "kind": "ConstraintTemplate",
+        "metadata": {"name": "repos"},
+        "spec": {"crd": {"spec": {"names": {"kind": "Repos"}}}, "targets": [target]},
+    }
+    constraint = {
+        "apiVersion": "constraints.gatekeeper.sh/v1beta1",
+        "kind": "Repos",
+        "metadata": {"name": "ours"},
+        "spec": {"match": {"kinds": [{"apiGroups": [""], "kinds": ["Pod"]}]}, "parameters": {"repos": ["ghcr.io/"]}},
+    }
+    findings = found_in([template, constraint])
+    assert pointed(findings) == places
+    assert {one.allowed for one in findings} == {allowed}

@@ -169,7 +169,11 @@ class _Walk:
             for inner_names, inner, path in self._turns(node, names, bindings):
                 if self.value(node.body, inner) is not wanted:
                     return self.blame(node.body, inner_names, inner, wanted=wanted) or path
-        return self.origin(node.over, names, bindings)
+        found = self.origin(node.over, names, bindings)
+        if found is None:  # a list of the policy's own: what is compared with it decides
+            turns = self._turns(node, names, bindings)
+            found = next((self.blame(node.body, *one[:2], wanted=wanted) for one in turns), None)
+        return found
 
     def _turns(
         self, node: Comprehension, names: Names, bindings: Bindings

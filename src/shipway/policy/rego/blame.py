@@ -67,6 +67,9 @@ def choose(reads: Reads, value: Value, message: str) -> Path:
     found = list(dict.fromkeys(one.path for one in reads if one.root == OBJECT and one.kind in ("read", "turn")))
     found = [path for path in found if not identifies(path)] or found
     found = [path for path in found if not any(_is_below(other, path) and other != path for other in found)]
+    # That a loop was at an element says where to look, not what is wrong, when anything else was read.
+    turns = {one.path for one in reads if one.kind == "turn" and isinstance(dig(value, one.path), dict | list)}
+    found = [path for path in found if path not in turns] or found
     if len(found) > 1:
         found = _in_turn(found, reads)
     if len(found) > 1:
@@ -116,4 +119,5 @@ def _allowed(reads: Reads, parameters: Value) -> str:
     names = dict.fromkeys(one.path[0] for one in reads if one.root == PARAMETERS and one.path)
     found: Mapping[object, Value] = {name: dig(parameters, (name,)) for name in names}
     shown = {name: to_json(value) for name, value in found.items() if value is not UNDEFINED}
-    return ", ".join(f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in shown.items())
+    told = ", ".join(f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in shown.items())
+    return f"by the parameters {told}" if told else ""

@@ -52,14 +52,18 @@ class Lines:
 
     def branch(self, branch: Branch, *, message: bool) -> None:
         """Number the lines of a rule. ``message``: its value is a message, nothing more."""
-        self._body(branch.body, branch, [*branch.keys, branch.value], message=message)
+        self._body(branch.body, branch, [*branch.keys, branch.value], message=message, given=_slots(branch.args))
 
-    def _body(self, body: Sequence[Literal_], head: Node, terms: Sequence[Term], *, message: bool) -> None:
+    def _body(
+        self, body: Sequence[Literal_], head: Node, terms: Sequence[Term], *, message: bool, given: set[int]
+    ) -> None:
+        """``given``: variables that have a value from outside."""
         givers: dict[int, int] = {}
         lines = [(self._new(literal), literal) for literal in body]
         for number, literal in lines:
-            for slot in _slots(literal.terms, deep=False) if literal.kind != "some" else ():
+            for slot in _slots(literal.terms, deep=False) - given if literal.kind != "some" else ():
                 givers.setdefault(slot, number)
+        inside = given | givers.keys()
         needs = {number: _needs(literal, number, givers) for number, literal in lines}
         plain = {number: literal for number, literal in lines if _is_plain(literal, number, givers)}
         told = message or all(_is_wording(term, plain, givers) for term in terms)
@@ -73,27 +77,27 @@ class Lines:
         counting |= set() if told else wanted
         for number, literal in lines:
             self.table[number] = Line(frozenset(needs[number]), number not in counting, _is_counted(literal))
-            self._nested(literal)
+            self._nested(literal, inside)
         self.table[self._new(head)] = Line(frozenset(wanted), told, head=True)
         for term in terms:
-            self._within(term)
+            self._within(term, inside)
 
     def _new(self, node: Node) -> int:
         self._kept.append(node)
         self.number[id(node)] = found = next(self._numbers)
         return found
 
-    def _nested(self, literal: Literal_) -> None:
+    def _nested(self, literal: Literal_, given: set[int]) -> None:
         if literal.body:
-            self._body(literal.body, literal.terms[-1], [], message=True)
+            self._body(literal.body, literal.terms[-1], [], message=True, given=given)
         for term in (*literal.terms, *(clause.value for clause in literal.withs)):
-            self._within(term)
+            self._within(term, given)
 
-    def _within(self, term: Term) -> None:
+    def _within(self, term: Term, given: set[int]) -> None:
         for one in _walk([term]):
             if isinstance(one, Comprehension):
                 terms = [one.value] if one.key is None else [one.key, one.value]
-                self._body(one.body, one, terms, message=False)
+                self._body(one.body, one, terms, message=False, given=given)
 
 
 def _needs(literal: Literal_, number: int, givers: dict[int, int]) -> set[int]:

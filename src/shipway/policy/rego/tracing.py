@@ -223,6 +223,17 @@ class Tracing(Context):
         self._derived(out, len(out))
         out.append(value)
 
+    def put(self, out: dict[Any, Value], key: Value, value: Value) -> None:
+        """Add to an object under construction."""
+        super().put(out, key, value)
+        self._derived(out, key_of(key))
+
+    def place(self, out: dict[Any, Value], keys: list[Value], value: Value, contains: bool, number: int) -> None:
+        """Add to the (nested) object of a rule."""
+        super().place(out, keys, value, contains, number)
+        if keys:
+            self._derived(out, key_of(keys[0]))
+
     def dig(self, value: Value, keys: Sequence[Value]) -> Value:
         """``value[key][key]...``, or undefined; what is not there is recorded as well."""
         found: Read | None = None
@@ -314,15 +325,26 @@ class Tracing(Context):
         while origins and start and isinstance(record.log[start - 1], Read):
             start -= 1  # how the collection was made matters less than how the element came into it
         made, mark = record.log[start:mark], start
+        turns: dict[_Entry, None] = {}
+        own = place is not None and place[0] == OBJECT
         for key, one in found:
+            if not own:
+                turns |= self._failed(mark)
             del record.log[mark:]
             if place is not None:
                 record.log.append(Read(place[0], (*place[1], key), "turn"))
             else:
                 record.log += origins.get(key if type(value) is list else key_of(key), ())
             yield (key, one) if pairs else one
+        if not own:
+            made += [one for one in turns | self._failed(mark) if one not in made]
         record.log[mark:] = made
         record.note(value)
+
+    def _failed(self, mark: int) -> dict[_Entry, None]:
+        """What a turn has read that came to nothing; of a loop over what is no part of a document that is all there is."""
+        self.limit.spend(len(self.record.log) - mark)
+        return {one: None for one in self.record.settled(mark) if one.kind == "read"}
 
 
 class TracingEmitter(Emitter):
