@@ -11,6 +11,7 @@ a Gumbel tail (Fisher and Tippett 1928) for the stated chance per week, or the t
 """
 
 import math
+from collections.abc import Iterator
 
 import msgspec
 import numpy as np
@@ -65,20 +66,16 @@ def recommend(usage: Usage, aim: Aim = Aim()) -> Recommendation | Absent:  # noq
     if samples < 100 or history * DAY < 3 * 3600:
         return Absent(f"{samples} samples over {history * 24:.1f} hours: 100 over 3 hours are needed")
     level = steady(usage.cpu, usage.step)
-    cpu = _cpu(_at(usage, level), aim.throttling)
+    counting = _at(usage, level)
+    cpu = _cpu(counting, aim.throttling)
     requests = cpu.requests
     memory, limit, risk = _memory(usage, aim.oom)
-    notes = [f"{one} is kept: a scaler divides by it" for one in sorted(usage.scaled_on)]
-    keep = usage.cpu_request if "cpu" in usage.scaled_on else None
-    if keep is not None:
-        requests = np.maximum(requests.max(), keep)[None]
+    # A smaller request would look like more load to the scaler, which would start more pods.
+    if "cpu" in usage.scaled_on and usage.cpu_request is not None:
+        requests = np.maximum(requests.max(), usage.cpu_request)[None]
     if "memory" in usage.scaled_on and usage.memory_request is not None:
         memory = max(memory, usage.memory_request)
         limit = max(limit, memory)
-    if history < SCHEDULE_DAYS:
-        notes.append(f"only {history:.1f} days of history")
-    if level.hours:
-        notes.append(f"its CPU changed its level {level.hours} hours ago: only what holds since then counts")
     return Recommendation(
         recommender="shipway",
         cpu_request=float(requests.max()),
@@ -87,9 +84,22 @@ def recommend(usage: Usage, aim: Aim = Aim()) -> Recommendation | Absent:  # noq
         memory_limit=limit,
         throttling=cpu.expected,
         oom=risk,
-        confidence=min(1.0, history / 14),
-        note="; ".join(notes),
+        confidence=min(1.0, days(counting) / 14),
+        note="; ".join(_notes(usage, level)),
     )
+
+
+def _notes(usage: Usage, level: Steady) -> Iterator[str]:
+    present = {"cpu": usage.cpu_request, "memory": usage.memory_request}
+    for one in sorted(usage.scaled_on):
+        if present[one] is None:
+            yield f"a scaler divides by {one}, and what is requested now is unknown: do not request less"
+        else:
+            yield f"{one} is never shrunk: a scaler divides by it"
+    if days(usage) < SCHEDULE_DAYS:
+        yield f"only {days(usage):.1f} days of history"
+    if level.hours:
+        yield f"its CPU changed its level {level.hours} hours ago: only what holds since then counts"
 
 
 def _at(usage: Usage, level: Steady) -> Usage:

@@ -137,4 +137,5 @@ def recommend(usage: Usage) -> Recommendation | Absent:
         cpu_request=math.ceil(cpu.target * 1000 - 1e-9) / 1000,
         memory_request=float(math.ceil(memory.target)),
         confidence=min(1.0, days / 7),
+        note=f"not beside a scaler that divides by {' and '.join(sorted(usage.scaled_on))}" if usage.scaled_on else "",
     )
