@@ -114,7 +114,7 @@ def test_an_idle_history_is_not_raised_beyond_reason() -> None:
 def test_a_request_that_a_scaler_divides_by_is_never_shrunk() -> None:
     small = usage(np.full(4032, 0.1), cpu_request=2.0, memory_request=4e9, scaled_on=frozenset({"cpu", "memory"}))
     found = advice(ours.recommend(small))
-    assert (found.cpu_request, found.memory_request) == (2.0, 4e9)
+    assert (found.cpu_request, found.memory_request, found.throttling) == (2.0, 4e9, 0.0)
     assert "cpu is never shrunk: a scaler divides by it" in found.note
     assert "not beside a scaler" in advice(vpa.recommend(small)).note
     unknown = usage(np.full(4032, 0.1), scaled_on=frozenset({"cpu"}))

@@ -68,11 +68,11 @@ def recommend(usage: Usage, aim: Aim = Aim()) -> Recommendation | Absent:  # noq
     level = steady(usage.cpu, usage.step)
     counting = _at(usage, level)
     cpu = _cpu(counting, aim.throttling)
-    requests = cpu.requests
-    memory, limit, risk = _memory(usage, aim.oom)
     # A smaller request would look like more load to the scaler, which would start more pods.
     if "cpu" in usage.scaled_on and usage.cpu_request is not None:
-        requests = np.maximum(requests.max(), usage.cpu_request)[None]
+        cpu = _flat(counting, max(float(cpu.requests.max()), usage.cpu_request))
+    requests = cpu.requests
+    memory, limit, risk = _memory(usage, aim.oom)
     if "memory" in usage.scaled_on and usage.memory_request is not None:
         memory = max(memory, usage.memory_request)
         limit = max(limit, memory)
@@ -122,6 +122,11 @@ def _cpu(usage: Usage, aim: float) -> _Cpu:
     # Load that does not follow the clock only seems to, until the next day.
     follows = hourly.expected <= max(ALLOWED * aim, flat.expected)
     return hourly if follows and hourly.requests.mean() <= (1 - WORTH_RESIZING) * flat.requests[0] else flat
+
+
+def _flat(usage: Usage, request: float) -> _Cpu:
+    over, known = (usage.cpu > request).sum(), np.isfinite(usage.cpu).sum()
+    return _Cpu(np.array([request]), float(over / max(1, known)))
 
 
 def _hours(usage: Usage) -> Slots:
