@@ -10,8 +10,9 @@ import msgspec
 from shipway.analysis.detect import sight
 from shipway.analysis.policy import JudgePolicy, Step
 from shipway.cli import organisations
+from shipway.cli.guarding import admission, policies_for
 from shipway.cli.output import to_json
-from shipway.cli.policies import read_policies
+from shipway.cli.policies import Policies
 from shipway.cli.pricing import at_revision, read_book
 from shipway.cli.rendering import compiled, no_collection
 from shipway.cli.scanning import scan, secret_in
@@ -75,6 +76,7 @@ class Side(msgspec.Struct, frozen=True):
 
     organisation: Organisation
     book: PriceBook
+    policies: Policies
 
 
 def planned(asked: Asked, form: str, *, json: bool = False) -> tuple[str, int]:
@@ -100,11 +102,11 @@ def make(asked: Asked) -> Plan:
         BadInput, NotFound: as :func:`planned` says.
     """
     with at_revision(asked.directory, asked.against) as old:
-        before = _side(old)
-    after = _side(asked.directory)
+        before = _side(asked, old)
+    after = _side(asked, asked.directory)
     _known(asked, before.organisation, after.organisation)
-    past = snapshot(_compiled(asked, before.organisation))
-    found = list(compare(past, _compiled(asked, after.organisation), lambda name, value: bool(secret_in(name, value))))
+    past = snapshot(_compiled(asked, before))
+    found = list(compare(past, _compiled(asked, after), lambda name, value: bool(secret_in(name, value))))
     places, becoming = tuple(place for place, _ in found), [one for _, one in found if one and one.application]
     if not places:
         return Plan(places=())
@@ -113,14 +115,15 @@ def make(asked: Asked) -> Plan:
         places=places,
         platform=_by_platform(asked, before.organisation, after.organisation, past, places),
         detects=tuple(_detects(after.organisation, places, asked.traffic)) if asked.traffic is not None else (),
-        findings=tuple(_findings(asked, after.organisation, becoming, estimates)),
+        findings=tuple(_findings(after, becoming, estimates)),
         costs=difference(list(_past_estimates(before, past, places)), estimates),
     )
 
 
-def _side(directory: Path) -> Side:
+def _side(asked: Asked, directory: Path) -> Side:
     organisation = organisations.load(directory)
-    return Side(organisation, read_book(organisation, organisations.sources(directory), ()))
+    book = read_book(organisation, organisations.sources(directory), ())
+    return Side(organisation, book, policies_for(organisation, directory, asked.policies, pack=asked.pack))
 
 
 def _known(asked: Asked, *sides: Organisation) -> None:
@@ -133,11 +136,12 @@ def _known(asked: Asked, *sides: Organisation) -> None:
         organisations.known(name, environments, "environment")
 
 
-def _compiled(asked: Asked, organisation: Organisation) -> Iterator[Compiled]:
+def _compiled(asked: Asked, side: Side) -> Iterator[Compiled]:
+    organisation = side.organisation
     apps = [one for one in asked.apps or () if one in organisation.declared]
     env = [one for one in organisation.environments if not asked.environments or one in asked.environments]
     if env and (apps or not asked.apps):
-        yield from compiled(organisation, apps or None, env)
+        yield from compiled(organisation, apps or None, env, admission(organisation, side.policies))
 
 
 def _by_platform(
@@ -193,17 +197,15 @@ def _detects(organisation: Organisation, places: Sequence[PlaceChange], rps: flo
         yield Detects(app, environment, tuple(sight(policy, rps, rate, step) for step in steps))
 
 
-def _findings(
-    asked: Asked, organisation: Organisation, becoming: Sequence[Compiled], estimates: Sequence[Estimate]
-) -> list[Judged]:
+def _findings(after: Side, becoming: Sequence[Compiled], estimates: Sequence[Estimate]) -> list[Judged]:
     """About the applications that change, as they will be; what is the same in several places once."""
-    policies = read_policies(asked.policies, pack=asked.pack)
+    policies = after.policies
     evaluators = {name: policies.evaluator(name) for name in {one.environment for one in becoming}}
     scans = {name: scan if one.rules_for("SecretScan") else None for name, one in evaluators.items()}
     at = time.time()
     found: dict[object, Judged] = {}
     for one in becoming:
-        release = _release(organisation, one, estimates, at)
+        release = _release(after.organisation, one, estimates, at)
         for finding in judge(release, evaluators[one.environment], policies.sets, scans[one.environment]):
             if finding.status in ("fail", "warn", "error"):
                 key = finding.rule, finding.action, finding.subject, finding.message, finding.path, finding.place
