@@ -16,8 +16,9 @@ from shipway.render.catalog import UNOWNED
 from shipway.render.compiling import Compiled
 from shipway.render.formats import File, to_yaml
 from shipway.render.gitops.kustomize import kustomize
-from shipway.render.gitops.previews import API_VERSION, NAMESPACE, preview, previewed
+from shipway.render.gitops.previews import API_VERSION, NAMESPACE, layer, preview, previewed
 from shipway.render.gitops.repository import SHARED_NAME, Repository, repository, waves
+from shipway.render.previewing import namespaces
 from shipway.spec.organisation import Organisation
 
 IN_CLUSTER = "https://kubernetes.default.svc"
@@ -35,7 +36,7 @@ def argocd(organisation: Organisation, compiled: Iterable[Compiled]) -> Iterator
     known, where = tuple(compiled), repository(organisation)
     yield from kustomize(organisation, known)
     yield "argocd/root.yaml", to_yaml(_root(organisation.platform.metadata.name, where))
-    previews = previewed(organisation, known, where)
+    previews = previewed(known)
     teams: dict[str, list[Compiled]] = {}
     clusters: dict[tuple[str, str], list[Compiled]] = {}
     for one in known:
@@ -52,6 +53,7 @@ def argocd(organisation: Organisation, compiled: Iterable[Compiled]) -> Iterator
     if previews:
         sets = [preview(one, _project_of(organisation, one), where) for one in previews]
         yield f"{_APPLICATIONS}/previews.yaml", to_yaml(sets)
+        yield from (layer(one) for one in previews)
 
 
 def _root(platform: str, where: Repository) -> list[dict[str, Any]]:
@@ -83,7 +85,7 @@ def _project(
     identities = [(one, each.identity) for one in compiled for each in one.objects]
     places = {(one.cluster, namespace) for one, (_, _, namespace, _) in identities if namespace}
     places |= {(one.cluster, _namespace(one)) for one in compiled}
-    places |= {(one.cluster, f"{one.application}-pr-*") for one in compiled if one in previews}
+    places |= {(one.cluster, namespaces(one.application)) for one in compiled if one in previews}
     kinds = {(bool(namespace), version.rpartition("/")[0], kind) for _, (version, kind, namespace, _) in identities}
     lists = {
         name: [{"group": group, "kind": kind} for inside, group, kind in sorted(kinds) if inside is namespaced]
