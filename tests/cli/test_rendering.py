@@ -145,3 +145,19 @@ def test_explain_shows_the_chain_of_an_object(shipway: Shell) -> None:
     ]
     named = shipway("explain", "web", "dev", "NetworkPolicy/default-deny.spec.podSelector", *AT)
     assert named.out.splitlines()[0] == "NetworkPolicy/default-deny.spec.podSelector = {}"
+
+
+def test_explain_says_where_clusters_differ(shipway: Shell) -> None:
+    ask = ("explain", "web", "prod", "PrometheusRule.spec.groups[0].labels", *AT)
+    field = "PrometheusRule/web.spec.groups[0].labels"
+    said = [line for line in shipway(*ask).out.splitlines() if line.startswith("PrometheusRule")]
+    assert said == [
+        f"{field}.environment = prod",
+        f"{field}.cluster = prod-eu  [prod-eu]",
+        f"{field}.cluster = prod-us  [prod-us]",
+    ]
+    chosen = shipway(*ask, "--cluster", "prod-us").out
+    assert f"{field}.cluster = prod-us\n" in chosen
+    assert "prod-eu" not in chosen
+    wrong = shipway(*ask, "--cluster", "prod-usa")
+    assert (wrong.code, "did you mean `prod-us`?" in wrong.err) == (2, True)
