@@ -102,10 +102,10 @@ def make(asked: Asked) -> Plan:
         BadInput, NotFound: as :func:`planned` says.
     """
     with at_revision(asked.directory, asked.against) as old:
-        before = _side(asked, old)
+        before = _side(asked, old) if organisations.paths(old) else None
     after = _side(asked, asked.directory)
-    _known(asked, before.organisation, after.organisation)
-    past = snapshot(_compiled(asked, before))
+    _known(asked, *(side.organisation for side in (before, after) if side))
+    past = snapshot(_compiled(asked, before)) if before else {}
     found = list(compare(past, _compiled(asked, after), lambda name, value: bool(secret_in(name, value))))
     places, becoming = tuple(place for place, _ in found), [one for _, one in found if one and one.application]
     if not places:
@@ -113,10 +113,10 @@ def make(asked: Asked) -> Plan:
     estimates = [_estimate(after, _key(one), [each.object for each in one.objects]) for one in becoming]
     return Plan(
         places=places,
-        platform=_by_platform(asked, before.organisation, after.organisation, past, places),
+        platform=_by_platform(asked, before.organisation, after.organisation, past, places) if before else (),
         detects=tuple(_detects(after.organisation, places, asked.traffic)) if asked.traffic is not None else (),
         findings=tuple(_findings(after, becoming, estimates)),
-        costs=difference(list(_past_estimates(before, past, places)), estimates),
+        costs=difference(list(_past_estimates(before, past, places)) if before else [], estimates),
     )
 
 
