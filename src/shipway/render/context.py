@@ -297,10 +297,14 @@ class Context(msgspec.Struct, frozen=True, dict=True):
 
     def labels(self, component: str = "") -> dict[str, object]:
         """Labels of every object: whose it is, for people, quotas and bills."""
+        return {**self._labels, "app.kubernetes.io/component": component} if component else self._labels.copy()
+
+    @cached_property
+    def _labels(self) -> dict[str, object]:
         metadata = self.application.metadata
         return {
             **self.selector(),
-            "app.kubernetes.io/component": component or said(self.spec.archetype, "spec.archetype"),
+            "app.kubernetes.io/component": said(self.spec.archetype, "spec.archetype"),
             "app.kubernetes.io/part-of": said(metadata.system, "metadata.system") if metadata.system else None,
             "app.kubernetes.io/managed-by": MANAGER,
             "shipway.dev/environment": derived(self.environment, "the environment it is compiled for"),

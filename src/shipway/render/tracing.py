@@ -16,7 +16,10 @@ PLATFORM = "platform."
 
 
 class Traced:
-    """A value (a leaf, or a list or map whose leaves all have one reason) and the fields that decided it."""
+    """A value (a leaf, or a list or map whose leaves all have one reason) and the fields that decided it.
+
+    What is wrapped is plain already: nothing in it is wrapped again, and none of its keys has None.
+    """
 
     __slots__ = ("fields", "rule", "value")
 
@@ -52,7 +55,7 @@ def plain(tree: Any) -> Any:
     if kind is dict:
         return {key: plain(value) for key, value in tree.items() if value is not None}
     if kind is Traced:
-        return plain(tree.value)
+        return tree.value
     if kind is list or kind is tuple:
         return [plain(value) for value in tree]
     return tree

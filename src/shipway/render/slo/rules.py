@@ -11,11 +11,12 @@ keeps less than the period says so (``slo:observed:seconds``). Nothing measured 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from shipway.render.slo.burning import AlertWindows, Burn, alert_windows, duration, factor
-from shipway.render.slo.levels import BadEvents, ErrorRatio, GoodEvents, Notice, ServiceLevel, within
+from shipway.render.slo.levels import PLACEHOLDER, BadEvents, ErrorRatio, GoodEvents, Notice, ServiceLevel, within
 
 INTERVAL = 30.0
 """Seconds between evaluations of the alerts."""
@@ -57,8 +58,8 @@ def share(level: ServiceLevel, window: str) -> str:
 
 
 def _record(level: ServiceLevel, name: str, expr: str, more: Mapping[str, str] = {}) -> Rule:
-    labels = {**level.labels, **more, "slo": level.name, "slo_service": level.service}
-    return {"record": name, "expr": expr, "labels": dict(sorted(labels.items()))}
+    labels = dict(sorted({**level.record_labels, **more}.items())) if more else level.record_labels
+    return {"record": name, "expr": expr, "labels": labels}
 
 
 def _counts(level: ServiceLevel, windows: AlertWindows) -> list[Rule]:
@@ -86,11 +87,17 @@ def _bad(indicator: BadEvents | GoodEvents, total: str, length: float) -> str:
 
 def _events(query: str, length: float) -> str:
     """The number of events in a window; a query per second is multiplied by its length."""
-    inside = within(query.strip(), duration(length))
-    bare = _STRING.sub("", inside)
-    per_second = _RATE.search(bare)
-    inside += "\n" if "#" in bare else ""  # a comment would swallow the bracket
+    around, per_second = _taken_apart(query)
+    inside = duration(length).join(around)
     return f"({inside}) * {round(length)}" if per_second else f"({inside})"
+
+
+@lru_cache
+def _taken_apart(query: str) -> tuple[Sequence[str], bool]:
+    """What stands around the windows of a query, and whether it answers per second."""
+    bare = _STRING.sub("", query)
+    around = PLACEHOLDER.split(query.strip() + ("\n" if "#" in bare else ""))  # a comment would swallow the bracket
+    return around, _RATE.search(bare) is not None
 
 
 def _facts(level: ServiceLevel) -> list[Rule]:
