@@ -8,8 +8,11 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 
 import msgspec
+from msgspec.structs import replace
 
-from shipway.render.slo.promises import ISTIO, OPENTELEMETRY
+from shipway.render.signals import METERS
+from shipway.render.slo.levels import ServiceLevel
+from shipway.render.slo.promises import of_application
 from shipway.render.tracing import Traced, derived, said
 from shipway.spec import Application, Origin, Platform, Resolved
 from shipway.spec.application import SERVING, Dependency, Spec
@@ -256,7 +259,20 @@ class Context(msgspec.Struct, frozen=True, dict=True):
     @property
     def request_series(self) -> str:
         """PromQL selector of the counter of answered requests, as the SLO rules count them."""
-        return (ISTIO if self.meshed else OPENTELEMETRY).total.replace("{app}", self.name)
+        return METERS[self.components.mesh].total.replace("{app}", self.name)
+
+    @cached_property
+    def promises(self) -> tuple[ServiceLevel, ...]:
+        """Every promise of the application here; without alerts where the monitoring profile wants none."""
+        runbooks = self.components.monitoring.runbooks
+        found = of_application(
+            self.application,
+            METERS[self.components.mesh],
+            metrics=self.place.platform.spec.metrics,
+            labels={"environment": self.environment, "cluster": self.cluster},
+            runbook=f"{runbooks.rstrip('/')}/{{app}}#{{slo}}" if runbooks else "",
+        )
+        return found if self.monitoring.alerts else tuple(replace(level, page=None, ticket=None) for level in found)
 
     @cached_property
     def host(self) -> Traced | None:

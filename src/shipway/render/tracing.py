@@ -53,7 +53,12 @@ def plain(tree: Any) -> Any:
     """The tree without its wrapping, and without the keys whose value is None."""
     kind = type(tree)
     if kind is dict:
-        return {key: plain(value) for key, value in tree.items() if value is not None}
+        # Most values are leaves: a call for each would cost as much as all the rest.
+        return {
+            key: value if (kind := type(value)) is str else value.value if kind is Traced else plain(value)
+            for key, value in tree.items()
+            if value is not None
+        }
     if kind is Traced:
         return tree.value
     if kind is list or kind is tuple:

@@ -11,12 +11,21 @@ keeps less than the period says so (``slo:observed:seconds``). Nothing measured 
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 from shipway.render.slo.burning import AlertWindows, Burn, alert_windows, duration, factor
-from shipway.render.slo.levels import PLACEHOLDER, BadEvents, ErrorRatio, GoodEvents, Notice, ServiceLevel, within
+from shipway.render.slo.levels import (
+    PLACEHOLDER,
+    BadEvents,
+    ErrorRatio,
+    GoodEvents,
+    Indicator,
+    Notice,
+    ServiceLevel,
+    within,
+)
 
 INTERVAL = 30.0
 """Seconds between evaluations of the alerts."""
@@ -63,18 +72,23 @@ def _record(level: ServiceLevel, name: str, expr: str, more: Mapping[str, str] =
 
 
 def _counts(level: ServiceLevel, windows: AlertWindows) -> list[Rule]:
-    return [rule for length in windows.lengths() for rule in _counted(level, length)]
+    return [_record(level, name, expr) for name, expr in _counted(level.indicator, windows)]
 
 
-def _counted(level: ServiceLevel, length: float) -> list[Rule]:
-    window, indicator = duration(length), level.indicator
+@lru_cache(maxsize=4096)
+def _counted(indicator: Indicator, windows: AlertWindows) -> tuple[tuple[str, str], ...]:
+    """(record, expression) of what is counted in each window: the same in every environment."""
+    return tuple(found for length in windows.lengths() for found in _counted_in(indicator, length))
+
+
+def _counted_in(indicator: Indicator, length: float) -> Iterator[tuple[str, str]]:
+    window = duration(length)
     if isinstance(indicator, ErrorRatio):
-        return [_record(level, f"slo:error_ratio:avg_{window}", within(indicator.ratio, window))]
+        yield f"slo:error_ratio:avg_{window}", within(indicator.ratio, window)
+        return
     total = _events(indicator.total, length)
-    return [
-        _record(level, f"slo:bad_events:sum_{window}", _bad(indicator, total, length)),
-        _record(level, f"slo:total_events:sum_{window}", total),
-    ]
+    yield f"slo:bad_events:sum_{window}", _bad(indicator, total, length)
+    yield f"slo:total_events:sum_{window}", total
 
 
 def _bad(indicator: BadEvents | GoodEvents, total: str, length: float) -> str:
