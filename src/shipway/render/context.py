@@ -97,17 +97,17 @@ class Context(msgspec.Struct, frozen=True, dict=True):
     place: Place
     resolved: Resolved
 
-    @property
+    @cached_property
     def application(self) -> Application:
         """With nothing left to look up."""
         return self.resolved.application
 
-    @property
+    @cached_property
     def spec(self) -> Spec:
         """What the application is and needs, here."""
         return self.application.spec
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Name of the application and of most of its objects."""
         name: str = self.application.metadata.name

@@ -15,20 +15,17 @@ PLATFORM = "platform."
 """Before a path into the Platform document; every other path is into the Application document."""
 
 
-class Traced:
+class Traced(msgspec.Struct, frozen=True, gc=False):
     """A value (a leaf, or a list or map whose leaves all have one reason) and the fields that decided it.
 
     What is wrapped is plain already: nothing in it is wrapped again, and none of its keys has None.
     """
 
-    __slots__ = ("fields", "rule", "value")
-
-    def __init__(self, value: Any, rule: str, fields: tuple[str, ...]) -> None:
-        self.value = value
-        self.rule = rule
-        """In words; empty when the value is the field's own."""
-        self.fields = fields
-        """Dotted paths: ``spec.port``, ``platform.spec.components.mesh``."""
+    value: Any
+    rule: str
+    """In words; empty when the value is the field's own."""
+    fields: tuple[str, ...]
+    """Dotted paths: ``spec.port``, ``platform.spec.components.mesh``."""
 
 
 class Draft(msgspec.Struct, frozen=True):

@@ -41,6 +41,9 @@ _UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff
 _UNFIT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]|[ \t](?:\n|\\Z)|\n\t")
 """What a literal block cannot hold, or would hide from its reader: control characters, spaces at the end of a line."""
 
+_FIT = b"\n" + bytes(range(0x20, 0x7F))
+"""Of these most texts are made, which is seen ten times as fast."""
+
 _FILLED_LINE = re.compile(r"\n(?!\n)")
 """The start of a line that has something in it."""
 
@@ -153,8 +156,8 @@ def _lines(text: str, pad: str) -> str:
 
 
 def _fits(text: str, body: str) -> bool:
-    """Whether a literal block shows the text as it is. The first look settles nearly all, and twenty times as fast."""
-    if body.replace("\n", "").isprintable() and " \n" not in text and not body.endswith(" "):
+    """Whether a literal block shows the text as it is."""
+    if text.isascii() and not text.encode().translate(None, _FIT) and " \n" not in text and not body.endswith(" "):
         return True
     return not _UNFIT.search(text)
 

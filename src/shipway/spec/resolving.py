@@ -169,14 +169,16 @@ def _layers(declared: DeclaredApplication, platform: DeclaredPlatform | None, en
 
 
 def _platform_layers(declared: DeclaredApplication, platform: DeclaredPlatform, environment: str) -> Iterator[_Layer]:
-    def layer(kind: OriginKind, *path: str) -> _Layer:
-        return _Layer(kind, {"spec": _inside(platform.data, path)}, platform, path)
-
-    yield layer("platform default", "spec", "defaults")
-    yield layer("archetype", "spec", "archetypes", declared.application.spec.archetype)
-    for kind, name in reversed(chosen_profiles(declared, platform, environment).items()):
-        yield layer("profile", "spec", "profiles", kind, name, "defaults")
-    yield layer("environment default", "spec", "environments", environment, "defaults")
+    profiles = reversed(chosen_profiles(declared, platform, environment).items())
+    places: tuple[tuple[OriginKind, Path], ...] = (
+        ("platform default", ("spec", "defaults")),
+        ("archetype", ("spec", "archetypes", declared.application.spec.archetype)),
+        *(("profile", ("spec", "profiles", kind, name, "defaults")) for kind, name in profiles),
+        ("environment default", ("spec", "environments", environment, "defaults")),
+    )
+    for kind, path in places:
+        if said := _inside(platform.data, path):
+            yield _Layer(kind, {"spec": said}, platform, path)
 
 
 def chosen_profiles(
