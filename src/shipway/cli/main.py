@@ -33,10 +33,12 @@ from shipway.cli import (  # noqa: E402  # see above
     rollouts,
     slo,
 )
+from shipway.cli.words import Verb, Verbs  # noqa: E402  # see above
 
 # Without rich's markup typer prints plain help: 80 columns, no colours to suppress, and 90 ms sooner.
 app = typer.Typer(
     name="shipway",
+    cls=Verbs,
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -44,18 +46,21 @@ app = typer.Typer(
 )
 rollout = typer.Typer(
     name="rollout",
+    cls=Verbs,
     help="Watch and steer rollouts.\n\nExample: shipway rollout watch shop",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 journal = typer.Typer(
     name="journal",
+    cls=Verbs,
     help="Check and repair the journal.\n\nExample: shipway journal check",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 slo_verbs = typer.Typer(
     name="slo",
+    cls=Verbs,
     help="Promises, their error budgets and alerts.\n\nExample: shipway slo status",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -63,12 +68,14 @@ slo_verbs = typer.Typer(
 
 policies = typer.Typer(
     name="policy",
+    cls=Verbs,
     help="Judge objects and Applications by policies.\n\nExample: shipway policy check deploy/",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 cost_verbs = typer.Typer(
     name="cost",
+    cls=Verbs,
     help="What releases will cost, did cost, and may cost.\n\nExample: shipway cost estimate --env prod",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -77,7 +84,7 @@ cost_verbs = typer.Typer(
 
 def _add(group: typer.Typer, *verbs: Callable[..., None]) -> None:
     for verb in verbs:
-        group.command(verb.__name__.rstrip("_"))(verb)
+        group.command(verb.__name__.rstrip("_"), cls=Verb)(verb)
 
 
 # In the order in which one needs them: help lists them so.
@@ -95,7 +102,7 @@ _add(app, demo.demo, documents.schema)
 _add(rollout, rollouts.list_, rollouts.show, rollouts.watch)
 _add(rollout, rollouts.pause, rollouts.resume, rollouts.promote, rollouts.abort, rollouts.retry)
 _add(slo_verbs, slo.status, slo.rules, slo.validate, slo.import_)
-policies.command("test")(policy.run_tests)
+policies.command("test", cls=Verb)(policy.run_tests)
 _add(policies, policy.check, policy.list_, policy.explain, policy.report, policy.export, policy.serve)
 _add(cost_verbs, cost.estimate, cost.actual, cost.forecast, cost.report)
 _add(journal, journals.check, journals.repair)
