@@ -13,9 +13,9 @@ lists, text, numbers, booleans and null; no anchors, tags or line folding. Text 
 version could take it for something else; otherwise it is quoted as in JSON, or a literal block when it has lines.
 """
 
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from json.encoder import encode_basestring
 from math import isfinite
 from typing import Any
 
@@ -23,7 +23,7 @@ _LONGEST_KEY = 1000
 """Characters. YAML's simple keys end at 1,024, quotes and escapes included."""
 
 _PLAIN = re.compile(
-    r"[A-Za-z/_][\w./@=+,*()%-]*(?:[: ][\w./@=+,*()%-]+)*"  # names, paths, images, addresses, simple sentences
+    r"[A-Za-z/_][\w./@=+,*()%-]*+(?:[: ][\w./@=+,*()%-]++)*+"  # names, paths, images, addresses, simple sentences
     r"|[0-9]+(?:\.[0-9]+)?(?:m|ms|s|h|d|%|[KMGTP]i?)",  # quantities, durations, shares
     re.ASCII,
 ).fullmatch
@@ -47,13 +47,13 @@ _FIT = b"\n" + bytes(range(0x20, 0x7F))
 _FILLED_LINE = re.compile(r"\n(?!\n)")
 """The start of a line that has something in it."""
 
-_SHORT = 100
+_SHORT = 400
 """Characters; longer texts seldom come twice."""
 
-_REMEMBERED = 50_000
-"""Texts, some 10 MB; then they are forgotten."""
+_REMEMBERED = 100_000
+"""Texts, some 50 MB at the worst; then they are forgotten."""
 
-_quoted = json.JSONEncoder(ensure_ascii=False).encode
+_BREAK = "\n"
 _Out = Callable[[str], None]
 
 
@@ -80,19 +80,15 @@ def _map(value: Mapping[str, Any], lead: str, pad: str, out: _Out) -> None:
     for key, item in value.items():
         kind = type(item)
         if kind is str:
-            out(
-                f"{lead}{_keys[key]}: {_texts[item]}\n"
-                if "\n" not in item
-                else f"{lead}{_keys[key]}: {_lines(item, pad)}"
-            )
+            out(f"{lead}{_keys[key]} {_lines(item, pad) if _BREAK in item else _texts[item]}")
         elif kind is dict and item:
-            out(f"{lead}{_keys[key]}:\n")
+            out(f"{lead}{_keys[key]}\n")
             _map(item, pad + "  ", pad + "  ", out)
         elif (kind is list or kind is tuple) and item:
-            out(f"{lead}{_keys[key]}:\n")
+            out(f"{lead}{_keys[key]}\n")
             _list(item, pad, pad, out)  # as kubectl does: the dash stands under its key
         else:
-            out(f"{lead}{_keys[key]}: {_other(item)}\n")
+            out(f"{lead}{_keys[key]} {_other(item)}\n")
         lead = pad
 
 
@@ -101,7 +97,7 @@ def _list(value: Iterable[Any], lead: str, pad: str, out: _Out) -> None:
     for item in value:
         kind = type(item)
         if kind is str:
-            out(f"{lead}- {_texts[item]}\n" if "\n" not in item else f"{lead}- {_lines(item, pad)}")
+            out(f"{lead}- {_lines(item, pad) if _BREAK in item else _texts[item]}")
         elif kind in (dict, list, tuple) and item:
             (_map if kind is dict else _list)(item, lead + "- ", pad + "  ", out)
         else:
@@ -114,13 +110,17 @@ def _name(key: object) -> str:
         raise TypeError(f"expected a text as key, got {key!r}")
     if len(text := _scalar(key)) > _LONGEST_KEY:
         raise ValueError(f"a key of more than {_LONGEST_KEY} characters: {key[:40]}…")
-    return text
+    return text + ":"
+
+
+def _line(text: str) -> str:
+    return f"{_scalar(text)}\n"
 
 
 def _scalar(text: str) -> str:
     if _PLAIN(text) and text not in _WORDS:
         return text
-    quoted = _quoted(text)
+    quoted = encode_basestring(text)
     if quoted.isprintable():
         return quoted
     return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", quoted)
@@ -141,14 +141,14 @@ class _Written(dict[str, str]):
         return written
 
 
-_keys, _texts = _Written(_name), _Written(_scalar)
+_keys, _texts = _Written(_name), _Written(_line)
 
 
 def _lines(text: str, pad: str) -> str:
     """A text with line breaks, two columns further in than ``pad``, and the line break after it."""
     body = text.rstrip("\n")
     if text[0] in " \t\n" or not _fits(text, body):
-        return f"{_scalar(text)}\n"
+        return _line(text)
     keep = {0: "-", 1: ""}.get(ends := len(text) - len(body), "+")
     start = f"\n{pad}  "
     lines = _FILLED_LINE.sub(start, body) if "\n\n" in body else body.replace("\n", start)
