@@ -60,8 +60,11 @@ def selector(level: ServiceLevel) -> str:
 
 def share(level: ServiceLevel, window: str) -> str:
     """PromQL of the share of failed events in a window (``5m`` … ``3d``) of the alerts, or in the ``period``."""
-    chosen = selector(level)
-    if isinstance(level.indicator, ErrorRatio):
+    return _share(selector(level), window, isinstance(level.indicator, ErrorRatio))
+
+
+def _share(chosen: str, window: str, ratio: bool) -> str:
+    if ratio:
         return f"slo:error_ratio:avg_{window}{chosen}"
     return f"slo:bad_events:sum_{window}{chosen} / slo:total_events:sum_{window}{chosen}"
 
@@ -179,9 +182,11 @@ def _alert(level: ServiceLevel, windows: AlertWindows, severity: str, notice: No
         "summary": f"{level.service}: {level.name} burns its error budget too fast.",
         "description": f"At {{{{ $value | humanizePercentage }}}} failures the promise of {level.objective:.12g} % is at risk.",
     }
+    ratio = isinstance(level.indicator, ErrorRatio)
+    limits = tuple((burn, f"{factor(burn, windows):.12g} * {level.budget:.12g}") for burn in burns)
     return {
         "alert": level.alert,
-        "expr": "\nor\n".join(_burning(level, windows, burn) for burn in burns),
+        "expr": _burning(selector(level), limits, 0 if ratio else level.min_events, ratio),
         "labels": dict(sorted({"severity": severity, **notice.labels}.items())),
         "annotations": _annotations(level, said, notice),
     }
@@ -192,11 +197,16 @@ def _annotations(level: ServiceLevel, said: Mapping[str, str], notice: Notice) -
     return dict(sorted({**said, **runbook, **notice.annotations}.items()))
 
 
-def _burning(level: ServiceLevel, windows: AlertWindows, burn: Burn) -> str:
-    limit = f"{factor(burn, windows):.12g} * {level.budget:.12g}"
-    sides = [f"{share(level, duration(length))} > {limit}" for length in (burn.short, burn.long)]
-    if level.min_events and not isinstance(level.indicator, ErrorRatio):
-        sides.append(f"slo:total_events:sum_{duration(burn.long)}{selector(level)} >= {level.min_events}")
+@lru_cache(maxsize=4096)
+def _burning(chosen: str, limits: tuple[tuple[Burn, str], ...], least: int, ratio: bool) -> str:
+    """One of the pairs of windows burns above its limit: the same in every environment."""
+    return "\nor\n".join(_pair_burns(chosen, *limit, least, ratio) for limit in limits)
+
+
+def _pair_burns(chosen: str, burn: Burn, limit: str, least: int, ratio: bool) -> str:
+    sides = [f"{_share(chosen, duration(length), ratio)} > {limit}" for length in (burn.short, burn.long)]
+    if least:
+        sides.append(f"slo:total_events:sum_{duration(burn.long)}{chosen} >= {least}")
     return "(\n  " + "\n  and\n  ".join(sides) + "\n)"
 
 
