@@ -44,42 +44,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
 )
-rollout = typer.Typer(
-    name="rollout",
-    cls=Verbs,
-    help="Watch and steer rollouts.\n\nExample: shipway rollout watch shop",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
-journal = typer.Typer(
-    name="journal",
-    cls=Verbs,
-    help="Check and repair the journal.\n\nExample: shipway journal check",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
-slo_verbs = typer.Typer(
-    name="slo",
-    cls=Verbs,
-    help="Promises, their error budgets and alerts.\n\nExample: shipway slo status",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
 
-policies = typer.Typer(
-    name="policy",
-    cls=Verbs,
-    help="Judge objects and Applications by policies.\n\nExample: shipway policy check deploy/",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
-cost_verbs = typer.Typer(
-    name="cost",
-    cls=Verbs,
-    help="What releases will cost, did cost, and may cost.\n\nExample: shipway cost estimate --env prod",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+
+def _group(name: str, purpose: str, example: str) -> typer.Typer:
+    text = f"{purpose}\n\nExample: shipway {name} {example}"
+    return typer.Typer(name=name, cls=Verbs, help=text, no_args_is_help=True, rich_markup_mode=None)
+
+
+rollout = _group("rollout", "Watch and steer rollouts.", "watch shop")
+journal = _group("journal", "Check and repair the journal.", "check")
+slo_verbs = _group("slo", "Promises, their error budgets and alerts.", "status")
+policies = _group("policy", "Judge objects and Applications by policies.", "check deploy/")
+cost_verbs = _group("cost", "What releases will cost, did cost, and may cost.", "estimate --env prod")
 
 
 def _add(group: typer.Typer, *verbs: Callable[..., None]) -> None:
