@@ -33,12 +33,12 @@ class Place(msgspec.Struct, frozen=True, dict=True):
     environment: str
     cluster: str
 
-    @property
+    @cached_property
     def platform(self) -> Platform:
         """The whole Platform document."""
         return self.organisation.platform
 
-    @property
+    @cached_property
     def components(self) -> Components:
         """What is installed in the clusters."""
         return self.platform.spec.components
@@ -133,7 +133,7 @@ class Context(msgspec.Struct, frozen=True, dict=True):
         """Whether customers depend on it."""
         return self.place.production
 
-    @property
+    @cached_property
     def components(self) -> Components:
         """What is installed in the clusters."""
         return self.place.components

@@ -226,12 +226,7 @@ def _merge(
     """Lay ``upper`` over ``lower``: maps merge by key, everything else replaces."""
     for key, written in upper.items():
         here = (*path, key)
-        for rival in _RIVALS.get(here, ()):
-            _drop(lower, rival[len(path) :], rival, said)
-        value = _full(here, written)
-        if here == ("spec", "resources") and not isinstance(written, dict):
-            for automatic in _AUTOMATIC:
-                _drop(lower, automatic[len(path) :], automatic, said)
+        value = _field(lower, written, here, said) if path == ("spec",) else written
         if isinstance(value, dict) and here not in _WHOLE:
             said.setdefault(here, layer)
             _merge(lower.setdefault(key, {}), value, here, layer, said)
@@ -239,6 +234,16 @@ def _merge(
             _drop(lower, (key,), here, said)
             lower[key] = deepcopy(value) if isinstance(value, dict | list) else value
             said[here] = layer
+
+
+def _field(lower: dict[str, Any], written: Any, path: Path, said: dict[Path, _Layer]) -> Any:
+    """What a field of ``spec`` says in full, after what it takes out of the layers below has gone."""
+    for rival in _RIVALS.get(path, ()):
+        _drop(lower, rival[1:], rival, said)
+    if path == ("spec", "resources") and not isinstance(written, dict):
+        for automatic in _AUTOMATIC:
+            _drop(lower, automatic[1:], automatic, said)
+    return _full(path, written)
 
 
 def _full(path: Path, value: Any) -> Any:
