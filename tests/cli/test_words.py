@@ -22,7 +22,7 @@ def read(*words: str) -> dict[str, object]:
     @app.command(cls=Verb)
     def verb(
         name: str,
-        *
+        *,
         paths: list[Path] | None = None,
         out: Path | None = None,
         count: Annotated[int, typer.Option(min=0)] = 3,
