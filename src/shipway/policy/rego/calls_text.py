@@ -1,11 +1,11 @@
 """Builtins over strings, regular expressions and globs."""
 
 import re as re_literal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final
 
-from shipway.policy.regex import Pattern, compile_pattern
+from shipway.policy.regex import Pattern, compile_pattern, matches
 from shipway.policy.rego.builtin import Library, integer, strings
 from shipway.policy.rego.faults import BuiltinError, EvaluationError, OperandError
 from shipway.policy.rego.formatting import sprintf
@@ -161,20 +161,11 @@ def _is_valid(source: str) -> bool:
     return True
 
 
-def matches(source: str, value: str) -> Iterator[Any]:
-    """All matches; as in Go none is empty where the one before it ends."""
-    end = -1
-    for match in pattern(source).finditer(value):
-        if not match.start() == match.end() == end:
-            yield match
-        end = match.end()
-
-
 @add("regex.find_n", "ssn")
 def find_n(source: str, value: str, most: float) -> list[str]:
     """The first matches, all when negative."""
     number = integer(most, "operand 3")
-    found = [match.group() for match in matches(source, value)]
+    found = [match.group() for match in matches(pattern(source), value)]
     return found if number < 0 else found[:number]
 
 
@@ -182,7 +173,7 @@ def find_n(source: str, value: str, most: float) -> list[str]:
 def find_groups(source: str, value: str, most: float) -> list[list[str]]:
     """The first matches with their groups; one that took no part is an empty string."""
     number = integer(most, "operand 3")
-    found = [[match.group(), *[group or "" for group in match.groups()]] for match in matches(source, value)]
+    found = [[match.group(), *[group or "" for group in match.groups()]] for match in matches(pattern(source), value)]
     return found if number < 0 else found[:number]
 
 
@@ -192,7 +183,7 @@ def regex_split(source: str, value: str) -> list[str]:
     if not value:
         return [""] if source else []
     found, at, last = [], 0, 0
-    for match in matches(source, value):
+    for match in matches(pattern(source), value):
         last = match.start()
         if match.end():
             found.append(value[at:last])
@@ -218,7 +209,7 @@ def regex_replace(spend: Callable[[int], None], value: str, source: str, new: st
         return _DOLLAR.sub(part, new)
 
     pieces, at = [], 0
-    for match in matches(source, value):
+    for match in matches(pattern(source), value):
         spend(1 + (len(new) >> 4))
         pieces += [value[at : match.start()], expanded(match)]
         at = match.end()
