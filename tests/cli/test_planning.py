@@ -14,7 +14,7 @@ from tests.render.test_example import organisation
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "platform"
 GOLDEN = Path(__file__).parent / "golden"
-DIGEST = f"@sha256:{'0123456789abcdef' * 4}"
+DIGEST = "@sha256:6ce381a94d26f5d1d887d4c68bbb1fb06ea21e619affdae30b5b201654bb8453"
 SIDES = ("--platform", "after", "--against", "before")
 
 
@@ -35,7 +35,7 @@ def edit(path: Path, before: str, after: str) -> None:
 @pytest.fixture
 def cart(after: Path) -> Path:
     path = after / "applications" / "cart.yaml"
-    edit(path, "cart:3.0.4", f"cart:3.0.5{DIGEST}")
+    edit(path, "cart:3.0.4", "cart:3.0.5")
     edit(path, "max: 6", "max: 8")
     return path
 
@@ -77,6 +77,18 @@ def test_what_is_committed_is_compared_with_what_is_not(shipway: Shell, after: P
     assert found.code == 2
     assert {one["application"] for one in found.data["places"]} == {"web"}
     assert {each["verb"] for one in found.data["places"] for each in one["objects"]} == {"removed"}
+
+
+def test_what_was_not_there_is_added(shipway: Shell, after: Path) -> None:
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.com"]
+    for words in (["init", "-q"], ["add", "before"], ["commit", "-qm", "one"]):
+        subprocess.run([*git, *words], check=True, capture_output=True)
+    found = shipway("plan", "--platform", "after", "--no-pack")
+    assert found.code == 2
+    total = found.out.splitlines()[-1]
+    assert total.startswith("12 applications, ")
+    assert "removed" not in total
+    assert "changed" not in total
 
 
 def test_a_policy_that_denies_is_an_error(shipway: Shell, cart: Path) -> None:

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from shipway.cli.options import Json
+from shipway.cli.options import Home, Json
 from shipway.cli.organisations import Environments, PlatformDirectory
+from shipway.cli.policy import NoPack, Policies
 
 
 def plan(
@@ -18,14 +19,12 @@ def plan(
     ] = "HEAD",
     platform: PlatformDirectory = Path(),
     form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="text, json or markdown.")] = "text",
-    policies: Annotated[
-        list[Path] | None,
-        typer.Option("--policies", "-p", metavar="DIR", help="Files and directories of policies; may be repeated."),
-    ] = None,
-    no_pack: Annotated[bool, typer.Option("--no-pack", help="Without the built-in rules.")] = False,
+    policies: Policies = None,
+    no_pack: NoPack = False,
     traffic: Annotated[
         float | None, typer.Option("--traffic", metavar="RPS", help="Say what rollouts detect at this traffic.")
     ] = None,
+    home: Home = None,
     json: Json = False,
 ) -> None:
     """Show what changes in every cluster, and what is known about it.
@@ -37,6 +36,7 @@ def plan(
     Example: shipway plan --env prod --against main --format markdown
     """
     from shipway.cli import foresight
+    from shipway.cli.home import home_directory
 
     asked = foresight.Asked(
         directory=platform,
@@ -45,6 +45,7 @@ def plan(
         against=against,
         policies=tuple(policies or ()),
         pack=not no_pack,
+        home=home_directory(home),
         traffic=traffic,
     )
     report, code = foresight.planned(asked, form, json=json)
