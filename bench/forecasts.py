@@ -2,8 +2,8 @@
 
 Series are those of the Numenta Anomaly Benchmark in a folder (``--data``, by default beside the repository); only those that
 look like load are forecast. Rival: statsforecast, when it is installed, on a sample of the same origins: several of its models that
-know seasons, each at its defaults. Ours must have no higher error than the best of them and take a twentieth of its time; what the
-others take and miss is printed too. Times are of the processor, single-threaded, so that other work on the machine does not count.
+know seasons, each at its defaults. Ours must have no higher error than any of them, and take a twentieth of the time of the most
+exact one that is fitted (baselines that copy or average a season take no time at all); what all of them take and miss is printed. Times are of the processor, single-threaded, so that other work on the machine does not count.
 
     fifteen_minutes   5-minute values, 4 weeks of them, the next three; error in units of the seasonal naive of a day
     seven_days        the same by the hour, the next 168; error in units of the seasonal naive of a week
@@ -38,6 +38,7 @@ LOAD = ("realTweets/*.csv", "realKnownCause/cpu_utilization_asg*.csv", "realKnow
 PARTS = ("fifteen_minutes", "seven_days", "scaling", "anomalies")
 BARS = {"fifteen_minutes": 0.80, "seven_days": 1.00}
 RIVAL_ORIGINS = {"fifteen_minutes": 2, "seven_days": 20}
+BASELINES = frozenset({"SeasonalNaive", "SeasonalWindowAverage"})
 MILLISECONDS, COVERAGE, PEAKS, NAB, FASTER = 60.0, (0.88, 0.95), 0.94, 45.0, 20.0
 
 
@@ -124,7 +125,7 @@ def rival(series: dict[str, Floats], case: Case, origins: int) -> Figures | None
             mean = model.forecast(y=seen, h=horizon)["mean"]
             rows.append((time.process_time() - begun, _error(mean, seen, truth, season)))
         found[name] = _both(rows)
-    best = min(found, key=lambda name: found[name]["mase_mean"])
+    best = min(found.keys() - BASELINES, key=lambda name: found[name]["mase_mean"])
     return {"ours": _both(_timed(series, case, origins)), "best": {"model": best, **found[best]}, "all": found}
 
 
