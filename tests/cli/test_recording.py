@@ -85,11 +85,12 @@ def test_counters_that_cannot_be_read_lose_and_invent_nothing(tmp_path: Path) ->
     assert [one.requests for one in files.read("shop")] == [0, 10, 0, 20]
 
 
-def test_a_clock_that_is_set_back_makes_no_sample(tmp_path: Path) -> None:
+@pytest.mark.parametrize("jump", [-3600, 3600])
+def test_a_clock_that_is_set_makes_no_sample(tmp_path: Path, jump: float) -> None:
     world, files = World(), UsageFiles(tmp_path)
     one = recorder(world, files, {SHOP: [7]})
     turns(one, world, ArmReading(1, 0))
-    world.at -= 3600
+    world.at += jump
     turns(one, world, ArmReading(2, 0), ArmReading(3, 0))
     assert len(files.read("shop")) == 1
 

@@ -21,6 +21,8 @@ log = structlog.get_logger(__name__)
 
 EVERY = 10.0
 """Seconds between two samples."""
+MOST = 60.0
+"""Seconds that a sample may cover; more is a gap."""
 TIDY_EVERY = 3600.0
 
 Key = tuple[AppName, ReleaseId]
@@ -70,7 +72,7 @@ class Recorder:
         used = await asyncio.to_thread(self._meter.read, pids, at)
         answered = await self._answered(list(running))
         seconds, self._at = 0.0 if self._at is None else at - self._at, at
-        if seconds > 0:  # else it is the first sample, or the clock was set back
+        if 0 < seconds <= MOST:  # else it is the first sample, or the clock was set, or nobody knows since when
             samples = [_sample((at, seconds), key, running[key], used, answered[key]) for key in running]
             await asyncio.to_thread(self._files.append, samples)
         if abs(at - self._tidied) >= TIDY_EVERY:

@@ -104,6 +104,13 @@ def test_use_at_another_level_does_not_count(levels: tuple[tuple[float, float], 
     assert ("changed its level" in found.note) == (expected in {3.2, 3.3, 1.1})
 
 
+def test_an_hour_that_was_never_seen_may_be_as_busy_as_any() -> None:
+    hour = np.arange(4032) // 12 % 24
+    cpu = np.where(hour < 8, math.nan, np.where(hour < 16, 1.0, 0.1))
+    found = advice(ours.recommend(usage(cpu)))
+    assert found.cpu_by_hour == (*[1.0] * 16, *[0.1] * 8)
+
+
 def test_an_idle_history_is_not_raised_beyond_reason() -> None:
     idle = np.full(4032, 0.001)
     idle[::7] = 0.02

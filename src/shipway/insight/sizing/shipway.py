@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from shipway.insight.series import DAY, Absent, Floats
 from shipway.insight.sizing.levels import Steady, steady
-from shipway.insight.sizing.usage import MIB, Recommendation, Usage, days
+from shipway.insight.sizing.usage import MIB, Recommendation, Usage, days, whole_millicores
 
 Slots = NDArray[np.int64]
 """Which request holds at each sample: the hour of the day, or always 0."""
@@ -147,8 +147,7 @@ def _widened(usage: Usage, slots: Slots, aim: float) -> _Cpu:
     factor = float(np.quantile(ratios, 1 - aim)) if len(ratios) else 1.0
     factor = min(max(factor, 1.0), MOST_WIDENING)
     missed = float(np.mean(ratios > factor)) if len(ratios) else 0.0
-    requests = np.maximum(_requests(cpu, slots, age, aim) * factor, LEAST_CPU)
-    requests = np.ceil(requests * 1000 - 1e-9) / 1000
+    requests = whole_millicores(np.maximum(_requests(cpu, slots, age, aim) * factor, LEAST_CPU))
     over = float((cpu > requests[slots]).sum() / max(1, np.isfinite(cpu).sum()))
     return _Cpu(requests, max(over, missed))
 
@@ -171,6 +170,7 @@ def _requests(cpu: Floats, slots: Slots, age: Floats, aim: float) -> Floats:
             sizes[one] = sums[-1]
             places = np.searchsorted(sums, GRID * sums[-1] * (1 - 1e-12))
             choices[one] = values[part][np.minimum(places, len(part) - 1)]
+    choices[sizes == 0] = choices.max(axis=0)  # an hour that was never seen may be as busy as any
     return _cheapest(choices, sizes / max(1e-300, float(sizes.sum())), aim, WORTH * mean / aim)
 
 
