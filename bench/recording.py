@@ -79,7 +79,8 @@ def world(applications: int, home: Path) -> Iterator[Mapping[Key, Sequence[int]]
     proxy = subprocess.Popen(command, stdout=subprocess.PIPE)
     try:
         assert proxy.stdout is not None
-        proxy.stdout.readline()
+        with proxy.stdout as said:
+            said.readline()  # it listens
         yield {key: [started[2 * n].pid, started[2 * n + 1].pid] for n, key in enumerate(keys)}
     finally:
         for process in (proxy, *started):
