@@ -24,6 +24,7 @@ from shipway.rollout.codec import encode
 from shipway.rollout.events import Event, ReleaseRequested
 from shipway.testing.recordings import APP, shop
 from tests.cli.shell import Shell
+from tests.cli.test_commits import Repository
 
 DAYS = 36_500
 DOCUMENT = {
@@ -104,7 +105,9 @@ def test_the_cost_of_a_deployment_is_that_of_its_processes_while_it_rolled_out(s
     hours = sum(end - begin for _, begin, end in spans[:3]) / 3 / 3600
     hour = home / "hour.jsonl"
     hour.write_bytes(msgspec.json.encode(UsageRow(1e9, APP, "v1", 1.0, 0.0, 0, 3600.0)))
-    assert cost["amount"] == pytest.approx(float(shipway("cost", "actual", hour, "--json").data["total"]) * hours, rel=1e-4)
+    assert cost["amount"] == pytest.approx(
+        float(shipway("cost", "actual", hour, "--json").data["total"]) * hours, rel=1e-4
+    )
 
 
 def test_promises_are_counted_from_the_journal_and_the_counters(shipway: Shell, home: Path) -> None:
@@ -121,6 +124,58 @@ def test_promises_are_counted_from_the_journal_and_the_counters(shipway: Shell, 
     CounterFiles(home).append(APP, [Count(now - 5, v2, ArmReading(6100, 4000))])
     assert dora(shipway)["scores"][0]["promises"] == {"kept": 0, "known": 1, "unknown": 0}
     assert "0 of 1 promises kept" in shipway("dora", "--days", DAYS).out
+
+
+def test_a_risk_is_told_from_the_releases_own_commit_and_budget(shipway: Shell, home: Path) -> None:
+    large = Commit(
+        sha="b" * 40,
+        author="Ada",
+        lines_added=4000,
+        lines_deleted=900,
+        files=60,
+        dependencies=("go.mod",),
+        config_only=False,
+    )
+    small = Commit(sha="c" * 40, author="Bob", lines_added=1, lines_deleted=1, files=1, config_only=True)
+    events = journalled(home, [Commit(sha="a" * 40), large, small])
+    begin = events[0].at
+    counts = [Count(begin + n, ReleaseId("v1"), ArmReading(1000 * (n + 1), 400 * (n > 5))) for n in range(10)]
+    CounterFiles(home).append(APP, counts)
+    first, second, third = (shipway("risk", name, "--json").data for name in ("v1", f"{APP}@v2", f"{APP}-3"))
+    assert first["change"]["lines"] is None
+    assert (second["change"]["lines"], second["change"]["files"], second["change"]["dependencies"]) == (4900, 60, True)
+    assert (second["change"]["author"], third["change"]["config_only"]) == ("Ada", True)
+    assert second["risk"]["probability"] > 2 * first["risk"]["probability"]
+    assert third["risk"]["probability"] < second["risk"]["probability"]
+    assert [one["text"] for one in second["risk"]["reasons"]][:2] == ["large change", "many files"]
+    assert second["change"]["budget_left"] < -0.5, "400 of some thousands failed where 1 % may"
+    out = " ".join(shipway("risk", "v2").out.split())
+    assert "Told from: 4,900 lines in 60 files, dependencies change" in out
+    assert "unknown: size" in shipway("risk", "v1").out
+
+
+def test_a_release_that_several_applications_have_must_be_told_apart(shipway: Shell, home: Path) -> None:
+    journalled(home, [])
+    with closing(SqliteJournal.open(home / JOURNAL)) as journal:
+        for name in ("till", "cart"):
+            stream = f"{STREAM}{name}"
+            journal.append([Append(stream, i, e.at, type(e).__name__, encode(e)) for i, e in enumerate(shop())])
+    error = shipway("risk", "v2", "--json").error
+    assert "3 applications have a release v2" in error["message"]
+    assert "till@v2" in error["hint"]
+    assert shipway("risk", "cart@v2").code == 0
+    assert [shipway("risk", name).code for name in ("v9", "cart@v9", "nobody@v2", "@", "")] == [2] * 5
+
+
+def test_the_risk_of_a_file_is_told_from_its_work_tree(shipway: Shell, home: Path, tmp_path: Path) -> None:
+    repository = Repository(tmp_path / "code")
+    sha = repository.commit(shop__app_yaml=json.dumps(DOCUMENT["application"]), shop__main_py="1\n")
+    journalled(home, [Commit(sha="a" * 40), Commit(sha=sha, author="Ada")])  # the second is live
+    repository.commit(shop__main_py="2\n" * 3000, shop__go_mod="x")
+    found = shipway("risk", tmp_path / "code/shop/app.yaml", "--json").data
+    assert (found["change"]["lines"], found["change"]["files"], found["change"]["author"]) == (3002, 2, "Ada L")
+    assert found["change"]["dependencies"]
+    assert "large change" in [one["text"] for one in found["risk"]["reasons"]]
 
 
 PLATFORM = (

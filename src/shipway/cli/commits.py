@@ -68,6 +68,12 @@ def commit_of(question: Question, environment: Mapping[str, str] | None = None) 
         return _of_pipeline(question, os.environ if environment is None else environment, str(silent))
 
 
+def own_directories(file: Path, directory: str | None) -> tuple[Path, ...]:
+    """An application's own: of its file, and where its command runs."""
+    own = file.absolute().parent
+    return tuple(dict.fromkeys((own, own / (directory or "."))))
+
+
 class _Silent(Exception):
     """git does not answer; the message says why."""
 

@@ -13,6 +13,7 @@ from shipway.cli.live import plain
 from shipway.cli.tables import BAD, FAINT, GOOD, WAITING
 from shipway.insight.delivery import BENCHMARK, Distribution, Share, Statistics
 from shipway.insight.maturity import LEVELS, Assessment
+from shipway.insight.risk import Change
 from shipway.insight.series import DAY
 
 _STYLES = {"elite": GOOD, "high": GOOD, "medium": WAITING, "low": BAD}
@@ -78,7 +79,19 @@ def risk(found: Assessed) -> RenderableType:
             times = 2.718281828459045**reason.log_odds
             lines.add_row(reason.text, Text(f"x {times:.2f}", BAD if times > 1 else GOOD))
         parts += [Text(), lines]
-    return Lines(*parts, Text(), Text(f"{one.note[:1].upper()}{one.note[1:]}.", FAINT))
+    told = [Text(f"Told from: {_told_from(found.change)}.", FAINT)] if found.change else []
+    return Lines(*parts, Text(), *told, Text(f"{one.note[:1].upper()}{one.note[1:]}.", FAINT))
+
+
+def _told_from(change: Change) -> str:
+    """What is known of it, and what is not and counts as usual."""
+    size = None if change.lines is None else f"{change.lines:,} lines in {change.files or 0:,} files"
+    kind = "configuration only" if change.config_only else "dependencies change" if change.dependencies else ""
+    budget = None if change.budget_left is None else f"{change.budget_left:.0%} of the error budget left"
+    author = f"by {plain(change.author)}" if change.author else None
+    known = [part for part in (size, kind, budget, author) if part]
+    unknown = [name for name, value in (("size", size), ("error budget", budget), ("author", author)) if value is None]
+    return ", ".join(known) + f"{'; ' * bool(known)}unknown: {', '.join(unknown)}" * bool(unknown)
 
 
 def maturity(found: Assessment) -> RenderableType:

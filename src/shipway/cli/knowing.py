@@ -69,7 +69,8 @@ def dora(
 
 def risk(
     release: Annotated[
-        str, typer.Argument(metavar="RELEASE", help="An Application file, a rollout (shop-3), or an application.")
+        str,
+        typer.Argument(metavar="RELEASE", help="A file, a release (v4, shop@v4), a rollout (shop-3), an application."),
     ],
     home: Home = None,
     json: Json = False,
@@ -91,7 +92,7 @@ def risk(
     place = home_directory(home)
     if (place / JOURNAL).exists():
         with records.records(place) as journal:
-            found = deliveries.assessed(journal, release, time.time(), person())
+            found = deliveries.assessed(journal, release, time.time(), person(), place)
     else:
         found = deliveries.assessed(None, release, time.time(), person())
     show(found, insights.risk(found), json=json)
