@@ -98,9 +98,12 @@ def test_estimate_of_an_organisation(shipway: Shell, acme: Path) -> None:
     assert "Prices: us or the Platform, https://example.com, 2026-11-01." in text
 
 
-def test_the_example_is_priced_whole_but_for_its_job(shipway: Shell) -> None:
+def test_the_example_is_priced_whole(shipway: Shell) -> None:
     found = shipway("cost", "estimate", "--platform", EXAMPLE, "--json").data
-    assert found["monthly"]["unknown"] == ["CronJob/settlement runs for a time that nobody has declared"]
+    assert found["monthly"]["unknown"] == []
+    job = next(one for one in found["estimates"] if (one["application"], one["environment"]) == ("settlement", "prod"))
+    cpu = next(line for line in job["lines"] if line["resource"] == "cpu")
+    assert 0 < Decimal(cpu["low"]) < Decimal("0.02")  # 20 minutes of a day
     assert {one["state"] for one in found["budgets"]} == {"within"}
     assert any("fargate" in one["prices"] for one in found["estimates"] if one["cluster"] == "prod-us")
 

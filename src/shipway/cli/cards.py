@@ -7,14 +7,15 @@ from collections.abc import Iterator, Sequence
 from math import exp, isfinite
 
 from shipway.cli import promises
-from shipway.cli.bills import between_days, money
+from shipway.cli.bills import between_days, each, money
 from shipway.cli.deliveries import Group
 from shipway.cli.insights import duration
 from shipway.cli.learning import Judged, Learned
+from shipway.cli.scaling import Simulated, thinned
 from shipway.cost.money import Unknown
 from shipway.insight.series import DAY, Absent
 from shipway.web.report import Section
-from shipway.web.report.charts import Curve, Dots, Picture, Range, bars, course, dots, ranges
+from shipway.web.report.charts import Curve, Dots, Form, Picture, Range, bars, course, dots, ranges
 
 MIB = 2.0**20
 SHOWN = 300
@@ -32,6 +33,8 @@ def slo(known: Learned) -> Section:
     pictures = tuple(_burn_downs(known))
     silent = [app.app for app in known.promises.applications if not app.statuses]
     absent = tuple(f"{app} promises nothing: it has no `slo` section, or nothing of it is live." for app in silent)
+    statuses = [one for app in known.promises.applications for one in app.statuses]
+    absent += tuple(f"{one.service} {one.name}: {one.sentence}." for one in statuses if one.state == "unknown")
     if not known.promises.applications:
         absent = ("Nothing is deployed, so nothing is promised.",)
     return found._replace(pictures=pictures, absent=absent)
@@ -39,8 +42,8 @@ def slo(known: Learned) -> Section:
 
 def _burn_downs(known: Learned) -> Iterator[Picture]:
     statuses = {(one.service, one.name): one for app in known.promises.applications for one in app.statuses}
-    for app, each in known.courses.items():
-        shown = {name: points for name, points in each.items() if sum(isfinite(left) for _, left in points) > 1}
+    for app, promised in known.courses.items():
+        shown = {name: points for name, points in promised.items() if sum(isfinite(left) for _, left in points) > 1}
         if not shown:
             continue
         tones = ("main", "other", "wait", "plain")
@@ -56,12 +59,12 @@ def _burn_downs(known: Learned) -> Iterator[Picture]:
             curves,
             f"Error budget left over {over}: {says}",
             _percent,
-            limits=[(0.0, "spent")] if any(left < 0.25 for _, left in first_of(shown)) else (),
+            limits=[(0.0, "spent")] if any(left < 0.25 for _, left in _all(shown)) else (),
             marks=marks if len(marks) <= 12 else (),
         )
 
 
-def first_of(shown: dict[str, Sequence[tuple[float, float]]]) -> list[tuple[float, float]]:
+def _all(shown: dict[str, Sequence[tuple[float, float]]]) -> list[tuple[float, float]]:
     """All points together."""
     return [point for points in shown.values() for point in points if isfinite(point[1])]
 
@@ -80,7 +83,7 @@ def cost(known: Learned) -> Section:
             "unknown" if row.estimate is None else money(row.estimate, currency),
             "unknown" if row.month is None or row.unknown else money(row.month, currency),
             "unknown" if row.requests is None else f"{row.requests:,}",
-            "unknown" if row.per_request is None else money(row.per_request, currency),
+            "unknown" if row.per_request is None else each(row.per_request, currency),
         )
         for row in found.rows
     )
@@ -147,21 +150,30 @@ def sizing(known: Learned) -> Section:
         return Section(title, absent=("Unknown: no use was recorded. A running controller samples every 10 s.",))
     measured = [(one, one.observed) for one in known.sizes if one.observed is not None]
     rows = []
+    absent = [
+        f"{one.application}: no advice of {advice.recommender}: {advice.absent}."
+        for one in known.sizes
+        for advice in one.advice
+        if advice.absent
+    ]
     for one, used in measured:
-        for advice in one.advice:
-            found = advice.recommendation
-            rows.append(
-                (
-                    one.application,
-                    _cores(one.now.cpu),
-                    f"{_cores(used.cpu_p95)}, most {_cores(used.cpu_most)}",
-                    _mib(one.now.memory),
-                    f"{_mib(used.memory_p95)}, most {_mib(used.memory_most)}",
-                    advice.recommender,
-                    f"{_cores(found.cpu_request)} cores, {_mib(found.memory_request)}" if found else "none yet",
-                    f"{found.confidence:.0%}" if found else advice.absent,
-                )
+        present = (
+            one.application,
+            _cores(one.now.cpu),
+            f"{_cores(used.cpu_p95)}, most {_cores(used.cpu_most)}",
+            _mib(one.now.memory),
+            f"{_mib(used.memory_p95)}, most {_mib(used.memory_most)}",
+        )
+        advised = [(advice.recommender, found) for advice in one.advice if (found := advice.recommendation)]
+        rows += [
+            (
+                *present,
+                name,
+                f"{_cores(found.cpu_request)} cores, {_mib(found.memory_request)}",
+                f"{found.confidence:.0%}",
             )
+            for name, found in advised
+        ] or [(*present, "-", "unknown", "-")]
     pictures = []
     if measured:
         cpu = [
@@ -183,9 +195,10 @@ def sizing(known: Learned) -> Section:
         pictures.append(ranges("CPU of one instance, cores", cpu, says, lambda v: f"{v:.3g}", legends=names))
         says = "; ".join(f"{o.application}: {_mib(u.memory_most)} at most" for o, u in measured)
         pictures.append(ranges("Memory of one instance, MiB", memory, says, lambda v: f"{v:,.0f}", legends=names))
-    days = "; ".join(f"{one.application}: {duration(max(60.0, DAY * one.days))} of history" for one in known.sizes)
+    days = "; ".join(f"{one.application}: {duration(DAY * one.days)} of history" for one in known.sizes)
     columns = ("Container", "CPU now", "CPU used", "Memory now", "Memory used", "By", "Should request", "Confidence")
-    return Section(title, columns, tuple(rows), f"Used: the 95th percentile, and the most. {days}.", tuple(pictures))
+    note = f"Used: the 95th percentile, and the most. {days}."
+    return Section(title, columns, tuple(rows), note, tuple(pictures), tuple(absent))
 
 
 def _marks(value: float | None, name: str) -> dict[str, float]:
@@ -294,6 +307,57 @@ def _judged(one: Judged) -> tuple[str, ...]:
         reasons or "none that is known",
         one.verdict.replace("_", " "),
     )
+
+
+def scaling(one: Simulated) -> Section:
+    """Overload against money, and the instances of every policy behind the load."""
+    title = f"Scaling of {one.application}"
+    if one.absent:
+        return Section(title, absent=(f"Unknown: {one.absent}.",))
+    columns = ("Policy", "Time overloaded", "Load unserved", "Cost", "Dearest hour", "Peaks covered", "In conflict")
+    rows = tuple(
+        (
+            row.policy,
+            f"{row.overloaded:.2%}",
+            f"{row.unserved:.2%}",
+            "unknown" if row.cost is None else money(round(row.cost, 4), one.currency),
+            "unknown" if row.dearest is None else money(round(row.dearest, 4), one.currency),
+            "-" if row.covered is None else f"{row.covered:.1%}",
+            f"{row.conflicts} steps",
+        )
+        for row in one.outcomes
+    )
+    says = "; ".join(f"{row[0]}: overloaded {row[1]} of the time, costs {row[3]}" for row in rows)
+    against = [
+        Dots(
+            row.policy,
+            [(row.instance_hours if row.cost is None else row.cost, 100 * row.overloaded)],
+            _TONES[row.policy],
+        )
+        for row in one.outcomes
+    ]
+    priced = one.price is not None
+    over: Form = (lambda v: money(v, one.currency)) if priced else (lambda v: f"{v:,.4g}")
+    names = ("cost of the trace" if priced else "instance hours, whose price is unknown", "time overloaded, %")
+    curves = [Curve("load", thinned(one.load, one.start, one.step), "ink")]
+    curves += [
+        Curve(
+            row.policy,
+            thinned([one.capacity * count for count in row.instances], one.start, one.step),
+            _TONES[row.policy],
+            step=True,
+        )
+        for row in one.outcomes
+    ]
+    pictures = (
+        dots("Overload against money", against, says, (over, lambda v: f"{v:.3g}"), names=names),
+        course("What the instances carry, and the load", curves, says, lambda v: f"{v:,.4g}", floor=0.0),
+    )
+    absent = tuple(f"Conflict of {row.policy}: {row.conflict}." for row in one.outcomes if row.conflict)
+    return Section(title, columns, rows, "", pictures, absent, frozenset(columns[1:]))
+
+
+_TONES = {"reactive": "wait", "predictive": "main", "cost-aware": "other"}
 
 
 def _percent(value: float) -> str:

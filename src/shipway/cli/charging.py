@@ -322,7 +322,7 @@ def _limits(
             spec = organisation.application(name, sources.environment or organisation.environments[-1]).spec
             found += [(name, spec.budget)] if spec.budget else []
     if not found:
-        hint = "Give --budget $300/month, or --platform DIR with applications that have one."
+        hint = "Give --budget '$300/month', or --platform DIR with applications that have one."
         raise NotFound("there is no budget to compare with", hint=hint)
     return found
 

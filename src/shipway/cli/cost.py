@@ -155,6 +155,7 @@ def report(
     """
     from shipway.cli import bills, charging
     from shipway.cli.output import note, show
+    from shipway.cost.focus import missing
 
     sources = _sources(files, home, platform=platform, env=env, prices=prices, currency=currency)
     rules = charging.Rules(bill, shared, share, tuple(weight or ()))
@@ -162,8 +163,9 @@ def report(
     if form == "table" or json:
         show(found, bills.report(found), json=json)
         return
-    if found.problems:
-        note("\n".join(found.problems))
+    left_out = [f"unknown, and not in it: {one}" for one in missing(found.charges)] if form == "focus" else []
+    if found.problems or left_out:
+        note("\n".join([*found.problems, *left_out]))
     typer.echo(bills.text(found, form), nl=False)
 
 

@@ -125,49 +125,51 @@ def maturity(
 
 
 Workload = Annotated[str | None, typer.Argument(metavar="APP", help="Only this application.")]
-Table = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="A table instead of what was recorded here.")]
+Tables = Annotated[
+    list[Path] | None,
+    typer.Option("--csv", metavar="FILE", help="A table instead of what was recorded here; may be repeated."),
+]
 
 
-def rightsize(app: Workload = None, *, csv: Table = None, home: Home = None, json: Json = False) -> None:
+def rightsize(
+    app: Workload = None,
+    *,
+    csv: Tables = None,
+    pool: Annotated[bool, typer.Option("--pool", help="Say what applications save by sharing machines.")] = False,
+    node: Annotated[
+        str | None, typer.Option("--node", metavar="CPU/MEMORY", help="With --pool: fill machines of 4/16Gi.")
+    ] = None,
+    home: Home = None,
+    json: Json = False,
+) -> None:
     """Say what CPU and memory an instance should request.
 
     Three recommenders side by side: vpa (Kubernetes), krr (Robusta) and ours,
     with what each saves and risks. From what the controller has recorded, or
-    from a table with the columns at, cpu (cores), memory (bytes).
+    from tables with the columns at, cpu (cores), memory (bytes).
 
     Example: shipway rightsize shop
     """
-    from shipway.cli import advising, insights, released
+    from shipway.cli import advising, insights, pooling, released
     from shipway.cli.home import JOURNAL, home_directory
     from shipway.cli.output import show
     from shipway.cli.records import records
+    from shipway.model.errors import BadInput
 
     place = home_directory(home)
-    found = advising.histories(place, app, csv, ("cpu", "memory"))
-    if csv is None and (place / JOURNAL).exists():
+    found = [one for file in csv or (None,) for one in advising.histories(place, app, file, ("cpu", "memory"))]
+    if node and not pool:
+        raise BadInput("--node belongs to --pool")
+    if pool:
+        shared = pooling.pooled(found, node)
+        show(shared, pooling.shown(shared), json=json)
+        return
+    if not csv and (place / JOURNAL).exists():
         with records(place) as journal:
             advice = [advising.sized(one, released.now(journal, one.name)) for one in found]
     else:
         advice = [advising.sized(one, released.Now()) for one in found]
     show({"applications": advice}, insights.sizes(advice), json=json)
-
-
-def forecast(app: Workload = None, *, csv: Table = None, home: Home = None, json: Json = False) -> None:
-    """Say how many requests are to come.
-
-    The next 15 minutes, and the next 7 days when there is history enough, with
-    the range that should hold 90 % of the values. From what the controller has
-    recorded (requests a second), or a table with the columns at, requests.
-
-    Example: shipway forecast shop
-    """
-    from shipway.cli import advising, insights
-    from shipway.cli.home import home_directory
-    from shipway.cli.output import show
-
-    histories = advising.histories(home_directory(home), app, csv, ("requests",))
-    found = [outlook for history in histories for outlook in advising.outlooks(history)]
-    show({"outlooks": found}, insights.outlooks(found), json=json)
 
 
 @contextmanager

@@ -66,7 +66,7 @@ def report(
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Write an HTML report of rollouts, and of all that is known here.
+    """Write an HTML report of rollouts and all that is known.
 
     One file with plots: error budgets, cost, right-sizing, forecasts, delivery
     and risk; then weights, error rates, evidence and events of every rollout.

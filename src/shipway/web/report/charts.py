@@ -5,12 +5,12 @@ table beside it too.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC
-from math import isfinite, nan
+from datetime import UTC, datetime
+from math import inf, isfinite, nan
 from typing import NamedTuple
 
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.dates import AutoDateLocator
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
@@ -273,9 +273,17 @@ def _values(ax: Axes, form: Form, *, across: bool = False) -> None:
 
 
 def _time(ax: Axes) -> None:
-    locator = AutoDateLocator(tz=UTC, minticks=3, maxticks=8)  # type: ignore[no-untyped-call]  # matplotlib.dates has no types
-    ax.xaxis.set_major_locator(locator)
-    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=UTC))  # type: ignore[no-untyped-call]  # see above
+    """Times of the day, or dates, by how much is shown."""
+    low, high = ax.get_xlim()
+    form = next(form for longest, form in _CLOCKS if high - low <= longest)
+    ax.xaxis.set_major_locator(AutoDateLocator(tz=UTC, minticks=3, maxticks=8))  # type: ignore[no-untyped-call]  # matplotlib.dates has no types
+    ax.xaxis.set_major_formatter(
+        FuncFormatter(lambda days, _: datetime.fromtimestamp(float(days) * 86_400, UTC).strftime(form))
+    )
+
+
+_CLOCKS = ((0.007, "%H:%M:%S"), (1.5, "%H:%M"), (inf, "%-d %b"))
+"""(days up to which, how a moment is written)."""
 
 
 def _when(at: float) -> float:

@@ -78,6 +78,13 @@ def render_report(
     )
 
 
+def standalone(picture: Picture) -> str:
+    """A picture as a file of its own, in light and dark."""
+    rules = PackageLoader("shipway.web", "report").get_source(Environment(autoescape=True), "report.css")[0]
+    colours = rules[: rules.index("* {")]
+    return picture.svg.replace(">", f"><style>{colours} svg {{ background: var(--card) }}</style>", 1)
+
+
 def _source(environment: Environment, name: str) -> str:
     assert environment.loader is not None
     return environment.loader.get_source(environment, name)[0]
