@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from shipway.cli import charging, organisations, released
+from shipway.cli.comparing import Comparison, compared
 from shipway.cli.counters import CounterFiles
 from shipway.cli.deliveries import GROUPS, Group, Recorded, measured
 from shipway.cli.records import Records
@@ -75,6 +76,8 @@ class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
     scores: tuple[Scores, ...]
     """In the order of ``groups``."""
     adoption: Adoption | Absent
+    comparison: Comparison = Comparison()
+    """Releases of the applications, side by side."""
     notes: tuple[str, ...] = ()
     """What of imported records could not be used, and why."""
 
@@ -103,6 +106,7 @@ def scorecard(
         groups=tuple(groups),
         scores=tuple(_scores(one.name, (by, begin, at), past, costs, kept) for one in groups),
         adoption=_adoption(past, journal, inside, platform),
+        comparison=_comparison(home, journal, past, at),
         notes=past.notes,
     )
 
@@ -123,6 +127,13 @@ def _scores(
         promises=_promises([one for app in dict.fromkeys(d.application for d in mine) for one in kept.get(app, ())]),
         weeks=weekly(mine, past.incidents, begin - (at - begin), at),
     )
+
+
+def _comparison(home: Path, journal: Records | None, past: Recorded, at: float) -> Comparison:
+    apps = {one.application for one in past.deployments}
+    if journal is None:
+        return Comparison()
+    return compared(home, journal, {app: released.state(journal, app) for app in journal.apps if app in apps}, at)
 
 
 def _adoption(

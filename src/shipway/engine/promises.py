@@ -115,6 +115,11 @@ class Ledger:
                 readings.append((at, reading))
         return list(found.values())
 
+    def by_release(self, at: float) -> dict[ReleaseId, list[tuple[float, ArmReading]]]:
+        """The readings of each release up to ``at``."""
+        series = self.series({}, at)
+        return dict(zip(self._kept, series, strict=True))
+
     def _observed(self, event: Observed, rollouts: Sequence[Rollout]) -> None:
         rollout = next((one for one in reversed(rollouts) if one.started_at <= event.at), None)
         if rollout is not None:
