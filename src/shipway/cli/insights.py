@@ -9,12 +9,13 @@ from rich.text import Text
 
 from shipway.cli.advising import Advice, Outlook, Sized
 from shipway.cli.deliveries import Assessed, Group
-from shipway.cli.live import plain
+from shipway.cli.impacts import Impact
+from shipway.cli.output import plain
 from shipway.cli.tables import BAD, FAINT, GOOD, WAITING
 from shipway.insight.delivery import BENCHMARK, Distribution, Share, Statistics
 from shipway.insight.maturity import LEVELS, Assessment
 from shipway.insight.risk import Change
-from shipway.insight.series import DAY
+from shipway.insight.series import DAY, Absent
 
 _STYLES = {"elite": GOOD, "high": GOOD, "medium": WAITING, "low": BAD}
 _UNITS = ((DAY, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
@@ -92,6 +93,20 @@ def _told_from(change: Change) -> str:
     known = [part for part in (size, kind, budget, author) if part]
     unknown = [name for name, value in (("size", size), ("error budget", budget), ("author", author)) if value is None]
     return ", ".join(known) + f"{'; ' * bool(known)}unknown: {', '.join(unknown)}" * bool(unknown)
+
+
+def impact(found: Impact) -> RenderableType:
+    """What changed, and how sure that is."""
+    head = f"{plain(found.metric)} since {plain(found.release)}, against {found.against}: "
+    one = found.effect
+    if isinstance(one, Absent):
+        return Text(f"{head}unknown: {one.reason}")
+    share = f" ({one.relative:+.1%} of {one.usual:.4g})" if one.relative is not None else ""
+    sure = "a change" if one.is_certain else "no change can be told from chance"
+    between = f"{one.low:+.4g} to {one.high:+.4g} with {found.confidence:.3g} confidence, however often one looks"
+    return Lines(
+        Text(f"{head}{one.estimate:+.4g}{share}"), Text(f"Between {between}: {sure}. {one.points} points since.", FAINT)
+    )
 
 
 def maturity(found: Assessment) -> RenderableType:

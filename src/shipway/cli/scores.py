@@ -9,7 +9,7 @@ from rich.text import Text
 
 from shipway.cli.comparing import Comparison
 from shipway.cli.insights import delivery, duration
-from shipway.cli.live import plain
+from shipway.cli.output import plain
 from shipway.cli.scorecard import Cost, Promises, Scorecard, Scores
 from shipway.cli.tables import FAINT
 from shipway.insight.delivery import Distribution, Statistics, Week
