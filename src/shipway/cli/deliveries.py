@@ -14,7 +14,7 @@ from typing import NamedTuple, get_args
 
 import msgspec
 
-from shipway.cli import exports
+from shipway.cli import exports, released
 from shipway.cli.commits import Question, commit_of, own_directories
 from shipway.cli.counters import CounterFiles
 from shipway.cli.documents import read
@@ -30,14 +30,13 @@ from shipway.insight.series import DAY
 from shipway.model.commits import Commit, Provenance, pseudonym
 from shipway.model.errors import BadInput, NotFound
 from shipway.model.ids import ReleaseId, RolloutId
-from shipway.rollout.evolve import evolve, initial
 from shipway.rollout.states import Delivery, Phase, Release
 from shipway.spec import parse_documents
 
 WITH_BUDGET = 30
 """Releases of an application, the last ones, whose error budget at that time is looked up."""
 LOCAL = "local"
-"""The environment of what the journal holds."""
+"""The environment of releases that were asked for without one."""
 COLUMNS = ("id", "application", "started_at", "finished_at", "result")
 """Of an imported table; ``team``, ``environment`` and ``committed_at`` may be there too."""
 GROUPS: dict[str, Callable[[Deployment], str]] = {
@@ -110,8 +109,13 @@ def recorded(journal: Records, apps: Sequence[str] = ()) -> Recorded:
     found = Recorded()
     for app in apps or journal.apps:
         ended = [one for one in timelines(journal.events(app), journal.owner(app)) if one.ended_at is not None]
-        team = _team(_releases(journal, app).values())
-        kept = tuple(deployment(one, team) for one in ended if one.kind != "undo" and _is_decided(one))
+        releases = released.state(journal, app).releases
+        team = _team(releases.values())
+        kept = tuple(
+            deployment(one, team, _kept(releases[one.release].document).environment)
+            for one in ended
+            if one.kind != "undo" and _is_decided(one)
+        )
         found += Recorded(kept, tuple(incident(one) for one in ended if one.kind == "undo"))
     return found
 
@@ -128,7 +132,7 @@ def own(journal: Records | None, apps: Sequence[str], *, optional: bool = False)
     return recorded(journal, known) if known or not apps else Recorded()
 
 
-def deployment(one: Timeline, team: str = "") -> Deployment:
+def deployment(one: Timeline, team: str = "", environment: str = "") -> Deployment:
     """A rollout that has ended, as a deployment. It was known to be bad when its way back began."""
     assert one.ended_at is not None
     back = next((span.at for span in one.phases if span.phase is Phase.REVERTING), one.ended_at)
@@ -138,7 +142,7 @@ def deployment(one: Timeline, team: str = "") -> Deployment:
         application=one.app,
         release=one.release,
         team=team,
-        environment=LOCAL,
+        environment=environment or LOCAL,
         started_at=one.started_at,
         finished_at=one.ended_at,
         result=result,
@@ -295,7 +299,7 @@ class _Past(NamedTuple):
 
 def _past_of(journal: Records | None, app: str, home: Path | None) -> _Past:
     assert journal is not None
-    state = _state(journal, app)
+    state = released.state(journal, app)
     lines = timelines(journal.events(app), journal.owner(app))
     tried = [one for one in lines if one.kind != "undo"]
     times = [*(one.started_at for one in tried[-WITH_BUDGET:]), time.time()]
@@ -405,10 +409,14 @@ def _is_same_image(before: str, after: str) -> bool:
 
 
 def _document(text: str) -> "_Document":
+    return _kept(text).application
+
+
+def _kept(text: str) -> "_Kept":
     try:
-        return msgspec.json.decode(text, type=_Kept).application
+        return msgspec.json.decode(text, type=_Kept)
     except msgspec.DecodeError:
-        return _Document()
+        return _Kept(_Document())
 
 
 class _Spec(msgspec.Struct):
@@ -428,22 +436,12 @@ class _Kept(msgspec.Struct):
     """What a release remembers of its file."""
 
     application: _Document
+    environment: str = ""
 
 
 def _team(releases: Iterable[Release]) -> str:
     """Of the last release that names one."""
     return next(filter(None, (_document(one.document).metadata.team for one in reversed(list(releases)))), "")
-
-
-def _releases(journal: Records, app: str) -> dict[ReleaseId, Release]:
-    return _state(journal, app).releases
-
-
-def _state(journal: Records, app: str) -> Delivery:
-    state = initial(journal.owner(app))
-    for event in journal.events(app):
-        state = evolve(state, event)
-    return state
 
 
 def _is_decided(one: Timeline) -> bool:
