@@ -112,10 +112,10 @@ def impact(found: Impact) -> RenderableType:
 def maturity(found: Assessment) -> RenderableType:
     """Every criterion, and what the next level needs."""
     head = f"Level {found.level} of {len(LEVELS)}: {found.name}"
-    lines = _table("level", "criterion", "", "evidence")
+    lines = _table("level", "area", "criterion", "", "evidence")
     for one in found.answers:
         sign = Text("yes", GOOD) if one.holds else Text("unknown", FAINT) if one.holds is None else Text("no", BAD)
-        lines.add_row(f"{one.level} {LEVELS[one.level - 1]}", one.name, sign, one.evidence)
+        lines.add_row(f"{one.level} {LEVELS[one.level - 1]}", one.area, one.name, sign, plain(one.evidence))
     steps = [Text(f"For level {found.level + 1}: {step}") for step in found.next]
     return Lines(Text(head), Text(), lines, Text(), *steps)
 
