@@ -51,7 +51,8 @@ WATCHERS = (
 INFRASTRUCTURE = ("*.tf", "*.tofu", "Pulumi.yaml", "cdk.json", "*.bicep")
 """Names of files that describe infrastructure; Kubernetes, CloudFormation and Crossplane are known by what is in theirs."""
 DRILLS = re.compile(
-    r"(^|/)(drills?|restore[-_ ]?(tests?|drills?)|game[-_ ]?days?)/[^/]*?(\d{4}-\d{2}-\d{2})[^/]*$", re.IGNORECASE
+    r"(^|/)(drills?|restore[-_ ]?(tests?|drills?)|game[-_ ]?days?)/[^/]*?(?P<day>\d{4}-\d{2}-\d{2})[^/]*$",
+    re.IGNORECASE,
 )
 """A record of a restore that was practised: ``drills/2026-10-05-orders.md``."""
 MERGED = re.compile(r"^Merge pull request #\d+|\(#\d+\)$|^See merge request |^Pull request #\d+", re.MULTILINE)
@@ -124,7 +125,7 @@ def _drills(directory: Path, sources: Sequence[Source], at: float) -> Iterator[s
     for file in sorted(directory.rglob("*")):
         inside = file.relative_to(directory).as_posix()
         found = DRILLS.search(inside)
-        if found and _visible(directory, file) and 0 <= at - _day(found.group(3)) <= YEAR:
+        if found and _visible(directory, file) and 0 <= at - _day(found["day"]) <= YEAR:
             yield inside
     for one in sources:
         text = _bytes(one)
