@@ -4,29 +4,26 @@ From the counters that are kept and the use that is recorded; what was not measu
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
-from shipway.analysis.readings import ArmReading
 from shipway.cli import charging
-from shipway.cli.counters import CounterFiles
 from shipway.cli.records import Records
+from shipway.cli.served import Served, served
 from shipway.cost.usage import Requested, UsageRow
-from shipway.engine.promises import Ledger
 from shipway.insight.impact import Correlation, correlation
-from shipway.insight.performance import Estimate, error_rate, increases, per_request, percentile
+from shipway.insight.performance import Estimate, per_request
 from shipway.insight.series import Absent
 from shipway.model.errors import NotFound
 from shipway.model.ids import AppName
-from shipway.rollout.states import Delivery
 
 BLOCKS = 20
 """Of time, into which the use of a release is divided at most."""
 
 
-class Served(msgspec.Struct, frozen=True, kw_only=True):
+class Compared(msgspec.Struct, frozen=True, kw_only=True):
     """One release."""
 
     application: str
@@ -43,43 +40,35 @@ class Served(msgspec.Struct, frozen=True, kw_only=True):
 class Comparison(msgspec.Struct, frozen=True):
     """All releases, and how their costs go together with how they served."""
 
-    releases: tuple[Served, ...] = ()
+    releases: tuple[Compared, ...] = ()
     correlations: Mapping[str, Correlation | Absent] = {}
     """Of the cost of a request with ``p95`` and ``error_rate``, over releases."""
 
 
-def compared(home: Path, journal: Records, states: Mapping[AppName, Delivery], at: float) -> Comparison:
+def compared(home: Path, journal: Records, apps: Iterable[AppName], at: float) -> Comparison:
     """Of every release of these applications that was counted up to ``at``."""
     costs = _costs(home)
-    found = []
-    for app, state in states.items():
-        ledger = Ledger(CounterFiles(home).read(app))
-        ledger.read_on(journal.recorded(app), state)
-        for release, readings in ledger.by_release(at).items():
-            found.append(_served(app, release, readings, costs))
+    found = [
+        _compared(app, release, one, costs) for app in apps for release, one in served(home, journal, app, at).items()
+    ]
     return Comparison(tuple(found), _correlations(found))
 
 
-def _served(
-    app: str,
-    release: str,
-    readings: Sequence[tuple[float, ArmReading]],
-    costs: Mapping[tuple[str, str], tuple[Estimate | Absent, str]] | Absent,
-) -> Served:
-    failed, requests, bins = increases([(one.errors, one.requests, dict(one.latency)) for _, one in readings])
-    p95 = percentile({edge / 1000: count for edge, count in bins.items()})
+def _compared(
+    app: str, release: str, one: Served, costs: Mapping[tuple[str, str], tuple[Estimate | Absent, str]] | Absent
+) -> Compared:
     if isinstance(costs, Absent):
         cost: tuple[Estimate | Absent, str] = (costs, "")
     else:
         cost = costs.get((app, release), (Absent("its use was not recorded: it ran for less than a sample"), ""))
-    return Served(
+    return Compared(
         application=app,
         release=release,
-        requests=round(requests),
+        requests=one.requests,
         cost_per_request=cost[0],
         currency=cost[1],
-        p95=p95,
-        error_rate=error_rate(failed, requests),
+        p95=one.p95,
+        error_rate=one.error_rate,
     )
 
 
@@ -123,7 +112,7 @@ def _blocks(usage: Sequence[UsageRow]) -> dict[str, list[UsageRow]]:
     return found
 
 
-def _correlations(found: Sequence[Served]) -> dict[str, Correlation | Absent]:
+def _correlations(found: Sequence[Compared]) -> dict[str, Correlation | Absent]:
     def value(one: Estimate | Absent) -> float:
         return one.value if isinstance(one, Estimate) else math.nan
 

@@ -133,7 +133,7 @@ def _comparison(home: Path, journal: Records | None, past: Recorded, at: float) 
     apps = {one.application for one in past.deployments}
     if journal is None:
         return Comparison()
-    return compared(home, journal, {app: released.state(journal, app) for app in journal.apps if app in apps}, at)
+    return compared(home, journal, [app for app in journal.apps if app in apps], at)
 
 
 def _adoption(
