@@ -17,7 +17,7 @@ import msgspec
 from rich.console import Group
 from rich.text import Text
 
-from shipway.cli import bills, cards, deploying, insights, learning, promises, starting, tables, watching
+from shipway.cli import bills, cards, deploying, insights, learning, promises, scores, starting, tables, watching
 from shipway.cli.client import Client
 from shipway.cli.examples import examples
 from shipway.cli.learning import Learned
@@ -135,11 +135,11 @@ def _show(found: list[Timeline], known: Learned, report: Path, *, json: bool) ->
     told = (
         ("Releases of the storefront", table),
         ("Promises and their error budgets: shipway slo status", promises.table(known.promises)),
-        ("Delivery: shipway dora", insights.delivery(known.delivery, "application", known.days)),
+        ("Delivery: shipway dora", scores.told(known.scorecard)),
         ("Cost of what ran: shipway cost actual", bills.actual(known.cost)),
         ("Right-sizing: shipway rightsize", insights.sizes(known.sizes)),
     )
-    names = ("delivery", "cost", "sizes", "outlooks", "risks")
+    names = ("delivery", "scorecard", "cost", "sizes", "outlooks", "risks")
     learned = {name: getattr(known, name) for name in names}
     data = {"releases": outcomes, "slo": known.promises.applications, **learned}
     parts = [part for title, one in told for part in (Text(), Text(title, "bold"), one)]

@@ -11,7 +11,9 @@ import msgspec
 
 from shipway.cli import advising, charging, deliveries, released
 from shipway.cli.client import Client
+from shipway.cli.counters import CounterFiles
 from shipway.cli.records import Records
+from shipway.cli.scorecard import Scorecard, scorecard
 from shipway.cli.usages import UsageFiles
 from shipway.engine.promises import Ledger, courses, statuses
 from shipway.engine.timeline import Timeline
@@ -46,6 +48,7 @@ class Learned(msgspec.Struct, frozen=True, kw_only=True):
     """By application: when its releases began, and their names."""
     deployments: tuple[Deployment, ...]
     delivery: tuple[deliveries.Group, ...]
+    scorecard: Scorecard
     days: float
     """That ``delivery`` looks back."""
     cost: charging.Actual
@@ -62,7 +65,8 @@ def learn(home: Path, journal: Records, timelines: Sequence[Timeline], at: float
     usage = UsageFiles(home).apps()
     histories = advising.recorded(home, None) if usage else []
     past = deliveries.recorded(journal)
-    series: dict[str, Any] = {app: _ledger(journal, app).series({}, at) for app in journal.apps}
+    card = scorecard(past, journal, home, ("application", days, at))
+    series: dict[str, Any] = {app: _ledger(home, journal, app).series({}, at) for app in journal.apps}
     live: dict[str, Application] = {app: one for app in journal.apps if (one := _live(journal, app)) is not None}
     return Learned(
         at=at,
@@ -70,7 +74,8 @@ def learn(home: Path, journal: Records, timelines: Sequence[Timeline], at: float
         courses={app: courses(live[app], series[app], _times(series[app])) for app in live},
         begun={app: [(one.started_at, one.name) for one in timelines if one.app == app] for app in journal.apps},
         deployments=past.deployments,
-        delivery=tuple(deliveries.measured(past, "application", days, at)),
+        delivery=card.groups,
+        scorecard=card,
         days=days,
         cost=_cost(home, usage),
         budgets=_budgets(home, usage),
@@ -81,8 +86,8 @@ def learn(home: Path, journal: Records, timelines: Sequence[Timeline], at: float
     )
 
 
-def _ledger(journal: Records, app: str) -> Ledger:
-    ledger = Ledger()
+def _ledger(home: Path, journal: Records, app: str) -> Ledger:
+    ledger = Ledger(CounterFiles(home).read(app))
     ledger.read_on(journal.recorded(app), released.state(journal, app))
     return ledger
 

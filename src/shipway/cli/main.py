@@ -79,7 +79,7 @@ _add(rollout, rollouts.list_, rollouts.show, rollouts.watch)
 _add(rollout, rollouts.pause, rollouts.resume, rollouts.promote, rollouts.abort, rollouts.retry)
 _add(slo_verbs, slo.status, slo.rules, slo.validate, slo.import_)
 policies.command("test")(policy.run_tests)
-_add(policies, policy.check, policy.list_, policy.explain, policy.report, policy.export, policy.serve)
+_add(policies, policy.check, policy.list_, policy.explain, policy.report, policy.decisions, policy.export, policy.serve)
 _add(cost_verbs, cost.estimate, cost.actual, cost.forecast, cost.report)
 _add(journal, journals.check, journals.repair)
 
