@@ -12,6 +12,7 @@ from shipway.cli.deliveries import Group
 from shipway.cli.insights import duration
 from shipway.cli.learning import Judged, Learned
 from shipway.cli.scaling import Simulated, thinned
+from shipway.cli.scorecard import Scores
 from shipway.cost.money import Unknown
 from shipway.insight.series import DAY, Absent
 from shipway.web.report import Section
@@ -235,14 +236,19 @@ def forecast(known: Learned) -> Section:
 
 
 def delivery(known: Learned) -> Section:
-    """The four measures, and every deployment."""
-    title = f"Delivery, the last {duration(DAY * known.days)}"
-    if not known.delivery:
+    """The four measures and what goes with them, and every deployment."""
+    card = known.scorecard
+    title = f"Delivery, the last {duration(DAY * card.days)}"
+    if not card.groups:
         return Section(title, absent=("Nothing has been deployed and decided in that time.",))
-    columns = ("Application", "Deployments", "A week", "Lead time", "Change failures", "Restored in", "Level")
-    rows = tuple(_group(one) for one in known.delivery)
+    columns = (
+        *("Application", "Deployments", "Lead time", "Change failures", "Restored in", "Detected in"),
+        *("A deployment costs", "Promises kept", "Level"),
+    )
+    pairs = list(zip(card.groups, card.scores, strict=True))
+    rows = tuple(_group(group, scores) for group, scores in pairs)
     tones = {"success": "good", "failed": "wait", "rolled back": "bad"}
-    since = known.at - known.days * DAY
+    since = known.at - card.days * DAY
     inside = [one for one in known.deployments if one.finished_at >= since]
     groups = [
         Dots(result, [(d.started_at, d.finished_at - d.started_at) for d in inside if d.result == result], tone)
@@ -252,23 +258,34 @@ def delivery(known: Learned) -> Section:
     failed = sum(one.result != "success" for one in inside)
     says = f"{len(inside)} deployments, {failed} of them failed or were rolled back"
     picture = dots("Deployments, and how long each took", groups, says, (None, duration))
-    absent = () if any(one.now.lead_time for one in known.delivery) else (_NO_LEAD,)
-    return Section(title, columns, rows, "", (picture,) if groups else (), absent, frozenset(columns[1:-1]))
+    absent = [
+        f"{group.name}: {_MEASURES[key]} unknown: {why}."
+        for group, _ in pairs
+        for key, why in group.now.absent.items()
+        if key in _MEASURES
+    ]
+    absent += [
+        f"{scores.name}: cost of a deployment unknown: {scores.cost_per_deployment.reason}."
+        for _, scores in pairs
+        if isinstance(scores.cost_per_deployment, Absent)
+    ]
+    return Section(title, columns, rows, "", (picture,) if groups else (), tuple(absent), frozenset(columns[1:-1]))
 
 
-_NO_LEAD = "Lead time is unknown: it needs the times of commits."
+_MEASURES = {"lead_time": "lead time", "restore": "time to restore", "detect": "time to detect", "level": "level"}
 
 
-def _group(one: Group) -> tuple[str, ...]:
-    now = one.now
+def _group(one: Group, scores: Scores) -> tuple[str, ...]:
+    now, price, kept = one.now, scores.cost_per_deployment, scores.promises
     share = now.change_failure
     return (
         one.name or "-",
         f"{now.deployments}",
-        f"{7 * now.per_day:.3g}",
-        duration(now.lead_time.median) if now.lead_time else "unknown",
+        *(duration(each.median) if each else "-" for each in (now.lead_time,)),
         f"{share.rate:.0%} ({share.low:.0%} to {share.high:.0%})" if share else "-",
-        duration(now.restore.median) if now.restore else "-",
+        *(duration(each.median) if each else "-" for each in (now.restore, now.detect)),
+        "unknown" if isinstance(price, Absent) else money(price.amount, price.currency),
+        "unknown" if isinstance(kept, Absent) else f"{kept.kept} of {kept.known}",
         now.level or "-",
     )
 
