@@ -154,7 +154,7 @@ def _charged(found: Actual, what: str) -> RenderableType:
         lines.add_row(row.name, *(cell(row) for cell in columns.values()))
     whole = f"Together {money(found.total, found.currency)}."
     unknown = dict.fromkeys(reason for row in found.rows for reason in row.unknown)
-    whose = [f"Prices: {found.prices}. A release costs the more of what it requests and what it uses."]
+    whose = [f"Prices: {found.prices}. A release costs the more of what it requests (the estimate) and what it uses."]
     said = [
         *(whose if found.prices else ()),
         *_together(found),
@@ -183,7 +183,7 @@ def _columns(found: Actual) -> Iterable[tuple[str, Callable[[Row], str]]]:
             yield part, partial(_part, part)
     yield "total", _total
     if any(row.estimate is not None for row in found.rows):
-        yield "requested", lambda row: "unknown" if row.estimate is None else money(row.estimate, row.currency)
+        yield "estimate", lambda row: "unknown" if row.estimate is None else money(row.estimate, row.currency)
     if any(row.seconds for row in found.rows):
         yield "measured for", lambda row: duration(row.seconds) if row.seconds else "-"
         yield "a month like that", month

@@ -60,6 +60,7 @@ def _burn_downs(known: Learned) -> Iterator[Picture]:
             curves,
             f"Error budget left over {over}: {says}",
             _percent,
+            top=1.005,
             limits=[(0.0, "spent")] if any(left < 0.25 for _, left in _all(shown)) else (),
             marks=marks if len(marks) <= 12 else (),
         )
@@ -94,12 +95,12 @@ def cost(known: Learned) -> Section:
         apps.setdefault(app, {})[release or app] = float(row.total)
     says = "; ".join(f"{app} {money(sum(parts.values()), currency)}" for app, parts in apps.items())
     picture = bars("Cost by application and release", list(apps.items()), says, lambda v: money(v, currency))
-    columns = ("Release", "Ran for", "Cost", "Requests alone", "A month like that", "Requests", "A request")
+    columns = ("Release", "Ran for", "Cost", "Estimate", "A month like that", "Requests", "A request")
     return Section(
         "Cost",
         columns,
         rows,
-        f"Prices: {found.prices}. A release costs the more of what it requests and what it uses; a month has 730 hours.",
+        f"Prices: {found.prices}. A release costs the more of what it requests and what it uses; the estimate is what it requests alone. A month has 730 hours.",
         (picture, *_budget_pictures(known)),
         tuple(_cost_gaps(known)),
         frozenset(columns[1:]),
