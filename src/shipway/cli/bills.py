@@ -222,15 +222,15 @@ def budgets(found: Forecast) -> RenderableType:
 def _budget(lasting: Lasting) -> Iterable[RenderableType]:
     one, currency = lasting.budget, lasting.currency
     yield money(round(one.budget, 2), currency)
-    yield ("at least " if lasting.unknown else "") + money(round(one.spent, 4), currency)
+    yield ("at least " if lasting.unknown else "") + money(one.spent, currency)
     if isinstance(one.outlook, Unknown):
         yield "unknown"
     else:
         low, mean, high = (
-            money(round(value, 2), currency) for value in (one.outlook.low, one.outlook.mean, one.outlook.high)
+            money(value, currency) for value in (one.outlook.low, one.outlook.mean, one.outlook.high)
         )
         yield f"{mean} ({low} to {high})"
-    yield money(round(one.hourly_cap, 4), currency)
+    yield money(one.hourly_cap, currency)
     yield Text(one.state, _style(one.state))
     yield between_days(one) if one.earliest else "-"
 

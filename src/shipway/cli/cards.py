@@ -100,7 +100,8 @@ def cost(known: Learned) -> Section:
         "Cost",
         columns,
         rows,
-        f"Prices: {found.prices}. A release costs the more of what it requests and what it uses; the estimate is what it requests alone. A month has 730 hours.",
+        f"Prices: {found.prices}. A release costs the more of what it requests (the estimate) and what it uses. "
+        "A month has 730 hours.",
         (picture, *_budget_pictures(known)),
         tuple(_cost_gaps(known)),
         frozenset(columns[1:]),
@@ -139,7 +140,7 @@ def _budget_pictures(known: Learned) -> Iterator[Picture]:
     ]
     if rows:
         currency = known_ones[0].currency
-        says = "; ".join(f"{row.name}: {money(round(row.middle, 2), currency)} by the month's end" for row in rows)
+        says = "; ".join(f"{row.name}: {money(row.middle, currency)} by the month's end" for row in rows)
         yield ranges(
             "What the month will cost", rows, says, lambda v: money(v, currency), legends=("90 % of months", "expected")
         )
@@ -338,8 +339,8 @@ def scaling(one: Simulated) -> Section:
             row.policy,
             f"{row.overloaded:.2%}",
             f"{row.unserved:.2%}",
-            "unknown" if row.cost is None else money(round(row.cost, 4), one.currency),
-            "unknown" if row.dearest is None else money(round(row.dearest, 4), one.currency),
+            "unknown" if row.cost is None else money(row.cost, one.currency),
+            "unknown" if row.dearest is None else money(row.dearest, one.currency),
             "-" if row.covered is None else f"{row.covered:.1%}",
             f"{row.conflicts} steps",
         )
