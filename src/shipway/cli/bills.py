@@ -154,7 +154,7 @@ def _charged(found: Actual, what: str) -> RenderableType:
         lines.add_row(row.name, *(cell(row) for cell in columns.values()))
     whole = f"Together {money(found.total, found.currency)}."
     unknown = dict.fromkeys(reason for row in found.rows for reason in row.unknown)
-    whose = [f"Prices: {found.prices}. A release costs the more of what it requests and what it uses."]
+    whose = [f"Prices: {found.prices}. A release costs the more of what it requests (the estimate) and what it uses."]
     said = [
         *(whose if found.prices else ()),
         *_together(found),
@@ -183,7 +183,7 @@ def _columns(found: Actual) -> Iterable[tuple[str, Callable[[Row], str]]]:
             yield part, partial(_part, part)
     yield "total", _total
     if any(row.estimate is not None for row in found.rows):
-        yield "requested", lambda row: "unknown" if row.estimate is None else money(row.estimate, row.currency)
+        yield "estimate", lambda row: "unknown" if row.estimate is None else money(row.estimate, row.currency)
     if any(row.seconds for row in found.rows):
         yield "measured for", lambda row: duration(row.seconds) if row.seconds else "-"
         yield "a month like that", month
@@ -222,15 +222,13 @@ def budgets(found: Forecast) -> RenderableType:
 def _budget(lasting: Lasting) -> Iterable[RenderableType]:
     one, currency = lasting.budget, lasting.currency
     yield money(round(one.budget, 2), currency)
-    yield ("at least " if lasting.unknown else "") + money(round(one.spent, 4), currency)
+    yield ("at least " if lasting.unknown else "") + money(one.spent, currency)
     if isinstance(one.outlook, Unknown):
         yield "unknown"
     else:
-        low, mean, high = (
-            money(round(value, 2), currency) for value in (one.outlook.low, one.outlook.mean, one.outlook.high)
-        )
+        low, mean, high = (money(value, currency) for value in (one.outlook.low, one.outlook.mean, one.outlook.high))
         yield f"{mean} ({low} to {high})"
-    yield money(round(one.hourly_cap, 4), currency)
+    yield money(one.hourly_cap, currency)
     yield Text(one.state, _style(one.state))
     yield between_days(one) if one.earliest else "-"
 

@@ -251,7 +251,7 @@ def _priced(
         for (app, release), gap in found.gaps.items()
     ]
     owner = _owner_of(organisation, sources.environment)
-    blind = ["what a release answered after its last sample is not counted here"] if sources.usage else []
+    blind = ["What a release answered after its last sample is not counted here."] if sources.usage else []
     return charges(found, prices, requested, owner), [*found.problems, *gaps, *blind]
 
 

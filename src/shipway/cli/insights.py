@@ -20,8 +20,6 @@ from shipway.insight.series import DAY, Absent
 _STYLES = {"elite": GOOD, "high": GOOD, "medium": WAITING, "low": BAD}
 WEEK = 7
 """Days, with less than which nothing is said about a week."""
-LEAST = 5
-"""Deployments from which a level means something."""
 _UNITS = ((DAY, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
 
 
@@ -42,20 +40,13 @@ def delivery(found: Sequence[Group], by: str, days: float) -> RenderableType:
             _share(now.change_failure),
             _median(now.restore),
             _median(now.detect),
-            _level(now),
+            Text(now.level or "-", _STYLES.get(now.level, "")),
         )
     span = duration(DAY * days)
     note = f"The last {span}; `before` is a week of the {span} before. Times are medians, levels those of"
     parts: list[RenderableType] = [lines, Text(), Text(f"{note} DORA's report of {BENCHMARK}.", FAINT)]
     parts += [Text(f"{plain(one.name) or '-'}: {said}", FAINT) for one in found if (said := _certainty(one.now))]
     return Lines(*parts)
-
-
-def _level(now: Statistics) -> Text:
-    """A handful of deployments makes nobody elite, or low."""
-    if now.level and now.deployments < LEAST:
-        return Text(f"too few ({now.level} so far)", FAINT)
-    return Text(now.level or "-", _STYLES.get(now.level, ""))
 
 
 def _certainty(now: Statistics) -> str:

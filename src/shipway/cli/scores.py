@@ -7,6 +7,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from shipway.cli.bills import money
 from shipway.cli.comparing import Comparison
 from shipway.cli.insights import delivery, duration
 from shipway.cli.output import plain
@@ -88,7 +89,7 @@ def _measures(now: Statistics) -> Iterator[str]:
 def _scores(found: Scores) -> Iterator[str]:
     cost, promises = found.cost_per_deployment, found.promises
     if isinstance(cost, Cost):
-        yield f"a deployment costs {_small(cost.amount)} {cost.currency} of processes, mean of {cost.deployments}"
+        yield f"a deployment costs {money(cost.amount, cost.currency)} of processes, mean of {cost.deployments}"
     else:
         yield f"cost of a deployment unknown: {plain(cost.reason)}"
     if isinstance(promises, Promises):
@@ -98,10 +99,6 @@ def _scores(found: Scores) -> Iterator[str]:
         yield f"promises unknown: {plain(promises.reason)}"
     if any(week.deployments for week in found.weeks):
         yield f"by week, oldest first: {_trend(found.weeks)}"
-
-
-def _small(amount: float) -> str:
-    return f"{amount:.2f}" if amount >= 1 else f"{amount:.2g}"
 
 
 def _trend(weeks: Sequence[Week]) -> str:
