@@ -218,6 +218,10 @@ def forge(tmp_path: Path) -> Path:
     (folder / "commits.json").write_text(json.dumps(commits[:9]) + json.dumps(commits[9:]))
     (folder / "deployments.json").write_text(json.dumps([deployments[:5], deployments[5:]]))
     (folder / "statuses.json").write_text("\n".join(map(json.dumps, statuses)))
+    opened = {"created_at": times[7].replace("12:", "08:"), "merged_at": times[7], "merge_commit_sha": "c7"}
+    (folder / "pulls.json").write_text(
+        json.dumps([{"number": 7, "user": {"login": "ada"}, "head": {"sha": "x"}, **opened}])
+    )
     return folder
 
 
@@ -229,6 +233,11 @@ def test_files_of_a_forge_give_all_of_it_with_a_level(shipway: Shell, forge: Pat
     assert "level" not in now["absent"]
     assert now["level"] in {"elite", "high", "medium", "low"}
     assert "no use of these deployments was recorded" in found["scores"][0]["cost_per_deployment"]["reason"]
+    assert (found["requests"]["merged"], found["requests"]["total"]["median"]) == (1, 10.5 * 3600)
+    out = shipway("dora", "--from", f"github:{forge}", "--days", DAYS).out
+    assert (
+        "1 merged requests: 10 h in all (median); coding unknown, pickup unknown, review unknown, deploy 6.5 h." in out
+    )
     one = ["--from", f"github:{forge / 'deployments.json'}", "--from", f"github:{forge / 'statuses.json'}"]
     assert dora(shipway, *one)["groups"][0]["now"]["lead_time"] is None
     assert dora(shipway, "--from", f"github:{forge}", "--env", "staging")["groups"] == []

@@ -62,6 +62,8 @@ def test_one_block_has_a_cost_and_no_interval() -> None:
 def test_a_restart_counts_from_nothing() -> None:
     readings = [(0.0, 10.0, {1.0: 10}), (1.0, 15.0, {1.0: 15}), (0.0, 4.0, {2.0: 4}), (1.0, 5.0, {2.0: 4, 3.0: 1})]
     assert increases(readings) == (2.0, 10.0, {1.0: 5, 2.0: 4, 3.0: 1})
+    broken = [*readings[:2], (-1.0, 16.0, {}), (0.0, float("nan"), {}), (0.0, -5.0, {}), *readings[2:]]
+    assert increases(broken) == increases(readings)
     assert increases([]) == increases(readings[:1]) == (0.0, 0.0, {})
 
 

@@ -363,7 +363,7 @@ def _assessed_file(background: Background, file: Path, at: float, by: str) -> As
     directories = own_directories(file, application.spec.directory)
     commit = commit_of(Question(directories, since=live.commit.sha if live and isinstance(live.commit, Commit) else ""))
     before = background.before(at)
-    change = _described(
+    change = described(
         Change(application=app, at=at, author=by, config_only=same, budget_left=past.budget if past else None), commit
     )
     change = _known_as(change, {one.change.author for one in before})
@@ -385,11 +385,11 @@ def _change(one: Timeline, releases: Mapping[ReleaseId, Release], budget: float 
     baseline, release = releases.get(one.baseline) if one.baseline else None, releases[one.release]
     same = baseline is not None and _is_same_image(baseline.document, release.document)
     found = Change(application=one.app, at=one.started_at, author=one.by, config_only=same, budget_left=budget)
-    return _described(found, one.commit)
+    return described(found, one.commit)
 
 
-def _described(change: Change, commit: Provenance | None) -> Change:
-    """With what its commit says; a commit that is compared with nothing leaves size and kind unknown."""
+def described(change: Change, commit: Provenance | None) -> Change:
+    """With what its commit says; one that is compared with nothing leaves size and kind unknown. ``plan`` may use it too."""
     if not isinstance(commit, Commit):
         return change
     return msgspec.structs.replace(

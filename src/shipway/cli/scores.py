@@ -11,7 +11,7 @@ from shipway.cli.bills import money
 from shipway.cli.comparing import Comparison
 from shipway.cli.insights import delivery, duration
 from shipway.cli.output import plain
-from shipway.cli.scorecard import Cost, Promises, Scorecard, Scores
+from shipway.cli.scorecard import Cost, Promises, Requests, Scorecard, Scores
 from shipway.cli.tables import FAINT
 from shipway.insight.delivery import Distribution, Statistics, Week
 from shipway.insight.impact import Correlation
@@ -34,9 +34,17 @@ def told(card: Scorecard) -> RenderableType:
         parts += [Text(f"  {line}", FAINT) for line in (*_measures(group.now), *_scores(scores))]
     if card.adoption is not None and card.groups:
         parts += [Text(), Text(_adoption(card), FAINT)]
+    parts += [Text(_requests(card.requests), FAINT)] if card.requests else []
     parts += list(_comparison(card.comparison))
     parts += [Text(f"Left out: {plain(note)}", FAINT) for note in card.notes]
     return Lines(*parts)
+
+
+def _requests(found: Requests) -> str:
+    named = {"coding": found.coding, "pickup": found.pickup, "review": found.review, "deploy": found.deploy}
+    said = [f"{name} {duration(one.median) if one else 'unknown'}" for name, one in named.items()]
+    whole = duration(found.total.median) if found.total else "unknown"
+    return f"{found.merged} merged requests: {whole} in all (median); {', '.join(said)}."
 
 
 def _comparison(found: Comparison) -> Iterator[RenderableType]:

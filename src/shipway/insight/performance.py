@@ -82,11 +82,15 @@ def per_request(costs: Sequence[float], requests: Sequence[float]) -> Estimate |
 
 
 def increases(readings: Sequence[tuple[float, float, Mapping[float, int]]]) -> tuple[float, float, dict[float, int]]:
-    """(failed, requests, histogram) that cumulative readings come to; where they fall, they began again from nothing."""
+    """(failed, requests, histogram) that cumulative readings come to; where they fall, they began again from nothing.
+
+    Counters below 0 or that are no numbers cannot be readings, and are left out.
+    """
     failed = requests = 0.0
     bins: dict[float, int] = {}
     last: tuple[float, float, Mapping[float, int]] = (0.0, 0.0, {})
-    for index, one in enumerate(readings):
+    sane = [one for one in readings if all(0 <= value < math.inf for value in one[:2])]
+    for index, one in enumerate(sane):
         restarted = one[1] < last[1] or one[0] < last[0]
         before: tuple[float, float, Mapping[float, int]] = (0.0, 0.0, {}) if restarted else last
         if index:

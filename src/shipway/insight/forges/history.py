@@ -94,7 +94,8 @@ class Wrong(Exception):
 def imported(forge: Forge, every_environment: bool) -> Imported:
     """Deployments to production alone unless ``every_environment``; all where none is said to be production."""
     notes = list(forge.notes)
-    chosen = _chosen(forge.deploys, notes, every=every_environment)
+    # Pages overlap when something was added while they were asked for: what comes twice is one.
+    chosen = _chosen(list({(d.application, d.id): d for d in forge.deploys}.values()), notes, every=every_environment)
     ended = sorted((one for one in chosen if one.ended_at is not None), key=_ended)
     if len(ended) < len(chosen):
         what = "have not ended, or their end is not in the files (for GitHub: export their statuses)"
@@ -107,8 +108,9 @@ def imported(forge: Forge, every_environment: bool) -> Imported:
         for one in ended
         if one.good and one.id in brought
     ]
-    leads = lead_times([_request(one, forge) for one in forge.changes], shipped)
-    return Imported(deployments, tuple(forge.incidents), tuple(leads), tuple(notes))
+    leads = lead_times([_request(one, forge) for one in {one.id: one for one in forge.changes}.values()], shipped)
+    incidents = {(one.application, one.id): one for one in forge.incidents}.values()
+    return Imported(deployments, tuple(incidents), tuple(leads), tuple(notes))
 
 
 def _chosen(deploys: Sequence[Deploy], notes: list[str], *, every: bool) -> list[Deploy]:
