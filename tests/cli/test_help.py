@@ -23,7 +23,7 @@ def test_there_are_all_the_verbs_of_the_everyday() -> None:
         "rightsize forecast dora risk maturity "
         "rollout-list rollout-show rollout-watch rollout-pause rollout-resume rollout-promote rollout-abort "
         "rollout-retry journal-check journal-repair slo-status slo-rules slo-validate slo-import policy-check policy-test "
-        "policy-list policy-explain policy-report policy-export policy-serve cost-estimate cost-actual cost-forecast cost-report"
+        "policy-list policy-decisions policy-explain policy-report policy-export policy-serve cost-estimate cost-actual cost-forecast cost-report"
     )
     assert sorted(VERBS) == sorted(f"shipway {word.replace('-', ' ')}" for word in words.split())
 

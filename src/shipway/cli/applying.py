@@ -79,7 +79,9 @@ def applied(asked: Applying) -> Applied:
         raise BadInput(f"--platform: there is no Platform with environments in {asked.platform}", hint=hint)
     if organisation is None and mine:
         message = f"Applications are judged as they are written, and no Kubernetes objects of them: {NO_PLATFORM}"
-        found.problems.append(Problem(mine[0].file, mine[0].node.line, mine[0].node.column, "", "not-compiled", message, "warning"))
+        found.problems.append(
+            Problem(mine[0].file, mine[0].node.line, mine[0].node.column, "", "not-compiled", message, "warning")
+        )
     if mine and not any(one.severity == "error" for one in found.problems):
         _judge(asked, sources, organisation, mine, found)
     return found

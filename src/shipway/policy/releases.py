@@ -148,7 +148,19 @@ def causes(findings: Sequence[Finding]) -> list[Finding]:
             dropped |= {id(one) for one in standing}
         elif same:
             dropped.add(id(own))
-    return [one for one in findings if id(one) not in dropped]
+    return _together([one for one in findings if id(one) not in dropped])
+
+
+def _together(findings: Sequence[Finding]) -> list[Finding]:
+    """What one line has led to in several objects, as one finding that names the others."""
+    found: dict[object, Finding] = {}
+    for number, one in enumerate(findings):
+        is_bad = one.status in ("fail", "warn", "error") and one.place.line
+        key = (one.rule, one.status, one.action, one.message, one.place) if is_bad else number
+        first = found.setdefault(key, one)
+        if first.subject != one.subject and str(one.subject) not in first.also:
+            found[key] = msgspec.structs.replace(first, also=(*first.also, str(one.subject)))
+    return list(found.values())
 
 
 def _is_one_cause(own: Finding, rendered: Finding) -> bool:

@@ -55,6 +55,7 @@ def _lines(finding: Finding) -> str:
     value = f" = {finding.found}" if finding.found else ""
     path = f"  {dotted(finding.path)}{value}" if finding.path else ""
     where = f" in {finding.environment}" if finding.environment else ""
+    where += f" and {_count(len(finding.also), 'other')}: {', '.join(finding.also)}" if finding.also else ""
     lines.append(f"    {finding.subject}{where}{path}")
     if finding.fix and not finding.exception:
         lines.append(f"    fix: {finding.fix}")
