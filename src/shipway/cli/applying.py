@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from shipway.cli import organisations
+from shipway.cli.images import images_in
 from shipway.cli.known import knowledge
 from shipway.cli.pricing import read_book
 from shipway.cli.scanning import scan
@@ -123,6 +124,7 @@ def _judge(
         at=asked.at,
         book=read_book(organisation, sources, ()),
         knows=_knows(asked),
+        images=images_in(asked.home),
         around=cache(lambda environment, cluster: _around(asked, organisation, environment, cluster)),
     )
     findings: list[Finding] = []

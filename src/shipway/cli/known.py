@@ -63,7 +63,7 @@ def _of(journal: Records, home: Path, name: str, environment: str, at: float) ->
     samples = [one for one in UsageFiles(home).read(name) if one.release == state.live]
     spans = [(one.at, one.requests, one.seconds) for one in samples]
     promised = offline(Application.model_validate(document.application), journal.recorded(name), state, at)
-    return knowing.known(knowing.rate(spans, at), knowing.error_budget(promised), {})
+    return knowing.known(knowing.rate(spans, at), knowing.error_budget(promised))
 
 
 def _state(journal: Records, name: str) -> Delivery:

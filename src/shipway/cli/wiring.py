@@ -21,6 +21,7 @@ import uvicorn
 import yaml
 
 import shipway
+from shipway.cli.images import images_in
 from shipway.cli.organisations import sources
 from shipway.cli.policies import BESIDE, PolicyDirectory
 from shipway.cli.recording import Key, Recorder
@@ -164,6 +165,7 @@ async def _serve(
         platform=platform,
         gate=gate,
         book=book,
+        images=images_in(home),
     )
     recorder = Recorder(
         UsageFiles(home), running=lambda: _running(engine, runtime), meter=ProcessMeter(), metrics=metrics, clock=clock

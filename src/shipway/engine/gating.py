@@ -16,7 +16,7 @@ from shipway.cost.prices import PriceBook
 from shipway.engine.decisions import Decision, Decisions
 from shipway.model.errors import Denied
 from shipway.model.problems import Problem
-from shipway.plan.releasing import NO_IMAGE, Asking, Knows, released_alone
+from shipway.plan.releasing import NO_IMAGE, Asking, Images, Knows, released_alone
 from shipway.policy.evaluating import Evaluator
 from shipway.policy.findings import Finding, summary
 from shipway.policy.releases import Release, Scan, delivery, judge, once
@@ -42,6 +42,7 @@ class Deploying(msgspec.Struct, frozen=True, kw_only=True):
     at: float
     book: PriceBook
     knows: Knows
+    images: Images
 
 
 class Gate(Protocol):
@@ -95,7 +96,7 @@ class PolicyGate:
 
 def _releases(one: DeclaredApplication, asked: Deploying) -> tuple[list[Release], Problem | None]:
     """What would be released, cluster by cluster. What no cluster takes may still run here; that is told."""
-    asking = Asking(at=asked.at, book=asked.book, by=asked.by, knows=asked.knows)
+    asking = Asking(at=asked.at, book=asked.book, by=asked.by, knows=asked.knows, images=asked.images)
     made, why = released_alone(one, asked.around, asked.platform, asked.environment, asking)
     if why in ("", NO_IMAGE):
         return made, None
