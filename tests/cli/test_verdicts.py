@@ -1,6 +1,7 @@
 """One thing, one verdict: ``plan``, ``policy check``, ``deploy`` and the admission webhook come to the same about it."""
 
 import asyncio
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from tests.cli.shell import Shell
 from tests.engine.desk import Desk, desk
 from tests.policy.samples import vap
 
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "platform"
 PLATFORM = """\
 apiVersion: shipway.dev/v1alpha1
 kind: Platform
@@ -172,16 +174,15 @@ def _refusing(findings: list[dict[str, Any]]) -> set[str]:
     return {one["rule"] for one in refused}
 
 
-def _deployed(place: Place) -> set[str]:
+def _deployed(place: Place, *sets: str) -> set[str]:
     platform, book = wiring.read_platform(place.after)
 
     async def scenario() -> None:
         made: Desk = await desk(platform)
         made.service._gate = PolicyGate(PolicyDirectory(place.after / "policies").read, scan)
         made.service._book = book
-        asked = DeployRequest(
-            files=(SourceFile("shop.yaml", place.file.read_text()),), directory="/srv", environment="prod", by="ann"
-        )
+        files = (SourceFile("shop.yaml", place.file.read_text()),)
+        asked = DeployRequest(files=files, directory="/srv", environment="prod", by="ann", sets=sets)
         await made.service.learn(asked)
         made.service.deploy(asked)
 
@@ -231,3 +232,28 @@ def test_without_an_inventory_admission_says_what_it_skips(shipway: Shell, tmp_p
     assert "--inventory" in notes["require-pod-disruption-budget.skipped"]
     assert "nobody has said here what else there is" in notes["K8sAccount.known.skipped"]
     assert not [key for key in _admitted(shipway, place)[1] if "budget.skipped" in key and "disruption" in key]
+
+
+@pytest.mark.parametrize(("budget", "refused"), [("$28/month", False), ("$27/month", True)])
+def test_the_example_organisation_is_held_to_its_budgets(
+    shipway: Shell, tmp_path: Path, budget: str, refused: bool
+) -> None:
+    """The cart costs 30.40 a month in both clusters of prod, and 1.1 times its budget is 30.80 or 29.70."""
+    shutil.copytree(EXAMPLE, tmp_path / "before")
+    shutil.copytree(EXAMPLE, tmp_path / "after")
+    place = Place.__new__(Place)
+    place.before, place.after = tmp_path / "before", tmp_path / "after"
+    place.file = place.after / "applications" / "cart.yaml"
+    place.file.write_text(f"{place.file.read_text()}  budget: {budget}\n")
+    rules = {"cost-within-budget"} if refused else set()
+    edited = place.file.read_text().replace("max: 6", "max: 7")
+    place.file.write_text(edited)
+    plan = shipway("plan", "--platform", place.after, "--against", place.before, "--env", "prod", "--json").data
+    check = shipway("policy", "check", place.file, "--platform", place.after, "--env", "prod", "--json").data
+    assert _refusing(plan["findings"]) == _refusing(check["findings"]) == rules
+    assert _deployed(place, "spec.command=[serve]") == rules
+    assert plan["risks"][0]["application"] == "cart"
+    assert plan["policy"]["passed"] > 20
+    for one in plan["findings"] if refused else ():
+        assert one["facts"]["spec"]["cost"]["monthly"] == 30.4
+        assert one["place"]["line"] == len(edited.splitlines())

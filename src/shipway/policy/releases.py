@@ -217,7 +217,8 @@ def _cost(declared: DeclaredApplication | None, known: Mapping[str, Any]) -> dic
     money = declared.application.spec.budget if declared else None
     if "budget" in known or money is None or not money.per or known.get("currency", money.currency) != money.currency:
         return dict(known)
-    return {**known, "budget": round(money.per_second() * _MONTH, 2), "currency": money.currency}
+    budget = money.amount if money.per == "month" else money.per_second() * _MONTH
+    return {**known, "budget": round(float(budget), 2), "currency": money.currency}
 
 
 def _in_application(path: Path) -> Path:
