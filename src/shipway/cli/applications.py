@@ -19,6 +19,9 @@ def deploy(
         list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Set any field; may be repeated.")
     ] = None,
     environment: Annotated[str, typer.Option("--env", metavar="NAME", help="Environment whose overrides hold.")] = "",
+    commit: Annotated[
+        str, typer.Option("--commit", metavar="SHA", help="What it is made of [default: as checked out].")
+    ] = "",
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Follow the rollout; exit 1 if rolled back.")] = False,
     home: Home = None,
     json: Json = False,
@@ -26,7 +29,8 @@ def deploy(
     """Release what a file describes.
 
     The first release is installed; later ones are rolled out as `delivery`
-    says. A file that changes nothing does nothing.
+    says. A file that changes nothing does nothing. The commit is kept with the
+    release: the one checked out where the file is, or the pipeline's.
 
     Example: shipway deploy shop.yaml --image shop:1.4.2 --watch
     """
@@ -34,7 +38,9 @@ def deploy(
     from shipway.cli.home import home_directory
 
     assignments = [f"spec.image={image}"] if image else []
-    request = deploying.Request(file=file, sets=tuple(assignments + (sets or [])), environment=environment)
+    request = deploying.Request(
+        file=file, sets=tuple(assignments + (sets or [])), environment=environment, commit=commit
+    )
     raise typer.Exit(deploying.deploy(home_directory(home), request, watch=watch, json=json))
 
 
@@ -115,6 +121,9 @@ def explain(
     env: Annotated[str | None, typer.Argument(metavar="ENV", help="Environment to compile for.")] = None,
     field: Annotated[str | None, typer.Argument(metavar="FIELD", help="Only this field, e.g. spec.port.")] = None,
     *,
+    cluster: Annotated[
+        str | None, typer.Option("--cluster", metavar="NAME", help="Of an object: only there [default: all of ENV].")
+    ] = None,
     platform: PlatformDirectory = Path(),
     home: Home = None,
     json: Json = False,
@@ -122,8 +131,9 @@ def explain(
     """Say why an application is as it is: where each value came from.
 
     With ENV and FIELD it asks the files of the organisation, and FIELD may be
-    one of a compiled object: Deployment.spec.replicas. With FIELD or nothing
-    it asks the controller about what runs.
+    one of a compiled object: Deployment.spec.replicas. What differs between
+    the clusters of ENV is said for each. With FIELD or nothing it asks the
+    controller about what runs.
 
     Example: shipway explain shop prod spec.replicas
     """
@@ -132,7 +142,7 @@ def explain(
     if env is not None and field is not None:
         from shipway.cli import reasons
 
-        found = reasons.chains(platform, app, env, field)
+        found = reasons.chains(platform, app, env, field, cluster)
         show(found, reasons.table(found), json=json)
         return
     from shipway.cli import tables

@@ -9,21 +9,18 @@ from pathlib import Path
 
 import msgspec
 
+from shipway.cli import released, scorecard
 from shipway.cli.deliveries import pasts
 from shipway.cli.home import JOURNAL
 from shipway.cli.records import Records, records
 from shipway.cli.usages import UsageFiles
 from shipway.engine import knowing
-from shipway.engine.promises import offline
+from shipway.engine.promises import statuses
 from shipway.insight.risk import Change, Risk, fit
 from shipway.plan.releasing import Known, Knows
-from shipway.rollout.evolve import evolve, initial
-from shipway.rollout.states import Delivery
-from shipway.spec import Application
 
 
 class _Document(msgspec.Struct, frozen=True):
-    application: dict[str, object]
     environment: str = ""
 
 
@@ -53,7 +50,7 @@ def knowledge(home: Path, at: float) -> Knows:
 
 
 def _of(journal: Records, home: Path, name: str, environment: str, at: float) -> Known:
-    state = _state(journal, name) if name in journal.apps else None
+    state = released.state(journal, name) if name in journal.apps else None
     if state is None or state.live is None:
         return _unknown(f"{name} has never been live in {home}")
     document = msgspec.json.decode(state.releases[state.live].document, type=_Document)
@@ -62,15 +59,9 @@ def _of(journal: Records, home: Path, name: str, environment: str, at: float) ->
         return _unknown(f"what {home} has recorded of {name} was released {said}")
     samples = [one for one in UsageFiles(home).read(name) if one.release == state.live]
     spans = [(one.at, one.requests, one.seconds) for one in samples]
-    promised = offline(Application.model_validate(document.application), journal.recorded(name), state, at)
+    application = scorecard.live(state)
+    promised = statuses(application, scorecard.readings(home, journal, name, state, at), at) if application else ()
     return knowing.known(knowing.rate(spans, at), knowing.error_budget(promised))
-
-
-def _state(journal: Records, name: str) -> Delivery:
-    state = initial(journal.owner(name))
-    for event in journal.events(name):
-        state = evolve(state, event)
-    return state
 
 
 def _unknown(why: str) -> Known:

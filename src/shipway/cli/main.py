@@ -24,6 +24,7 @@ from shipway.cli import (  # noqa: E402  # see above
     demo,
     documents,
     failing,
+    forecasts,
     journals,
     knowing,
     past,
@@ -72,7 +73,7 @@ _add(app, past.history, past.replay, past.report)
 app.add_typer(journal)
 app.add_typer(slo_verbs)
 app.add_typer(cost_verbs)
-_add(app, knowing.rightsize, knowing.forecast, knowing.dora, knowing.risk, knowing.maturity)
+_add(app, knowing.rightsize, forecasts.forecast, knowing.dora, knowing.risk, knowing.maturity)
 _add(app, demo.demo, documents.schema)
 _add(rollout, rollouts.list_, rollouts.show, rollouts.watch)
 _add(rollout, rollouts.pause, rollouts.resume, rollouts.promote, rollouts.abort, rollouts.retry)

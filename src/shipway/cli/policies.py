@@ -1,13 +1,15 @@
 """Policy files as ``policy`` verbs and the controller read them: the built-in pack, directories of policies, PolicySets."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 
 import shipway.policy
+from shipway.cli.organisations import POLICIES
 from shipway.engine.gating import Enforced
 from shipway.model.errors import BadInput
 from shipway.model.problems import Problem
@@ -23,8 +25,6 @@ PACK = Path(shipway.policy.__file__).parent / "pack"
 """The built-in rules, in the wheel."""
 PARAMETERS = "shipway-policy-parameters"
 """ConfigMap that built-in rules take their parameters from; a PolicySet's ``parameters`` stand for it."""
-BESIDE = "policies"
-"""Directory of policies in that of an organisation, and in a controller's state directory."""
 YAML = (".yaml", ".yml", ".json")
 _TESTS = ("kyverno-test.yaml", "suite.yaml")
 MAX_FILE = 64 * 1024 * 1024
@@ -46,14 +46,18 @@ class Policies(msgspec.Struct, frozen=True):
         return Evaluator(self.rules, self.sets, environment)
 
 
-def read_policies(paths: Sequence[Path], *, pack: bool = True) -> Policies:
+def read_policies(
+    paths: Sequence[Path], *, pack: bool = True, parameters: Mapping[str, str] = MappingProxyType({})
+) -> Policies:
     """The policies of these files and directories and, unless a PolicySet forgoes it, the built-in pack.
+
+    ``parameters`` hold where no PolicySet gives them.
 
     Raises:
         BadInput: with every problem of every file.
     """
     sources = [read_source(file) for path in paths for file in files_below(path, (*YAML, ".rego"), tests=False)]
-    found = policies_of(sources, pack=pack)
+    found = policies_of(sources, pack=pack, parameters=parameters)
     if found.problems:
         raise BadInput("the policies cannot be used", problems=found.problems)
     return found
@@ -62,8 +66,8 @@ def read_policies(paths: Sequence[Path], *, pack: bool = True) -> Policies:
 class PolicyDirectory:
     """Directories of policies (or none, then the built-in ones alone), read again when one of their files has changed."""
 
-    def __init__(self, *paths: Path, pack: bool = True) -> None:
-        self._paths, self._pack = paths, pack
+    def __init__(self, *paths: Path, pack: bool = True, parameters: Mapping[str, str] = MappingProxyType({})) -> None:
+        self._paths, self._pack, self._parameters = paths, pack, parameters
         self._stamp: object = None
         self._policies = Policies(())
 
@@ -80,7 +84,8 @@ class PolicyDirectory:
         """The same with where it is written."""
         stamp = self.stamp()
         if stamp != self._stamp:
-            self._policies = read_policies([path for path in self._paths if path.exists()], pack=self._pack)
+            here = [path for path in self._paths if path.exists()]
+            self._policies = read_policies(here, pack=self._pack, parameters=self._parameters)
             self._stamp = stamp
         return self._policies
 
@@ -113,12 +118,14 @@ def manifests(paths: Sequence[Path]) -> list[Object]:
 
 
 def policies_beside(directory: Path, asked: Sequence[Path]) -> Sequence[Path]:
-    """The policies asked for; else those of an organisation, in the directory :data:`BESIDE` of its own."""
-    own = directory / BESIDE
-    return asked or ([own] if own.is_dir() else [])
+    """Those in the directory ``policies`` of an organisation or a state directory, then those asked for."""
+    own = directory / POLICIES
+    return [*([own] if own.is_dir() else []), *asked]
 
 
-def policies_of(sources: Sequence[Source], *, pack: bool = True) -> Policies:
+def policies_of(
+    sources: Sequence[Source], *, pack: bool = True, parameters: Mapping[str, str] = MappingProxyType({})
+) -> Policies:
     """The same for text at hand; problems are returned, not raised."""
     texts = [one for one in sources if not one.file.endswith(".rego")]
     declared, problems = parse_policy_sets([one for one in texts if _mentions(one, "PolicySet")])
@@ -126,8 +133,8 @@ def policies_of(sources: Sequence[Source], *, pack: bool = True) -> Policies:
     if pack and sets.pack:
         texts += [read_source(file) for file in sorted(PACK.glob("*.yaml"))]
     documents = list(_documents(texts, problems))
-    if sets.parameters:
-        documents.append(Document(_parameters(sets)))
+    if parameters or sets.parameters:
+        documents.append(Document(_parameters({**parameters, **sets.parameters})))
     modules = {one.file: _text(one) for one in sources if one.file.endswith(".rego")}
     loaded = load(documents, modules)
     return Policies(
@@ -198,8 +205,8 @@ def _documents(sources: Iterable[Source], problems: list[Problem]) -> Iterator[D
                 yield Document(one.data, source.file, Locating(source.file, one, positions))
 
 
-def _parameters(sets: Merged) -> Object:
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": PARAMETERS}, "data": dict(sets.parameters)}
+def _parameters(values: Mapping[str, str]) -> Object:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": PARAMETERS}, "data": values}
 
 
 def _mentions(source: Source, word: str) -> bool:

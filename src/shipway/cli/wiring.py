@@ -21,9 +21,11 @@ import uvicorn
 import yaml
 
 import shipway
+from shipway.cli.counters import DAYS, CounterFiles, Kept
+from shipway.cli.guarding import parameters_of
 from shipway.cli.images import images_in
-from shipway.cli.organisations import sources
-from shipway.cli.policies import BESIDE, PolicyDirectory
+from shipway.cli.organisations import POLICIES, sources
+from shipway.cli.policies import PolicyDirectory
 from shipway.cli.recording import Key, Recorder
 from shipway.cli.scanning import scan
 from shipway.cli.usages import UsageFiles
@@ -48,6 +50,7 @@ from shipway.web.api.app import create_app
 
 log = structlog.get_logger(__name__)
 
+DAY = 86_400.0
 LONGEST_SOCKET_PATH = 100
 """Bytes; the kernel allows 108 with the terminating zero, and something is left for a suffix."""
 
@@ -122,7 +125,7 @@ async def serve(home: Path, platform: Path | None, ready: Callable[[], None], *,
                 home,
                 platform=declared,
                 book=book,
-                policies=(home / BESIDE, *([platform / BESIDE] if platform and platform.is_dir() else [])),
+                policies=(home / POLICIES, *([platform / POLICIES] if platform and platform.is_dir() else [])),
                 journal=journal,
                 runtime=runtime,
                 ready=ready,
@@ -155,7 +158,9 @@ async def _serve(
         settings=Settings(interval=interval),
     )
     secrets = SecretsFile(home / "secrets.yaml", runtime.secrets)
-    gate = PolicyGate(PolicyDirectory(*policies).read, scan, Decisions(journal))
+    said = parameters_of(platform.platform) if platform else {}
+    gate = PolicyGate(PolicyDirectory(*policies, parameters=said).read, scan, Decisions(journal))
+    counters = CounterFiles(home)
     service = Service(
         engine,
         runtime,
@@ -164,11 +169,16 @@ async def _serve(
         port_trouble=_port_trouble,
         platform=platform,
         gate=gate,
+        counts=lambda app: counters.read(app, clock.now() - DAYS * DAY),
         book=book,
         images=images_in(home),
     )
     recorder = Recorder(
-        UsageFiles(home), running=lambda: _running(engine, runtime), meter=ProcessMeter(), metrics=metrics, clock=clock
+        UsageFiles(home),
+        running=lambda: _running(engine, runtime),
+        meter=ProcessMeter(),
+        metrics=Kept(metrics, counters, clock),
+        clock=clock,
     )
     stopping = asyncio.Event()
     wanted_down = asyncio.Event()

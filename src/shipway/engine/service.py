@@ -7,7 +7,6 @@ spec and of the rollout machine, and nothing of HTTP or terminals.
 import contextlib
 import getpass
 from collections.abc import Callable, Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -20,7 +19,7 @@ from shipway.engine.gating import Deploying, Gate
 from shipway.engine.loop import Engine
 from shipway.engine.planning import Surroundings, plan_of
 from shipway.engine.ports import Clock, Runtime
-from shipway.engine.promises import Ledger, statuses
+from shipway.engine.promised import Counts, Promises
 from shipway.engine.views import (
     ApplicationView,
     Deployed,
@@ -28,12 +27,12 @@ from shipway.engine.views import (
     FieldView,
     LogFile,
     PromisesView,
-    PromiseView,
     ReleaseView,
     RolloutView,
     application_view,
     rollout_view,
 )
+from shipway.model.commits import Commit, NoCommit, Provenance, pseudonym
 from shipway.model.errors import BadInput, NotFound, Refused
 from shipway.model.ids import AppName, ReleaseId, rollout_id
 from shipway.model.problems import Problem
@@ -51,12 +50,8 @@ from shipway.rollout.events import (
 )
 from shipway.rollout.evolve import LOGIC
 from shipway.rollout.states import Delivery, Phase, Rollout
-from shipway.slo.budget import Status
 from shipway.spec import Application, DeclaredApplication, DeclaredPlatform, Source, parse_documents, resolve
 from shipway.spec.platform import Local
-
-_PAGE = 2000
-"""Events of the journal that are read in one go, in about 25 ms."""
 
 
 class SourceFile(msgspec.Struct, frozen=True):
@@ -75,6 +70,8 @@ class DeployRequest(msgspec.Struct, frozen=True, kw_only=True):
     sets: tuple[str, ...] = ()
     environment: str = ""
     by: str = ""
+    commits: dict[str, Provenance] = {}
+    """By application: where its release comes from."""
 
 
 class Secrets(Protocol):
@@ -107,14 +104,15 @@ class Service:
         port_trouble: Callable[[int], str] = lambda _port: "",
         platform: DeclaredPlatform | None = None,
         gate: Gate | None = None,
+        counts: Counts = lambda _app: (),
         book: PriceBook | None = None,
         images: Images = lambda _reference: "nobody has looked at it",
     ) -> None:
         self.engine = engine
         self._runtime, self._clock, self._secrets = runtime, clock, secrets
         self._port_trouble, self._platform, self._gate = port_trouble, platform, gate
+        self._promises = Promises(engine, clock, counts, platform)
         self._book, self._images = book, images
-        self._ledgers: dict[AppName, Ledger] = {}
         self._known: dict[tuple[str, str], Known] = {}
         """By application and environment, as :meth:`learn` found it last."""
 
@@ -168,24 +166,9 @@ class Service:
         Raises:
             NotFound: there is no application of that name.
         """
-        states = [self._state(name)] if name else list(self.engine.states())
-        return PromisesView(applications=tuple([await self._promised(state) for state in states]))
-
-    async def _promised(self, state: Delivery) -> PromiseView:
-        if state.live is None:
-            return PromiseView(app=state.app, release=None, statuses=())
-        document = msgspec.json.decode(state.releases[state.live].document, type=_Document)
-        found = await self._statuses(state, document.application)
-        return PromiseView(app=state.app, release=state.live, statuses=found)
-
-    async def _statuses(self, state: Delivery, application: Mapping[str, object]) -> tuple[Status, ...]:
-        ledger = self._ledgers.setdefault(state.app, Ledger())
-        while events := list(islice(self.engine.recorded(state.app, ledger.version), _PAGE)):
-            ledger.read_on(events, state)
-            await self._clock.sleep(0)  # readings are due meanwhile
-        ledger.recall(*self.engine.past(state.app))
-        now, at = await self.engine.readings(state.app), self._clock.now()
-        return statuses(Application.model_validate(application), ledger.series(now, at), at)
+        if name:
+            return PromisesView(applications=await self._promises.of([self._state(name)]))
+        return await self._promises.all(list(self.engine.states()))
 
     async def learn(self, request: DeployRequest) -> None:
         """Measure what policies may ask about the applications of a request, before :meth:`deploy` asks them."""
@@ -203,7 +186,8 @@ class Service:
         if document.environment != environment:
             why = f"what is live was released for {document.environment or 'no environment'}"
             return knowing.known(why, why)
-        budget = knowing.error_budget(await self._statuses(state, document.application))
+        (promised,) = await self._promises.of([state])
+        budget = knowing.error_budget(promised.statuses)
         return knowing.known(knowing.traffic(self.engine.history(name), self._clock.now()), budget)
 
     def history(self, name: str) -> tuple[tuple[RolloutView, ...], tuple[ReleaseView, ...]]:
@@ -349,6 +333,7 @@ class Service:
             by=_by(request.by),
             logic=LOGIC,
             history=self.engine.history(name),
+            commit=_commit(request.commits.get(name), platform),
         )
 
     def _judged(
@@ -433,6 +418,14 @@ class Service:
     def _release(self, state: Delivery, release: str) -> None:
         if release not in state.releases:
             raise NotFound(f"{state.app} has no release {release!r}", hint=f"It has {', '.join(state.releases)}.")
+
+
+def _commit(found: Provenance | None, platform: DeclaredPlatform | None) -> Provenance:
+    """As the platform lets it be kept."""
+    if not isinstance(found, Commit):
+        return found or NoCommit("whoever released it did not say")
+    hashed = platform is not None and platform.platform.spec.authors == "hashed" and found.author
+    return msgspec.structs.replace(found, author=pseudonym(found.author)) if hashed else found
 
 
 def _declared(state: Delivery) -> DeclaredApplication | None:

@@ -35,10 +35,9 @@ def objects(context: Context) -> Iterator[Draft]:
 
 
 def model(context: Context) -> dict[str, Any]:
-    """The dashboard as Grafana's JSON model."""
-    tags = [context.name, context.environment, *([team] if (team := context.application.metadata.team) else [])]
-    title = f"{context.name} / {context.environment} / {context.cluster}"
-    return dashboard(f"{context.name}-{context.cluster}", title, tags, _rows(context))
+    """The dashboard as Grafana's JSON model; a cluster has one Grafana, so nothing in it names the cluster."""
+    team = context.application.metadata.team
+    return dashboard(context.name, context.name, [context.name, *([team] if team else [])], _rows(context))
 
 
 def _config_map(context: Context, body: object) -> dict[str, Any]:
