@@ -1,5 +1,6 @@
 """What a machine has recorded, as files are judged on it: releases of the past, facts for policies, history for risk."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -122,3 +123,28 @@ def test_the_controller_takes_a_platform_with_its_prices_from_a_directory(tmp_pa
     assert declared is not None
     assert book.at("prod-us", "us-east-1").name.startswith("fargate")
     assert wiring.read_platform(example / "platform.yaml")[1].at("prod-us", "us-east-1").name == "the Platform"
+
+
+def test_the_risk_in_a_plan_is_told_by_the_history_of_this_machine(shipway: Shell, past: Path, tmp_path: Path) -> None:
+    example = Path(__file__).resolve().parents[2] / "examples" / "platform"
+    shutil.copytree(example, tmp_path / "after")
+    cart = tmp_path / "after" / "applications" / "cart.yaml"
+    cart.write_text(cart.read_text().replace("max: 6", "max: 8"))
+    words = (
+        "plan",
+        "cart",
+        "--env",
+        "dev",
+        "--platform",
+        tmp_path / "after",
+        "--against",
+        example,
+        "--no-pack",
+        "--json",
+    )
+    (known,) = shipway(*words).data["risks"]
+    assert (known["application"], known["risk"]["releases"]) == ("cart", 2)
+    assert known["risk"]["low"] < known["risk"]["probability"] < known["risk"]["high"]
+    (cold,) = shipway(*words, "--home", tmp_path).data["risks"]
+    assert cold["risk"]["releases"] == 0
+    assert "a prior from public data" in cold["risk"]["note"]
