@@ -154,12 +154,16 @@ async def test_without_an_image_there_is_no_pod_and_no_word_about_it() -> None:
 
 
 @simulated
-async def test_what_no_cluster_takes_is_let_in_and_told() -> None:
+async def test_what_no_cluster_takes_is_let_in_and_told_unless_it_is_for_one() -> None:
+    file = application("monitoring", more=f"{IMAGE}  replicas: 9\n")
     made, _ = await _gated(CALM)
-    answer = made.deploy(application("monitoring", more=f"{IMAGE}  replicas: 9\n"))
-    (problem,) = answer.problems
-    assert (problem.severity, problem.code) == ("warning", "not-compiled")
-    assert "rules about Kubernetes objects were not asked" in problem.message
+    (problem,) = made.deploy(file).problems
+    assert (problem.severity, problem.code, problem.line, problem.column) == ("warning", "not-compiled", 1, 1)
+    assert "rules about Kubernetes objects could not be asked" in problem.message
+    made, decisions = await _gated(CALM, platform=PLATFORM)
+    with pytest.raises(Denied, match="not-compiled"):
+        made.deploy(file, environment="prod")
+    assert not decisions.read()[0].allowed
 
 
 @simulated
