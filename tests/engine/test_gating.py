@@ -147,6 +147,15 @@ async def test_a_rule_on_pods_refuses_the_release() -> None:
 
 
 @simulated
+async def test_what_the_command_line_says_is_where_the_option_is() -> None:
+    made, _ = await _gated(CALM, FEW)
+    with pytest.raises(Denied) as caught:
+        made.deploy(application(more=IMAGE), sets=("spec.replicas=9",))
+    places = {(one.code, one.file, one.line) for one in caught.value.problems}
+    assert places == {("calm", "--set spec.replicas=9", 0), ("few", "--set spec.replicas=9", 0)}
+
+
+@simulated
 async def test_without_an_image_there_is_no_pod_and_no_word_about_it() -> None:
     made, _ = await _gated(CALM)
     answer = made.deploy(application(more="  replicas: 9\n"))

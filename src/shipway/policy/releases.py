@@ -100,9 +100,9 @@ def by_provenance(places: Mapping[str, Place]) -> Locate:
             found = (
                 place for leaf, place in places.items() if leaf == text or leaf.startswith((f"{text}.", f"{text}["))
             )
-            if (place := next((one for one in found if one.line), None)) is not None:
+            if (place := next((one for one in found if one.file), None)) is not None:
                 return place
-        return next((one for one in places.values() if one.line), Place())
+        return next((one for one in places.values() if one.file), Place())
 
     return locate
 
@@ -141,7 +141,7 @@ def causes(findings: Sequence[Finding]) -> list[Finding]:
     bad = [one for one in findings if one.status in ("fail", "warn", "error") or one.exception]
     rendered = [one for one in bad if one.subject.kind != "Application" and one.facts is None]
     dropped: set[int] = set()
-    for own in (one for one in bad if one.subject.kind == "Application" and one.place.line):
+    for own in (one for one in bad if one.subject.kind == "Application" and one.place.file):
         same = [one for one in rendered if one.rule == own.rule and _is_one_cause(own, one)]
         standing = [one for one in same if not one.exception]
         if standing and not own.exception:
@@ -155,7 +155,7 @@ def _together(findings: Sequence[Finding]) -> list[Finding]:
     """What one line has led to in several objects, as one finding that names the others."""
     found: dict[object, Finding] = {}
     for number, one in enumerate(findings):
-        is_bad = one.status in ("fail", "warn", "error") and one.place.line
+        is_bad = one.status in ("fail", "warn", "error") and one.place.file
         key = (one.rule, one.status, one.action, one.message, one.place) if is_bad else number
         first = found.setdefault(key, one)
         if first.subject != one.subject and str(one.subject) not in first.also:
