@@ -77,7 +77,7 @@ def test_three_recommenders_side_by_side_from_a_table(shipway: Shell, tmp_path: 
         assert advice["recommendation"]["memory_request"] >= 200 * MIB
         assert advice["cpu_saved"] is None
     out = shipway("rightsize", "--csv", file).out
-    assert all(name in out for name in ("vpa", "krr", "shipway", "8 d of history"))
+    assert all(name in out for name in ("vpa", "krr", "shipway", "8 d"))
 
 
 def test_what_is_saved_is_told_from_what_the_live_release_requests(shipway: Shell, home: Path) -> None:

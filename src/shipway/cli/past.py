@@ -84,7 +84,7 @@ def report(
     place = home_directory(home)
     with records(place) as journal:
         found = journal.timelines(rollouts or [])
-        known = learning.learn(place, journal, journal.timelines() if rollouts else found, time.time())
+        known = learning.learn(place, journal, found, time.time())
     write_report(output, found, cards.sections(known))
     names = [one.rollout for one in found]
     show({"file": str(output), "rollouts": names}, f"Wrote {output}: {', '.join(names) or 'no rollouts'}.", json=json)

@@ -14,7 +14,12 @@ from shipway.policy.enforcing import action_of, exception_of
 from shipway.policy.facts import is_fact
 from shipway.policy.findings import Finding, subject
 from shipway.policy.resources import plural, subject_of
+<<<<<<< HEAD
 from shipway.policy.rules import NOTHING, Action, CompiledRule, Object, Outcome, Path, Place, Request, Status
+=======
+from shipway.policy.rules import NOTHING, Action, CompiledRule, Outcome, Path, Place, Request, Status
+from shipway.spec.diagnosis import dotted
+>>>>>>> paths
 from shipway.spec.policies import Merged
 
 _QUIET = ("pass", "skip")
@@ -100,9 +105,10 @@ class Evaluator:
             message=message,
             path=outcome.path,
             found=_shown(about, outcome.path) if bad else "",
+            allowed=_short(outcome.allowed) if bad else "",
             place=locate(outcome.path) if locate and bad else Place(),
             title=rule.title,
-            fix=rule.fix if bad else "",
+            fix=(rule.fix or _fix(rule, outcome)) if bad else "",
             controls=rule.controls,
             rule_place=rule.place,
             reason=outcome.reason,
@@ -143,7 +149,21 @@ def _shown(value: Any, path: Path) -> str:
         text = msgspec.json.encode(value, enc_hook=str).decode()
     except RecursionError:
         return "..."
+    return _short(text)
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
     return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 3]}..."
+
+
+def _fix(rule: CompiledRule, outcome: Outcome) -> str:
+    """What to do where the policy does not say it."""
+    more = f"`shipway policy explain {rule.id}` says more"
+    if outcome.status == "error":
+        return f"Give the rule what it needs to be judged, or repair it; {more}."
+    what = f"`{dotted(outcome.path)}`" if outcome.path else "the object"
+    return f"Change {what} {'to what is allowed' if outcome.allowed else 'as the message says'}; {more}."
 
 
 def refusals(findings: Iterable[Finding]) -> list[Finding]:

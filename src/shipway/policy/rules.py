@@ -72,11 +72,13 @@ class Outcome(msgspec.Struct, frozen=True):
     status: Status
     message: str = ""
     path: Path = ()
-    """The offending value, where the rule can tell."""
+    """The offending value, where the rule can tell; a value that is missing has the path where it would be."""
     reason: str = ""
     """Of a refusal, as in a Kubernetes Status: ``Invalid``, ``Forbidden``, ``Unauthorized``, ``RequestEntityTooLarge``."""
     annotations: Mapping[str, str] = NOTHING
     """For the audit event, by key."""
+    allowed: str = ""
+    """What the value may be, as the policy writes it, where that can be told."""
 
 
 class CompiledRule(msgspec.Struct, frozen=True):
