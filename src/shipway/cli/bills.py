@@ -14,8 +14,10 @@ from shipway.cli.charging import Actual, Forecast, Lasting
 from shipway.cli.pricing import Estimated
 from shipway.cli.tables import BAD, FAINT, GOOD, WAITING
 from shipway.cost.allocation import Part, Row
+from shipway.cost.budget import BudgetState
 from shipway.cost.focus import focus_csv
 from shipway.cost.money import Total, Unknown
+from shipway.engine.sentences import duration
 from shipway.insight.series import Absent
 from shipway.model.quantities import format_money
 
@@ -53,6 +55,11 @@ def money(amount: Decimal | float, currency: str) -> str:
     return f"{sign}{symbol}{size}" if symbol else f"{sign}{size} {currency}".rstrip()
 
 
+def each(amount: Decimal, currency: str) -> str:
+    """Of one request; what is less than a cent is told for a million of them."""
+    return money(amount, currency) if abs(amount) >= Decimal("0.01") else f"{money(amount * 10**6, currency)} a million"
+
+
 def _small(amount: Decimal) -> str:
     return f"{amount:.{1 - amount.adjusted()}f}"
 
@@ -70,10 +77,10 @@ def between(total: Total) -> str:
 
 def estimates(found: Estimated) -> RenderableType:
     """One line for each application and cluster, then budgets, changes, advice, and what is unknown."""
-    table = _table("application", "environment", "cluster", "an hour", "a month", numbers=("an hour", "a month"))
+    lines = table("application", "environment", "cluster", "an hour", "a month", numbers=("an hour", "a month"))
     for one in found.estimates:
-        table.add_row(one.application, one.environment, one.cluster, between(one.hourly), between(one.monthly))
-    parts: list[RenderableType] = [table, Text(f"Together {between(found.monthly)} a month.")]
+        lines.add_row(one.application, one.environment, one.cluster, between(one.hourly), between(one.monthly))
+    parts: list[RenderableType] = [lines, Text(f"Together {between(found.monthly)} a month.")]
     for extra in (_budgets(found), _changes(found), _advice(found)):
         parts += [Text(), extra] if extra is not None else []
     whose = dict.fromkeys(", ".join(filter(None, (one.prices, one.source, one.date))) for one in found.estimates)
@@ -85,15 +92,13 @@ def estimates(found: Estimated) -> RenderableType:
 def _budgets(found: Estimated) -> RenderableType | None:
     if not found.budgets:
         return None
-    table = _table(
-        "application", "environment", "budget", "cap an hour", "plus 10 %", numbers=("budget", "cap an hour")
-    )
+    lines = table("application", "environment", "budget", "cap an hour", "plus 10 %", numbers=("budget", "cap an hour"))
     for one in found.budgets:
         cap = money(one.facts["budget"] / 730, one.budget.currency) if "budget" in one.facts else "-"
-        table.add_row(
+        lines.add_row(
             one.application, one.environment, format_money(one.budget), cap, Text(one.state, _style(one.state))
         )
-    return table
+    return lines
 
 
 def _changes(found: Estimated) -> RenderableType | None:
@@ -102,11 +107,11 @@ def _changes(found: Estimated) -> RenderableType | None:
     if not found.changes:
         return Text("Nothing costs another amount than before.", FAINT)
     names = ("before", "after", "difference")
-    table = _table("application", "environment", "cluster", *names, numbers=names)
+    lines = table("application", "environment", "cluster", *names, numbers=names)
     for one in found.changes:
         before, after = (between(side) if side else "-" for side in (one.before, one.after))
-        table.add_row(one.application, one.environment, one.cluster, before, after, _difference(one.low, one.high, one))
-    return table
+        lines.add_row(one.application, one.environment, one.cluster, before, after, _difference(one.low, one.high, one))
+    return lines
 
 
 def _difference(low: Decimal | None, high: Decimal | None, change: object) -> str:
@@ -122,13 +127,13 @@ def _difference(low: Decimal | None, high: Decimal | None, change: object) -> st
 def _advice(found: Estimated) -> RenderableType | None:
     if found.advice is None:
         return None
-    table = _table("application", "workload", "buy", "advice", "saves a month", "because", numbers=("saves a month",))
+    lines = table("application", "workload", "buy", "advice", "saves a month", "because", numbers=("saves a month",))
     currency = found.monthly.currency
     for where, one in found.advice:
         saving = "unknown" if one.saving is None else f"{money(one.saving, currency)} ({one.ratio:.0%})"
         advised = Text(one.verdict, _style(one.verdict))
-        table.add_row(where, one.workload, one.purchase, advised, saving, "; ".join(one.reasons))
-    return table
+        lines.add_row(where, one.workload, one.purchase, advised, saving, "; ".join(one.reasons))
+    return lines
 
 
 def actual(found: Actual) -> RenderableType:
@@ -144,14 +149,28 @@ def report(found: Actual) -> RenderableType:
 def _charged(found: Actual, what: str) -> RenderableType:
     used = [part for part in _PARTS if any(part in row.parts for row in found.rows)]
     served = any(row.p95 is not None or row.error_rate is not None for row in found.rows)
-    numbers = (*used, "total", "requests", "a request", *(("p95", "errors") if served else ()))
-    table = _table(what, *numbers, numbers=numbers)
+    numbers = (
+        *used,
+        "total",
+        "measured for",
+        "a month like that",
+        "requests",
+        "a request",
+        *(("p95", "errors") if served else ()),
+    )
+    lines = table(what, *numbers, numbers=numbers)
     for row in found.rows:
-        table.add_row(*_cells(row, used, served=served))
+        lines.add_row(*_cells(row, used, served=served))
     whole = f"Together {money(found.total, found.currency)}."
     unknown = dict.fromkeys(reason for row in found.rows for reason in row.unknown)
-    said = [*_together(found), *(f"Unknown: {reason}." for reason in unknown), *found.problems]
-    return Group(table, Text(whole), *(Text(one, FAINT) for one in said))
+    whose = [f"Prices: {found.prices}. A release costs the more of what it requests and what it uses."]
+    said = [
+        *(whose if found.prices else ()),
+        *_together(found),
+        *(f"Unknown: {reason}." for reason in unknown),
+        *found.problems,
+    ]
+    return Group(lines, Text(whole), *(Text(one, FAINT) for one in said))
 
 
 def _together(found: Actual) -> Iterable[str]:
@@ -169,8 +188,10 @@ def _cells(row: Row, used: Sequence[Part], *, served: bool) -> Iterable[str]:
     for part in used:
         yield money(row.parts[part], row.currency) if part in row.parts else "-"
     yield ("at least " if row.unknown else "") + money(row.total, row.currency) if row.parts else "unknown"
+    yield duration(row.seconds) if row.seconds else "-"
+    yield "unknown" if row.month is None or row.unknown else money(row.month, row.currency)
     yield "-" if row.requests is None else f"{row.requests:,}"
-    yield "-" if row.per_request is None else money(row.per_request, row.currency)
+    yield "-" if row.per_request is None else each(row.per_request, row.currency)
     if served:
         yield "-" if row.p95 is None else f"{1000 * row.p95:.0f} ms"
         yield "-" if row.error_rate is None else f"{100 * row.error_rate:.3g} %"
@@ -179,12 +200,12 @@ def _cells(row: Row, used: Sequence[Part], *, served: bool) -> Iterable[str]:
 def budgets(found: Forecast) -> RenderableType:
     """One line for each budget."""
     numbers = ("budget", "spent", "month will cost", "cap an hour")
-    table = _table("application", *numbers, "state", "exceeded on", numbers=numbers)
+    lines = table("application", *numbers, "state", "exceeded on", numbers=numbers)
     for one in found.budgets:
-        table.add_row(one.name or "(all)", *_budget(one))
+        lines.add_row(one.name or "(all)", *_budget(one))
     unknown = [(one.name or "all", one.budget.outlook) for one in found.budgets]
     reasons = [f"{name}: {one.reason}" for name, one in unknown if isinstance(one, Unknown)]
-    return Group(table, *(Text(reason, FAINT) for reason in [*reasons, *found.problems]))
+    return Group(lines, *(Text(reason, FAINT) for reason in [*reasons, *found.problems]))
 
 
 def _budget(lasting: Lasting) -> Iterable[RenderableType]:
@@ -200,8 +221,13 @@ def _budget(lasting: Lasting) -> Iterable[RenderableType]:
         yield f"{mean} ({low} to {high})"
     yield money(round(one.hourly_cap, 4), currency)
     yield Text(one.state, _style(one.state))
+    yield between_days(one) if one.earliest else "-"
+
+
+def between_days(one: BudgetState) -> str:
+    """The day on which a budget is exceeded, with the earliest and the latest."""
     days = [_day(at) for at in (one.earliest, one.exceeded, one.latest)]
-    yield f"{days[1]} ({days[0]} to {days[2]})" if one.earliest else "-"
+    return f"{days[1]} ({days[0]} to {days[2]})" if one.earliest else "no day of this month"
 
 
 def _day(end: float | None) -> str:
@@ -229,8 +255,9 @@ def _style(state: str) -> str:
     return _STYLES.get(state, "")
 
 
-def _table(*columns: str, numbers: Sequence[str]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=FAINT)
+def table(*columns: str, numbers: Sequence[str]) -> Table:
+    """An empty one."""
+    lines = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=FAINT)
     for name in columns:
-        table.add_column(name, justify="right" if name in numbers else "left", no_wrap=name != "because")
-    return table
+        lines.add_column(name, justify="right" if name in numbers else "left", no_wrap=name != "because")
+    return lines

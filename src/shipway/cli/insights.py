@@ -9,6 +9,7 @@ from rich.text import Text
 
 from shipway.cli.advising import Advice, Outlook, Sized
 from shipway.cli.deliveries import Assessed, Group
+from shipway.cli.live import plain
 from shipway.cli.tables import BAD, FAINT, GOOD, WAITING
 from shipway.insight.delivery import BENCHMARK, Distribution, Share, Statistics
 from shipway.insight.maturity import LEVELS, Assessment
@@ -27,7 +28,7 @@ def delivery(found: Sequence[Group], by: str, days: float) -> RenderableType:
     for one in found:
         now = one.now
         lines.add_row(
-            one.name or "-",
+            plain(one.name) or "-",
             f"{now.deployments}",
             f"{7 * now.per_day:.3g}",
             f"{7 * one.before.per_day:.3g}" if one.before else "-",
@@ -40,7 +41,7 @@ def delivery(found: Sequence[Group], by: str, days: float) -> RenderableType:
     span = duration(DAY * days)
     note = f"The last {span}; `before` is a week of the {span} before. Times are medians, levels those of"
     parts: list[RenderableType] = [lines, Text(), Text(f"{note} DORA's report of {BENCHMARK}.", FAINT)]
-    parts += [Text(f"{one.name or '-'}: {said}", FAINT) for one in found if (said := _certainty(one.now))]
+    parts += [Text(f"{plain(one.name) or '-'}: {said}", FAINT) for one in found if (said := _certainty(one.now))]
     return Lines(*parts)
 
 

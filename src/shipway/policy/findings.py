@@ -61,6 +61,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     exception: str = ""
     """Name of the exception that turned a fail into a skip."""
+    environment: str = ""
+    """Where it was judged so, when that was in several."""
     ignores_errors: bool = False
     annotations: Mapping[str, str] = {}
     facts: Mapping[str, Any] | None = None
