@@ -14,12 +14,8 @@ from shipway.policy.enforcing import action_of, exception_of
 from shipway.policy.facts import is_fact
 from shipway.policy.findings import Finding, subject
 from shipway.policy.resources import plural, subject_of
-<<<<<<< HEAD
 from shipway.policy.rules import NOTHING, Action, CompiledRule, Object, Outcome, Path, Place, Request, Status
-=======
-from shipway.policy.rules import NOTHING, Action, CompiledRule, Outcome, Path, Place, Request, Status
 from shipway.spec.diagnosis import dotted
->>>>>>> paths
 from shipway.spec.policies import Merged
 
 _QUIET = ("pass", "skip")

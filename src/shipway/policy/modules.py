@@ -9,12 +9,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 from shipway.model.problems import Problem
-<<<<<<< HEAD
 from shipway.policy.gatekeeper.reviews import Reviews, looks_around
-=======
-from shipway.policy.gatekeeper.reviews import Reviews
 from shipway.policy.rego.blame import ENTRY, Blame, Blaming
->>>>>>> paths
 from shipway.policy.rego.faults import EvaluationError, RegoError
 from shipway.policy.rego.index import Group
 from shipway.policy.rego.module import Compiled
@@ -52,12 +48,8 @@ def _rules(compiled: Compiled, package: tuple[str, ...], *, around: bool) -> lis
     return [
         CompiledRule(
             policy=".".join(package), name=name, engine="rego", action=ACTIONS[match.group(1)], place=group.place,
-<<<<<<< HEAD
-            evaluate=_evaluating(compiled, group, (*package, "exception") if "exception" in groups else None, match.group(2) or ""),
-            looks_around=around, sees_facts=True,
-=======
             evaluate=_evaluating(compiled, blaming, group, (*package, "exception") if "exception" in groups else None, match.group(2) or ""),
->>>>>>> paths
+            looks_around=around, sees_facts=True,
         )
         for name, group in groups.items()
         if (match := ENTRY.fullmatch(name)) and group.kind != "function"

@@ -55,14 +55,10 @@ def _lines(finding: Finding) -> str:
     lines = [f"{_where(finding)}{word} {finding.rule}: {_plain(finding.message)}"]
     value = f" = {finding.found}" if finding.found else " is not there"
     path = f"  {dotted(finding.path)}{value}" if finding.path else ""
-<<<<<<< HEAD
     where = f" in {finding.environment}" if finding.environment else ""
-    lines.append(f"    {finding.subject}{where}{path}")
-=======
-    lines.append(f"    {finding.subject}{_plain(path)}")
+    lines.append(f"    {finding.subject}{where}{_plain(path)}")
     if finding.allowed and not finding.exception:
         lines.append(f"    allowed: {_plain(finding.allowed)}")
->>>>>>> paths
     if finding.fix and not finding.exception:
         lines.append(f"    fix: {finding.fix}")
     return "\n".join(lines)
