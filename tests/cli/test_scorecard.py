@@ -104,7 +104,9 @@ def test_the_cost_of_a_deployment_is_that_of_its_processes_while_it_rolled_out(s
     hours = sum(end - begin for _, begin, end in spans[:3]) / 3 / 3600
     hour = home / "hour.jsonl"
     hour.write_bytes(msgspec.json.encode(UsageRow(1e9, APP, "v1", 1.0, 0.0, 0, 3600.0)))
-    assert cost["amount"] == pytest.approx(float(shipway("cost", "actual", hour, "--json").data["total"]) * hours, rel=1e-4)
+    assert cost["amount"] == pytest.approx(
+        float(shipway("cost", "actual", hour, "--json").data["total"]) * hours, rel=1e-4
+    )
 
 
 def test_promises_are_counted_from_the_journal_and_the_counters(shipway: Shell, home: Path) -> None:

@@ -2,9 +2,10 @@
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -147,20 +148,10 @@ def report(found: Actual) -> RenderableType:
 
 
 def _charged(found: Actual, what: str) -> RenderableType:
-    used = [part for part in _PARTS if any(part in row.parts for row in found.rows)]
-    served = any(row.p95 is not None or row.error_rate is not None for row in found.rows)
-    numbers = (
-        *used,
-        "total",
-        "measured for",
-        "a month like that",
-        "requests",
-        "a request",
-        *(("p95", "errors") if served else ()),
-    )
-    lines = table(what, *numbers, numbers=numbers)
+    columns = dict(_columns(found))
+    lines = table(what, *columns, numbers=tuple(columns))
     for row in found.rows:
-        lines.add_row(*_cells(row, used, served=served))
+        lines.add_row(row.name, *(cell(row) for cell in columns.values()))
     whole = f"Together {money(found.total, found.currency)}."
     unknown = dict.fromkeys(reason for row in found.rows for reason in row.unknown)
     whose = [f"Prices: {found.prices}. A release costs the more of what it requests and what it uses."]
@@ -179,22 +170,42 @@ def _together(found: Actual) -> Iterable[str]:
         what = f"Cost of a request against {'P95' if name == 'p95' else 'the error rate'}, over releases"
         if isinstance(one, Absent):
             yield f"{what}: unknown, {one.reason}."
-        else:
-            yield f"{what}: correlation {one.value:+.2f} ({one.low:+.2f} to {one.high:+.2f}, 95 %)."
+            continue
+        measured = f"correlation {one.value:+.2f}, 95 %: {one.low:+.2f} to {one.high:+.2f}"
+        told = measured if one.low > 0 or one.high < 0 else f"too few releases to tell ({measured})"
+        yield f"{what}: {told}."
 
 
-def _cells(row: Row, used: Sequence[Part], *, served: bool) -> Iterable[str]:
-    yield row.name
-    for part in used:
-        yield money(row.parts[part], row.currency) if part in row.parts else "-"
-    yield ("at least " if row.unknown else "") + money(row.total, row.currency) if row.parts else "unknown"
-    yield duration(row.seconds) if row.seconds else "-"
-    yield "unknown" if row.month is None or row.unknown else money(row.month, row.currency)
-    yield "-" if row.requests is None else f"{row.requests:,}"
-    yield "-" if row.per_request is None else each(row.per_request, row.currency)
-    if served:
-        yield "-" if row.p95 is None else f"{1000 * row.p95:.0f} ms"
-        yield "-" if row.error_rate is None else f"{100 * row.error_rate:.3g} %"
+def _columns(found: Actual) -> Iterable[tuple[str, Callable[[Row], str]]]:
+    """Those in which any row has something."""
+    for part in _PARTS:
+        if any(part in row.parts for row in found.rows):
+            yield part, partial(_part, part)
+    yield "total", _total
+    if any(row.estimate is not None for row in found.rows):
+        yield "requested", lambda row: "unknown" if row.estimate is None else money(row.estimate, row.currency)
+    if any(row.seconds for row in found.rows):
+        yield "measured for", lambda row: duration(row.seconds) if row.seconds else "-"
+        yield "a month like that", month
+    yield "requests", lambda row: "-" if row.requests is None else f"{row.requests:,}"
+    yield "a request", lambda row: "-" if row.per_request is None else each(row.per_request, row.currency)
+    if any(row.p95 is not None for row in found.rows):
+        yield "p95", lambda row: "-" if row.p95 is None else f"{1000 * row.p95:.0f} ms"
+    if any(row.error_rate is not None for row in found.rows):
+        yield "errors", lambda row: "-" if row.error_rate is None else f"{100 * row.error_rate:.3g} %"
+
+
+def _part(part: Part, row: Row) -> str:
+    return money(row.parts[part], row.currency) if part in row.parts else "-"
+
+
+def _total(row: Row) -> str:
+    return ("at least " if row.unknown else "") + money(row.total, row.currency) if row.parts else "unknown"
+
+
+def month(row: Row) -> str:
+    """What 730 hours like those that were measured cost."""
+    return "unknown" if row.month is None or row.unknown or not row.parts else money(row.month, row.currency)
 
 
 def budgets(found: Forecast) -> RenderableType:

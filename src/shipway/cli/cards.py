@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from math import exp, isfinite
 
 from shipway.cli import promises
-from shipway.cli.bills import between_days, each, money
+from shipway.cli.bills import between_days, each, money, month
 from shipway.cli.deliveries import Group
 from shipway.cli.insights import duration
 from shipway.cli.learning import Judged, Learned
@@ -81,7 +81,7 @@ def cost(known: Learned) -> Section:
             duration(row.seconds),
             money(row.total, currency) if row.parts else "unknown",
             "unknown" if row.estimate is None else money(row.estimate, currency),
-            "unknown" if row.month is None or row.unknown else money(row.month, currency),
+            month(row),
             "unknown" if row.requests is None else f"{row.requests:,}",
             "unknown" if row.per_request is None else each(row.per_request, currency),
         )
@@ -93,7 +93,7 @@ def cost(known: Learned) -> Section:
         apps.setdefault(app, {})[release or app] = float(row.total)
     says = "; ".join(f"{app} {money(sum(parts.values()), currency)}" for app, parts in apps.items())
     picture = bars("Cost by application and release", list(apps.items()), says, lambda v: money(v, currency))
-    columns = ("Release", "Ran for", "Cost", "Of which requested", "A month like that", "Requests", "A request")
+    columns = ("Release", "Ran for", "Cost", "Requests alone", "A month like that", "Requests", "A request")
     return Section(
         "Cost",
         columns,

@@ -237,7 +237,8 @@ def _priced(
         for (app, release), gap in found.gaps.items()
     ]
     owner = _owner_of(organisation, sources.environment)
-    return charges(found, prices, requested, owner), [*found.problems, *gaps]
+    blind = ["what a release answered after its last sample is not counted here"] if sources.usage else []
+    return charges(found, prices, requested, owner), [*found.problems, *gaps, *blind]
 
 
 def _owner_of(organisation: Organisation | None, environment: str) -> Callable[[str, str], Owner]:

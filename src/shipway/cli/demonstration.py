@@ -28,7 +28,7 @@ from shipway.cli.reporting import write_report
 from shipway.cli.stage import Stage, Traffic
 from shipway.engine.timeline import Timeline
 from shipway.engine.views import ApplicationView
-from shipway.model.errors import ShipwayError
+from shipway.model.errors import NotFound, ShipwayError
 
 PATIENCE = 60.0
 """Seconds for one release to come to its end; the good one takes about 15."""
@@ -69,6 +69,10 @@ class Outcome(msgspec.Struct, frozen=True):
 
 def demonstrate(report: Path, *, live: bool, keep: bool, json: bool) -> int:
     """Run the demo; the exit code says whether every release got the verdict it deserves."""
+    if not report.parent.is_dir():
+        raise NotFound(
+            f"there is no directory {report.parent} for the report", hint="Make it, or choose --report FILE."
+        )
     home = Path(mkdtemp(prefix="shipway-demo-"))
     with _ended(home, keep=keep, json=json):
         note("Starting the proxy and the controller ...", json=json)
@@ -129,17 +133,17 @@ def _show(found: list[Timeline], known: Learned, report: Path, *, json: bool) ->
     outcomes = [msgspec.convert(one, Outcome, from_attributes=True) for one in rows]
     table = final_table(found) if sys.stdout.isatty() else tables.outcomes(rows)
     told = (
-        table,
-        promises.table(known.promises),
-        scores.told(known.scorecard),
-        bills.actual(known.cost),
-        insights.sizes(known.sizes),
-        Text(f"Report: {report}"),
+        ("Releases of the storefront", table),
+        ("Promises and their error budgets: shipway slo status", promises.table(known.promises)),
+        ("Delivery: shipway dora", scores.told(known.scorecard)),
+        ("Cost of what ran: shipway cost actual", bills.actual(known.cost)),
+        ("Right-sizing: shipway rightsize", insights.sizes(known.sizes)),
     )
     names = ("delivery", "scorecard", "cost", "sizes", "outlooks", "risks")
     learned = {name: getattr(known, name) for name in names}
     data = {"releases": outcomes, "slo": known.promises.applications, **learned}
-    show(data, Group(*(part for one in told for part in (Text(), one))), json=json)
+    parts = [part for title, one in told for part in (Text(), Text(title, "bold"), one)]
+    show(data, Group(*parts, Text(), Text(f"Report with pictures: {report}")), json=json)
 
 
 @contextlib.contextmanager

@@ -200,6 +200,7 @@ def ranges(title: str, rows: Sequence[Range], says: str, form: Form, *, legends:
             known = [(row.marks[kind], place) for place, row in enumerate(rows) if kind in row.marks]
             ax.plot(*zip(*known, strict=True), "|", color=colour, markersize=15, markeredgewidth=2, label=text(kind))
         _rows(ax, [row.name for row in rows], title)
+        ax.margins(x=0.04)
         ax.set_xlim(left=min(0.0, *(row.low for row in rows)))
         _values(ax, form, across=True)
         legend(ax)
