@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Final
 
-from shipway.policy.rego.faults import EvaluationError, RegoError
+from shipway.policy.rego.faults import RegoError
 from shipway.policy.rego.index import Group
 from shipway.policy.rego.module import Compiled
 from shipway.policy.rego.runtime import dig
@@ -41,12 +41,15 @@ class Blaming:
     def blame(
         self, path: Sequence[str], input_: Value, data: Value, at: float, *, about: Value, parameters: Value = None
     ) -> Blame:
-        """Evaluate the rule once more over the same; ``about`` is the object in ``input_``, ``parameters`` are too."""
+        """Evaluate the rule once more over the same; ``about`` is the object in ``input_``, ``parameters`` are too.
+
+        Never raises: what cannot be told has no place.
+        """
         if self._traced is None:
             return _unknown
         try:
-            reads = self._traced.derived(path, input_, data, at, roots={PARAMETERS: parameters, OBJECT: about})
-        except (EvaluationError, RecursionError):
+            _, reads = self._traced.derived(path, input_, data, at, roots={PARAMETERS: parameters, OBJECT: about})
+        except Exception:  # noqa: BLE001  # the verdict stands, whatever goes wrong with telling its place
             return _unknown
         return lambda element, message: (
             choose(reads(element), about, message),

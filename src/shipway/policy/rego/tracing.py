@@ -401,8 +401,10 @@ class Traced:
 
     def derived(
         self, path: Sequence[str], input_: Value, data: Value, at: float, *, roots: Mapping[str, Value]
-    ) -> Callable[[Value], Reads]:
-        """What each element of the value of a path was derived from; ``roots`` are the parts of the input to record.
+    ) -> tuple[Value, Callable[[Value], Reads]]:
+        """The value of a path, and what each of its elements was derived from.
+
+        ``roots`` are the parts of the input to record, by the name that reads of them get.
 
         Raises EvaluationError, like the rules themselves.
         """
@@ -411,7 +413,7 @@ class Traced:
         found = self._compiled.found(context, path)
         whole = tuple(one for one in record.log if isinstance(one, Read))
         origins = record.origins.get(id(found), {})
-        return lambda element: origins.get(key_of(element), whole)
+        return found, lambda element: origins.get(key_of(element), whole)
 
 
 def _branches(group: Group) -> Iterator[Branch]:
@@ -444,7 +446,7 @@ def _agreed(
                     break
             found = agree(found, value, title)
         if found is UNDEFINED and default:
-            found = default(context, *operands)
+            found = context.sum(default, context, *operands)
             del log[mark:]
         log += held or failed
         return found
