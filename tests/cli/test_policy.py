@@ -190,3 +190,56 @@ def test_list_and_export(shipway: Shell) -> None:
     exported = shipway("policy", "export", "--to", "kyverno")
     assert "left out cost-within-budget" in exported.err
     assert {one["kind"] for one in yaml.safe_load_all(exported.out)} == {"ValidatingPolicy"}
+
+
+REGO = """package main
+import rego.v1
+deny contains msg if {
+    input.kind == "Deployment"
+    input.spec.replicas < 50
+    msg := sprintf("%d replicas", [input.spec.replicas])
+}
+deny contains msg if {
+    some container in input.spec.template.spec.containers
+    not startswith(container.image, "ghcr.io/")
+    msg := container.name
+}
+"""
+KYVERNO = """
+apiVersion: kyverno.io/v1
+kind: ClusterPolicy
+metadata: {name: k}
+spec:
+  rules:
+    - name: cpu
+      match: {any: [{resources: {kinds: [Deployment]}}]}
+      validate:
+        failureAction: Enforce
+        foreach:
+          - list: request.object.spec.template.spec.containers
+            deny: {conditions: {any: [{key: "{{ element.resources.requests.cpu }}", operator: GreaterThan, value: 1m}]}}
+    - name: team
+      match: {any: [{resources: {kinds: [Deployment]}}]}
+      validate: {failureAction: Enforce, pattern: {metadata: {labels: {shipway.dev/team: nobody}}}}
+"""
+ORGANISATION = Path(__file__).parents[2] / "examples" / "platform"
+
+
+def test_rendered_objects_are_found_in_what_they_are_rendered_from(shipway: Shell, tmp_path: Path) -> None:
+    (tmp_path / "a.rego").write_text(REGO)
+    (tmp_path / "k.yaml").write_text(KYVERNO)
+    files = [ORGANISATION / "platform.yaml", ORGANISATION / "applications" / "ledger.yaml"]
+    found = shipway("policy", "check", *files, "--policies", tmp_path, "--no-pack", "--env", "prod", "--json").data
+    bad = [one for one in found["findings"] if one["status"] == "fail" and one["subject"]["kind"] == "Deployment"]
+    said = {}
+    for one in bad:
+        line = Path(one["place"]["file"]).read_text().splitlines()[one["place"]["line"] - 1]
+        said[".".join(map(str, one["path"]))] = line[one["place"]["column"] - 1 :], one["found"], one["allowed"]
+    assert said["spec.replicas"] == ("3}", "3", "")
+    assert said["metadata.labels.shipway.dev/team"][0].startswith("finance, system: books")
+    assert said["metadata.labels.shipway.dev/team"][1:] == ('"finance"', "`nobody`")
+    image = said["spec.template.spec.containers.0.image"][0]
+    assert image.startswith("registry.example.com/ledger:")
+    cpu = said["spec.template.spec.containers.0.resources.requests.cpu"]
+    assert cpu[0].startswith("250m")  # a profile of the Platform says so
+    assert cpu[2] == "at most 1m"

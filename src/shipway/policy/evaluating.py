@@ -12,10 +12,9 @@ import msgspec
 
 from shipway.policy.enforcing import action_of, exception_of
 from shipway.policy.facts import is_fact
-from shipway.policy.findings import Finding, subject
+from shipway.policy.findings import Finding, path_shown, subject
 from shipway.policy.resources import plural, subject_of
 from shipway.policy.rules import NOTHING, Action, CompiledRule, Object, Outcome, Path, Place, Request, Status
-from shipway.spec.diagnosis import dotted
 from shipway.spec.policies import Merged
 
 _QUIET = ("pass", "skip")
@@ -158,7 +157,7 @@ def _fix(rule: CompiledRule, outcome: Outcome) -> str:
     more = f"`shipway policy explain {rule.id}` says more"
     if outcome.status == "error":
         return f"Give the rule what it needs to be judged, or repair it; {more}."
-    what = f"`{dotted(outcome.path)}`" if outcome.path else "the object"
+    what = f"`{path_shown(outcome.path)}`" if outcome.path else "the object"
     return f"Change {what} {'to what is allowed' if outcome.allowed else 'as the message says'}; {more}."
 
 

@@ -17,8 +17,7 @@ from xml.sax.saxutils import escape, quoteattr
 import msgspec
 import yaml
 
-from shipway.policy.findings import Finding, Subject, Summary, summary
-from shipway.spec.diagnosis import dotted
+from shipway.policy.findings import Finding, Subject, Summary, path_shown, summary
 
 URI = "https://shipway.dev"
 
@@ -54,7 +53,7 @@ def _lines(finding: Finding) -> str:
     word = "excepted" if finding.exception else "error" if finding.status == "error" else finding.action
     lines = [f"{_where(finding)}{word} {finding.rule}: {_plain(finding.message)}"]
     value = f" = {finding.found}" if finding.found else " is not there"
-    path = f"  {dotted(finding.path)}{value}" if finding.path else ""
+    path = f"  {path_shown(finding.path)}{value}" if finding.path else ""
     where = f" in {finding.environment}" if finding.environment else ""
     lines.append(f"    {finding.subject}{where}{_plain(path)}")
     if finding.allowed and not finding.exception:
@@ -66,7 +65,7 @@ def _lines(finding: Finding) -> str:
 
 def _told(finding: Finding) -> str:
     """What is wrong in one sentence, with the value and what is allowed."""
-    path = dotted(finding.path)
+    path = path_shown(finding.path)
     value = f"{path} = {finding.found}" if finding.found else f"{path} is not there" if path else ""
     more = "; ".join(one for one in (value, finding.allowed and f"allowed: {finding.allowed}") if one)
     return f"{finding.message} ({more})" if more else finding.message
@@ -155,7 +154,7 @@ def _sarif_result(finding: Finding, index: int) -> dict[str, Any]:
         "ruleIndex": index,
         "level": level,
         "message": {"text": f"{finding.subject}: {_told(finding)}"},
-        "partialFingerprints": {"finding/v1": f"{finding.rule}|{finding.subject}|{dotted(finding.path)}"},
+        "partialFingerprints": {"finding/v1": f"{finding.rule}|{finding.subject}|{path_shown(finding.path)}"},
     }
     if finding.place.file:
         place: dict[str, Any] = {"artifactLocation": {"uri": _uri(finding.place.file)}}
@@ -289,7 +288,7 @@ def _result(finding: Finding, at: float) -> dict[str, Any]:
     properties = {
         "action": finding.action,
         "exception": finding.exception,
-        "path": dotted(finding.path),
+        "path": path_shown(finding.path),
         "found": finding.found,
         "allowed": finding.allowed,
         "fix": finding.fix,
