@@ -100,9 +100,26 @@ class Record:
 
         ``heads``: the value of a head counts as a line.
         """
+        lines, around = self._by_line(mark)
+        chosen: list[Read] = []
+        best = -1
+        for number in reversed(lines):
+            known = self.lines.get(number, _UNKNOWN)
+            if known.said or (known.head and not heads):
+                continue
+            found = self._sum(number, lines)
+            worth = max((_worth(read) for read in found), default=0)
+            if worth > best:
+                chosen, best = found, worth
+            if best == _TELLING:
+                break
+        return tuple(dict.fromkeys([*around, *chosen]))
+
+    def _by_line(self, mark: int) -> tuple[dict[int, list[Read]], list[Read]]:
+        """What was read in each line, in their order, and the elements that loops were at."""
         lines: dict[int, list[Read]] = {}
-        number = 0
         around: list[Read] = []
+        number = 0
         for entry in self.log[mark:]:
             if isinstance(entry, int):
                 number = entry
@@ -112,14 +129,7 @@ class Record:
                 lines.setdefault(number, []).append(entry)
             if entry.kind != "read":
                 around.append(entry if entry.kind == "why" else entry._replace(kind="around"))
-        known = {one: self.lines.get(one, _UNKNOWN) for one in lines}
-        deciding = [one for one in lines if not known[one].said and (heads or not known[one].head)]
-        sums = {one: self._sum(one, lines) for one in deciding}
-        telling = [one for one in deciding if any(_is_telling(read) for read in sums[one])]
-        some = [one for one in deciding if any(read.root == OBJECT for read in sums[one])]
-        last = (telling or some or deciding or [0])[-1]
-        chosen = sums.get(last, [])
-        return tuple(dict.fromkeys([*around, *chosen]))
+        return lines, around
 
     def _sum(self, number: int, lines: Mapping[int, list[Read]]) -> list[Read]:
         found: list[Read] = []
@@ -135,10 +145,12 @@ class Record:
 
 OBJECT: Final = "object"
 _UNKNOWN: Final = Line(frozenset())
+_TELLING: Final = 2
 
 
-def _is_telling(read: Read) -> bool:
-    return read.root == OBJECT and not identifies(read.path)
+def _worth(read: Read) -> int:
+    """How much a read tells: nothing of the object, what the object is called, anything else."""
+    return 0 if read.root != OBJECT else 1 if identifies(read.path) else _TELLING
 
 
 def identifies(path: Path) -> bool:
