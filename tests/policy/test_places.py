@@ -232,6 +232,7 @@ GHCR = 'good(c) if startswith(c.image, "ghcr.io/")'
         ('deny := "host network" if input.spec.hostNetwork', ["10: true"]),
         # guards and names are not to blame, unless there is nothing else
         ('deny contains m if { input.spec.replicas > 5; input.kind == "Deployment"; input.metadata.name != "x"; m := sprintf("%d", [input.spec.replicas]) }', ["44: 7"]),
+        ('deny contains "too few replicas" if { input.spec.replicas < 9; startswith(input.spec.template.metadata.labels.app, "api") }', ["44: 7"]),
         ('deny contains "none of these" if input.kind == "Deployment"', ["41: Deployment"]),
         # what is missing
         ('deny contains m if { input.kind == "Pod"; n := input.metadata.name; not input.metadata.labels.owner; m := sprintf("%s needs an owner", [n]) }', ["6: labels:"]),

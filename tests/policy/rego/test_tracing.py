@@ -99,6 +99,9 @@ ITEM = ("spec", "containers", 0)
         ([_read(*ITEM, kind="turn"), _read(*ITEM, "port", kind="why")], "", (*ITEM, "port")),
         ([_read(*ITEM, kind="turn"), _read(*ITEM, "port", kind="why"), _read(*ITEM, "image", kind="why")], "", ITEM),
         ([_read("spec", "a", root="parameters")], "", ()),
+        ([_read("spec", "b"), _read("spec", "a", kind="beside")], "the field a", ("spec", "a")),
+        ([_read("spec", "b"), _read("spec", "a", kind="beside")], "a and b", ("spec", "b")),
+        ([_read("spec", "c"), _read("spec", "a", kind="beside")], "a needs another", ("spec", "c")),
     ],
 )  # fmt: skip
 def test_of_several_values_the_one_that_is_meant_or_what_they_share(

@@ -77,7 +77,16 @@ def choose(reads: Reads, value: Value, message: str) -> Path:
         found = _in_turn(found, reads)
     if len(found) > 1:
         found = [path for path in found if _is_named(path, dig(value, path), message)] or found
-    return _reason(found[0], reads) if len(found) == 1 else _common(found)
+    return _meant(_reason(found[0], reads), reads, value, message) if len(found) == 1 else _common(found)
+
+
+def _meant(path: Path, reads: Reads, value: Value, message: str) -> Path:
+    """The path, unless the message names the field of another condition and not that of this one, which is met."""
+    if not path or dig(value, path) is UNDEFINED or _is_named(path, None, message):
+        return path
+    beside = {one.path for one in reads if one.kind == "beside" and not _is_below(path, one.path)}
+    named = {one for one in beside if dig(value, one) is not UNDEFINED and _is_named(one, None, message)}
+    return named.pop() if len(named) == 1 else path
 
 
 def _reason(path: Path, reads: Reads) -> Path:
@@ -105,7 +114,7 @@ def _is_named(path: Path, value: Value, message: str) -> bool:
     words = [str(path[-1])] if path and isinstance(path[-1], str) else []
     if isinstance(value, str | int | float) and not isinstance(value, bool) and value != "":
         words.append(str(value))
-    return any(re.search(rf"(?<![\w.-]){re.escape(word)}(?![\w-])", message) for word in words)
+    return any(re.search(rf"(?<![\w.-]){re.escape(word)}(?![\w-])", message, re.IGNORECASE) for word in words)
 
 
 def _common(paths: Sequence[Path]) -> Path:

@@ -22,7 +22,7 @@ from shipway.policy.rules import Path
 
 STEPS: Final = 400_000
 """Of one evaluation. Blame is not worth long evaluations."""
-Kind = Literal["read", "turn", "around", "why"]
+Kind = Literal["read", "turn", "around", "why", "beside"]
 
 
 class Read(NamedTuple):
@@ -33,7 +33,7 @@ class Read(NamedTuple):
     kind: Kind = "read"
     """``turn``: the element that a loop is at; ``around``: such an element, of a loop further out.
 
-    ``why``: what an element of a collection was picked for, when that was made.
+    ``why``: what an element of a collection was picked for, when that was made. ``beside``: in a line that decides as well.
     """
 
 
@@ -115,6 +115,12 @@ class Record:
                 break
         return tuple(dict.fromkeys([*around, *chosen]))
 
+    def deciding(self, mark: int) -> list[Read]:
+        """What all lines that decide have read since."""
+        lines, _ = self._by_line(mark)
+        known = [found for number, found in lines.items() if not self.lines.get(number, _UNKNOWN).said]
+        return [read for found in known for read in found if read.kind == "read" and _worth(read) == _TELLING]
+
     def _by_line(self, mark: int) -> tuple[dict[int, list[Read]], list[Read]]:
         """What was read in each line, in their order, and the elements that loops were at."""
         lines: dict[int, list[Read]] = {}
@@ -127,7 +133,7 @@ class Record:
                 continue
             if entry.kind in ("read", "turn"):
                 lines.setdefault(number, []).append(entry)
-            if entry.kind != "read":
+            if entry.kind not in ("read", "beside"):
                 around.append(entry if entry.kind == "why" else entry._replace(kind="around"))
         return lines, around
 
@@ -223,7 +229,8 @@ class Tracing(Context):
         mark = self.record.marks[-1]
         reads = self.record.settled(mark)
         whys = [one._replace(kind="why") for one in self.record.settled(mark, heads=False) if one.kind == "read"]
-        self.record.derive(out, key, tuple(dict.fromkeys([*reads, *whys])))
+        beside = [one._replace(kind="beside") for one in self.record.deciding(mark)]
+        self.record.derive(out, key, tuple(dict.fromkeys([*reads, *whys, *beside])))
 
     def add(self, out: Set, value: Value) -> None:
         """Add to a set under construction."""
