@@ -55,6 +55,15 @@ def compile_pattern(text: str, error: Error = ValueError) -> Pattern:
     return guarded(text, error) if re2 is None else _with_re2(text, error)
 
 
+def matches(pattern: Pattern, text: str) -> Iterator[Any]:
+    """All matches from the left; as in Go none is empty where the one before it ends."""
+    end = -1
+    for match in pattern.finditer(text):
+        if not match.start() == match.end() == end:
+            yield match
+        end = match.end()
+
+
 def _with_re2(text: str, error: Error) -> Pattern:
     options = re2.Options()
     options.log_errors = False

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from shipway.render import previewing
 from shipway.render.traffic import NAMESPACE, OWN_NAME, matches
 
 Object = Mapping[str, Any]
@@ -30,6 +31,9 @@ class References:
         for one in objects:
             self._of[one["kind"]].append(one)
             self._named.add((_namespace(one), one["kind"], one["metadata"]["name"]))
+        self._policies: dict[str, list[Object]] = defaultdict(list)
+        for policy in self._of["NetworkPolicy"]:
+            self._policies[_namespace(policy)].append(policy)
 
     def check(self) -> Iterator[Found]:
         yield from self._hosts()
@@ -80,8 +84,8 @@ class References:
         """What network policies let in to pods with these labels, networks of machines and the side-car's ports aside."""
         return {
             peer
-            for policy in self._of["NetworkPolicy"]
-            if _namespace(policy) == namespace and matches(policy["spec"]["podSelector"].get("matchLabels", {}), wanted)
+            for policy in self._policies[namespace]
+            if matches(policy["spec"]["podSelector"].get("matchLabels", {}), wanted)
             for rule in policy["spec"].get("ingress") or ()
             for peer in _admitted(rule)
             if peer[2] not in _SIDE_CAR
@@ -145,7 +149,12 @@ def _authorised(rule: Object) -> Iterator[Peer]:
 
 def _admitted(rule: Object) -> Iterator[Peer]:
     for peer in rule.get("from") or ():
-        namespace = (peer.get("namespaceSelector") or {}).get("matchLabels", {}).get(NAMESPACE)
+        labels = (peer.get("namespaceSelector") or {}).get("matchLabels", {})
+        if previewing.LABEL in labels:  # the mesh knows the namespaces of previews by their names alone
+            for port in rule.get("ports") or ():
+                yield previewing.namespaces(labels[previewing.LABEL]), "", port["port"]
+            continue
+        namespace = labels.get(NAMESPACE)
         name = (peer.get("podSelector") or {}).get("matchLabels", {}).get(OWN_NAME, "")
         for port in rule.get("ports") or () if namespace else ():
             yield namespace, name, port["port"]
