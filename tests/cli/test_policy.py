@@ -183,6 +183,28 @@ def test_test_runs_tests(shipway: Shell, tmp_path: Path) -> None:
     assert shipway("policy", "test", tmp_path).out.splitlines()[-1] == "1 of 1 passed"
 
 
+def test_test_judges_admission_policies_of_kyvernos_tests(shipway: Shell, tmp_path: Path) -> None:
+    (tmp_path / "few.yaml").write_text(
+        yaml.safe_dump(vap("few", validations=[{"expression": "object.spec.replicas <= 5"}]))
+    )
+    (tmp_path / "web.yaml").write_text(DEPLOYMENT)
+    row = {"policy": "few", "isValidatingAdmissionPolicy": True, "resources": ["web"], "kind": "Deployment"}
+    test = {
+        "apiVersion": "cli.kyverno.io/v1alpha1",
+        "kind": "Test",
+        "metadata": {"name": "t"},
+        "policies": ["few.yaml"],
+        "resources": ["web.yaml"],
+        "results": [{**row, "result": "pass"}],
+    }
+    (tmp_path / "kyverno-test.yaml").write_text(yaml.safe_dump(test))
+    result = shipway("policy", "test", tmp_path)
+    assert (result.code, result.out.splitlines()[-1]) == (1, "0 of 1 passed")
+    test["results"] = [{**row, "result": "fail"}]
+    (tmp_path / "kyverno-test.yaml").write_text(yaml.safe_dump(test))
+    assert shipway("policy", "test", tmp_path).out.splitlines()[-1] == "1 of 1 passed"
+
+
 def test_list_and_export(shipway: Shell) -> None:
     rules = {one["id"]: one for one in shipway("policy", "list", "--json").data["rules"]}
     assert rules["require-image-digest"]["enforced"] == "off"

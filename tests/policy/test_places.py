@@ -213,6 +213,26 @@ def test_kyverno_cel() -> None:
     assert pointed(found_in([{**policy, "spec": spec}])) == LATEST
 
 
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        ('{"apiVersion": "v1", "kind": "Pod",\n "spec": {"containers": [\n  {"name": "a", "image": "ghcr.io/a:1"},\n  {"name": "b",\n   "image": "x:latest"}]}}', ['5: "x:latest"}]}}']),
+        ("apiVersion: v1\nkind: Pod\nspec:\n  containers: [{name: a, image: x:latest}]\n", ["4: x:latest}]"]),
+        ("# a\n---\n---\nkind: Pod\napiVersion: v1\nspec:\n  containers:\n  - &a\n    name: a\n    image: >-\n      x:latest\n  - *a\n", ["10: >-"]),
+        ("kind: Pod\r\napiVersion: v1\r\nspec:\r\n  containers:\r\n  - name: a\r\n    image: 'x:latest' # why\r\n", ["6: 'x:latest' # why"]),
+    ],
+)  # fmt: skip
+def test_however_the_file_is_written(text: str, places: Sequence[str]) -> None:
+    body = {"name": "r", "match": {"any": [{"resources": {"kinds": ["Pod"]}}]}}
+    pattern = {"pattern": {"spec": {"containers": [{"image": "!*:latest"}]}}}
+    policy = {"apiVersion": "kyverno.io/v1", "kind": "ClusterPolicy", "metadata": {"name": "p"}}
+    assert (
+        pointed(found_in([{**policy, "spec": {"rules": [{**body, "validate": pattern}]}}], text=text), text) == places
+    )
+    rule = 'deny contains c.name if { some c in input.spec.containers; endswith(c.image, ":latest") }'
+    assert pointed(found_in(rego=HEAD + rule, text=text), text) == places
+
+
 # -- Rego
 
 HEAD = "package main\nimport rego.v1\n"

@@ -98,7 +98,7 @@ def blame(expression: Expression, scope: Scope, roots: "Names" = NOTHING) -> Pat
     walk = _Walk(scope, {**roots, "object": ()}, expression.program.environment)
     try:
         return walk.blame(expression.program.root, walk.roots, scope.bindings) or ()
-    except (CelError, RecursionError, _Enough):
+    except Exception:  # noqa: BLE001  # the verdict stands, whatever goes wrong with telling its place
         return ()
 
 
