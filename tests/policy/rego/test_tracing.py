@@ -23,7 +23,7 @@ def _json(value: Value) -> Any:
     return value if value is UNDEFINED else to_json(value)
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(RULE)
 def test_the_record_changes_no_result(rule: str) -> None:
     compiled, data = load({"t.rego": f"package t\nimport rego.v1\n{rule}\n"}), plain(GIVEN)
@@ -64,8 +64,8 @@ def test_gatekeeper_library(monkeypatch: pytest.MonkeyPatch) -> None:
         return noted
 
     monkeypatch.setattr(Blaming, "blame", checked)
-    run(conformance.folder("gatekeeper-library"))
-    assert len(pointed) > 100
+    run(conformance.folder("gatekeeper-library") / "library" / "pod-security-policy")
+    assert len(pointed) > 40
     assert sum(len(path) > 1 for path in pointed) > 0.95 * len(pointed)
 
 
