@@ -337,3 +337,11 @@ def test_gatekeeper(engine: str, source: Mapping[str, Any], places: Sequence[str
     findings = found_in([template, constraint])
     assert pointed(findings) == places
     assert {one.allowed for one in findings} == {allowed}
+
+
+def test_what_a_secret_holds_is_not_shown() -> None:
+    text = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData:\n  password: hunter2\n"
+    rule = 'deny contains "short" if { some v in input.stringData; count(v) < 10 }'
+    (finding,) = found_in(rego=HEAD + rule, text=text)
+    assert pointed([finding], text) == ["5: hunter2"]
+    assert finding.found == "(hidden)"

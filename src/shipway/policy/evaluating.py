@@ -25,6 +25,9 @@ Locate = Callable[[Path], Place]
 """Where the value at a path of the subject is written by a person; what is not written is where its parent is."""
 MAX_KINDS = 1000
 """Kinds whose rules are remembered. Kinds come from outside, so there must be an end."""
+_SECRET = (("data",), ("stringData",))
+HIDDEN = "(hidden)"
+"""Shown instead of what a Secret holds."""
 MAX_SHOWN = 120
 """Characters of an offending value that a finding shows."""
 
@@ -132,7 +135,11 @@ def _enforced(status: Status, action: Action) -> Status:
 
 
 def _shown(value: Any, path: Path) -> str:
-    """The value at ``path`` as JSON, cut short; empty when there is none, or when it is the whole object."""
+    """The value at ``path`` as JSON, cut short; empty when there is none, or when it is the whole object.
+
+    What a Secret holds is not shown: findings end up in logs.
+    """
+    hidden = isinstance(value, Mapping) and value.get("kind") == "Secret" and path[:1] in _SECRET
     for part in path:
         try:
             value = value[part]
@@ -140,6 +147,8 @@ def _shown(value: Any, path: Path) -> str:
             return ""
     if not path:
         return ""
+    if hidden:
+        return HIDDEN
     try:
         text = msgspec.json.encode(value, enc_hook=str).decode()
     except RecursionError:
