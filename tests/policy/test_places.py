@@ -203,6 +203,28 @@ def test_kyverno_pod_security() -> None:
     assert {(one.found, one.allowed) for one in findings} == {("", "must be false")}
 
 
+@pytest.mark.parametrize(
+    ("expression", "allowed"),
+    [
+        ("object.spec.hostNetwork != true", "object.spec.hostNetwork != true"),
+        ("object.spec.hostNetwork != variables.host", ""),
+        ("object.spec.hostNetwork !=\n  true", "object.spec.hostNetwork != true"),
+        (f"object.spec.hostNetwork != true {'&& true' * 20}", ""),
+    ],
+)
+def test_cel_shows_expressions_that_explain_themselves(expression: str, allowed: str) -> None:
+    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["*"], "resources": ["pods"]}
+    spec = {
+        "matchConstraints": {"resourceRules": [rule]},
+        "variables": [{"name": "host", "expression": "true"}],
+        "validations": [{"expression": expression, "message": "no"}],
+    }
+    policy = {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy"}
+    (finding,) = found_in([{**policy, "metadata": {"name": "p"}, "spec": spec}])
+    assert pointed([finding]) == ["10: true"]
+    assert finding.allowed == allowed
+
+
 def test_kyverno_cel() -> None:
     expression = 'object.spec.containers.all(c, !c.image.endsWith(":latest"))'
     assert pointed(kyverno(f"{{cel: {{expressions: [{{expression: '{expression}'}}]}}}}")) == LATEST
@@ -317,7 +339,7 @@ REPOS_CEL = "variables.anyObject.spec.containers.all(c, variables.params.repos.e
     [
         ("Rego", {"rego": REPOS}, ["13: docker.io/busybox:1", LATEST[0]], 'by the parameters repos: ["ghcr.io/"]'),
         ("Rego", {"rego": REPOS_V1, "version": "v1"}, LATEST[:1], 'by the parameters repos: ["ghcr.io/"]'),
-        ("K8sNativeValidation", {"validations": [{"expression": REPOS_CEL, "message": "no"}]}, LATEST[:1], REPOS_CEL),
+        ("K8sNativeValidation", {"validations": [{"expression": REPOS_CEL, "message": "no"}]}, LATEST[:1], ""),
     ],
 )
 def test_gatekeeper(engine: str, source: Mapping[str, Any], places: Sequence[str], allowed: str) -> None:
