@@ -197,6 +197,28 @@ def test_test_runs_tests(shipway: Shell, tmp_path: Path) -> None:
     assert shipway("policy", "test", tmp_path).out.splitlines()[-1] == "1 of 1 passed"
 
 
+def test_test_judges_admission_policies_of_kyvernos_tests(shipway: Shell, tmp_path: Path) -> None:
+    (tmp_path / "few.yaml").write_text(
+        yaml.safe_dump(vap("few", validations=[{"expression": "object.spec.replicas <= 5"}]))
+    )
+    (tmp_path / "web.yaml").write_text(DEPLOYMENT)
+    row = {"policy": "few", "isValidatingAdmissionPolicy": True, "resources": ["web"], "kind": "Deployment"}
+    test = {
+        "apiVersion": "cli.kyverno.io/v1alpha1",
+        "kind": "Test",
+        "metadata": {"name": "t"},
+        "policies": ["few.yaml"],
+        "resources": ["web.yaml"],
+        "results": [{**row, "result": "pass"}],
+    }
+    (tmp_path / "kyverno-test.yaml").write_text(yaml.safe_dump(test))
+    result = shipway("policy", "test", tmp_path)
+    assert (result.code, result.out.splitlines()[-1]) == (1, "0 of 1 passed")
+    test["results"] = [{**row, "result": "fail"}]
+    (tmp_path / "kyverno-test.yaml").write_text(yaml.safe_dump(test))
+    assert shipway("policy", "test", tmp_path).out.splitlines()[-1] == "1 of 1 passed"
+
+
 def test_list_and_export(shipway: Shell) -> None:
     rules = {one["id"]: one for one in shipway("policy", "list", "--json").data["rules"]}
     assert rules["require-image-digest"]["enforced"] == "off"
@@ -232,3 +254,56 @@ def test_a_broken_policy_set_among_the_files_is_told(shipway: Shell, tmp_path: P
     (tmp_path / "set.yaml").write_text(SET.replace("default: deny", "default: denied").replace("EXPIRES", "2099-01-01"))
     found = shipway("policy", "check", tmp_path)
     assert (found.code, "did you mean `deny`" in found.err) == (2, True)
+
+
+REGO = """package main
+import rego.v1
+deny contains msg if {
+    input.kind == "Deployment"
+    input.spec.replicas < 50
+    msg := sprintf("%d replicas", [input.spec.replicas])
+}
+deny contains msg if {
+    some container in input.spec.template.spec.containers
+    not startswith(container.image, "ghcr.io/")
+    msg := container.name
+}
+"""
+KYVERNO = """
+apiVersion: kyverno.io/v1
+kind: ClusterPolicy
+metadata: {name: k}
+spec:
+  rules:
+    - name: cpu
+      match: {any: [{resources: {kinds: [Deployment]}}]}
+      validate:
+        failureAction: Enforce
+        foreach:
+          - list: request.object.spec.template.spec.containers
+            deny: {conditions: {any: [{key: "{{ element.resources.requests.cpu }}", operator: GreaterThan, value: 1m}]}}
+    - name: team
+      match: {any: [{resources: {kinds: [Deployment]}}]}
+      validate: {failureAction: Enforce, pattern: {metadata: {labels: {shipway.dev/team: nobody}}}}
+"""
+ORGANISATION = Path(__file__).parents[2] / "examples" / "platform"
+
+
+def test_rendered_objects_are_found_in_what_they_are_rendered_from(shipway: Shell, tmp_path: Path) -> None:
+    (tmp_path / "a.rego").write_text(REGO)
+    (tmp_path / "k.yaml").write_text(KYVERNO)
+    files = [ORGANISATION / "platform.yaml", ORGANISATION / "applications" / "ledger.yaml"]
+    found = shipway("policy", "check", *files, "--policies", tmp_path, "--no-pack", "--env", "prod", "--json").data
+    bad = [one for one in found["findings"] if one["status"] == "fail" and one["subject"]["kind"] == "Deployment"]
+    said = {}
+    for one in bad:
+        line = Path(one["place"]["file"]).read_text().splitlines()[one["place"]["line"] - 1]
+        said[".".join(map(str, one["path"]))] = line[one["place"]["column"] - 1 :], one["found"], one["allowed"]
+    assert said["spec.replicas"] == ("3}", "3", "")
+    assert said["metadata.labels.shipway.dev/team"][0].startswith("finance, system: books")
+    assert said["metadata.labels.shipway.dev/team"][1:] == ('"finance"', "`nobody`")
+    image = said["spec.template.spec.containers.0.image"][0]
+    assert image.startswith("registry.example.com/ledger:")
+    cpu = said["spec.template.spec.containers.0.resources.requests.cpu"]
+    assert cpu[0].startswith("250m")  # a profile of the Platform says so
+    assert cpu[2] == "at most 1m"

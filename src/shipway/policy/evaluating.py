@@ -12,10 +12,9 @@ import msgspec
 
 from shipway.policy.enforcing import action_of, exception_of
 from shipway.policy.facts import is_fact
-from shipway.policy.findings import Finding, subject
+from shipway.policy.findings import Finding, path_shown, subject
 from shipway.policy.resources import plural, subject_of
 from shipway.policy.rules import NOTHING, Action, CompiledRule, Object, Outcome, Path, Place, Request, Status
-from shipway.spec.diagnosis import dotted
 from shipway.spec.policies import Merged
 
 _QUIET = ("pass", "skip")
@@ -27,6 +26,9 @@ Locate = Callable[[Path], Place]
 """Where the value at a path of the subject is written by a person; what is not written is where its parent is."""
 MAX_KINDS = 1000
 """Kinds whose rules are remembered. Kinds come from outside, so there must be an end."""
+_SECRET = (("data",), ("stringData",))
+HIDDEN = "(hidden)"
+"""Shown instead of what a Secret holds."""
 MAX_SHOWN = 120
 """Characters of an offending value that a finding shows."""
 
@@ -141,7 +143,11 @@ def _enforced(status: Status, action: Action) -> Status:
 
 
 def _shown(value: Any, path: Path) -> str:
-    """The value at ``path`` as JSON, cut short; empty when there is none, or when it is the whole object."""
+    """The value at ``path`` as JSON, cut short; empty when there is none, or when it is the whole object.
+
+    What a Secret holds is not shown: findings end up in logs.
+    """
+    hidden = isinstance(value, Mapping) and value.get("kind") == "Secret" and path[:1] in _SECRET
     for part in path:
         try:
             value = value[part]
@@ -149,6 +155,8 @@ def _shown(value: Any, path: Path) -> str:
             return ""
     if not path:
         return ""
+    if hidden:
+        return HIDDEN
     try:
         text = msgspec.json.encode(value, enc_hook=str).decode()
     except RecursionError:
@@ -166,7 +174,7 @@ def _fix(rule: CompiledRule, outcome: Outcome) -> str:
     more = f"`shipway policy explain {rule.id}` says more"
     if outcome.status == "error":
         return f"Give the rule what it needs to be judged, or repair it; {more}."
-    what = f"`{dotted(outcome.path)}`" if outcome.path else "the object"
+    what = f"`{path_shown(outcome.path)}`" if outcome.path else "the object"
     return f"Change {what} {'to what is allowed' if outcome.allowed else 'as the message says'}; {more}."
 
 
