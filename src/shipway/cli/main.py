@@ -25,6 +25,7 @@ from shipway.cli import (  # noqa: E402  # see above
     demo,
     documents,
     failing,
+    forecasts,
     journals,
     knowing,
     past,
@@ -74,13 +75,13 @@ _add(app, past.history, past.replay, past.report)
 app.add_typer(journal)
 app.add_typer(slo_verbs)
 app.add_typer(cost_verbs)
-_add(app, knowing.rightsize, knowing.forecast, knowing.dora, knowing.risk, knowing.maturity)
+_add(app, knowing.rightsize, forecasts.forecast, knowing.dora, knowing.risk, knowing.maturity)
 _add(app, demo.demo, documents.schema)
 _add(rollout, rollouts.list_, rollouts.show, rollouts.watch)
 _add(rollout, rollouts.pause, rollouts.resume, rollouts.promote, rollouts.abort, rollouts.retry)
 _add(slo_verbs, slo.status, slo.rules, slo.validate, slo.import_)
 policies.command("test", cls=Verb)(policy.run_tests)
-_add(policies, policy.check, policy.list_, policy.explain, policy.report, policy.export, policy.serve)
+_add(policies, policy.check, policy.list_, policy.explain, policy.report, policy.decisions, policy.export, policy.serve)
 _add(cost_verbs, cost.estimate, cost.actual, cost.forecast, cost.report)
 _add(journal, journals.check, journals.repair)
 
