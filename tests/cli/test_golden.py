@@ -23,7 +23,7 @@ from tests.cli.shell import Shell
 ROOT = Path(__file__).resolve().parents[2]
 COMMON = {
     "application.yaml", "Dockerfile", "Makefile", "README.md", ".github/workflows/pipeline.yaml", ".gitlab-ci.yml",
-    "service/__main__.py", "tests/test_web.py",
+    "service/__main__.py", "tests/test_web.py", "platform.yaml", "policies/policies.yaml",
 }  # fmt: skip
 CLEAN = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "MAKEFLAGS", "PORT")}
 
@@ -67,6 +67,51 @@ def test_the_pipelines_have_every_gate(made: Path) -> None:
         words = json.dumps(pipeline)
         for gate in ("make check", "shipway plan --against", "trivy", "cosign sign", "cosign verify", "shipway deploy"):
             assert gate in words
+
+
+@pytest.mark.parametrize("made", ["web-app"], indirect=True)
+def test_no_gate_is_passed_by(made: Path) -> None:
+    """Nothing is built before it is checked, nothing deployed that was not built, scanned and signed."""
+    jobs = yaml.safe_load((made / ".github/workflows/pipeline.yaml").read_text())["jobs"]
+    assert {name: job.get("needs") for name, job in jobs.items()} == {
+        "check": None, "scan": None, "plan": "check", "build": ["check", "scan"], "deploy": "build",
+    }  # fmt: skip
+    order = [step.get("name") for step in jobs["build"]["steps"]]
+    assert order.index("Build") < order.index("Scan") < order.index("Push") < order.index("Sign")
+    assert all("if" not in step for step in jobs["build"]["steps"] if step.get("name") in ("Build", "Scan"))
+    gitlab = yaml.safe_load((made / ".gitlab-ci.yml").read_text())
+    stages = [gitlab[name]["stage"] for name in ("check", "plan", "build", "scan-image", "sign", "deploy")]
+    assert stages == gitlab["stages"]
+    assert not any("needs" in job or "allow_failure" in job for job in gitlab.values() if isinstance(job, dict))
+    assert "fail_under = 80" in (made / "pyproject.toml").read_text()
+
+
+@pytest.mark.parametrize("made", ["ml-model"], indirect=True)
+def test_the_image_has_two_stages_and_no_root(made: Path) -> None:
+    lines = (made / "Dockerfile").read_text().splitlines()
+    stages = [index for index, line in enumerate(lines) if line.startswith("FROM ")]
+    assert len(stages) == 2
+    (user,) = (line for line in lines[stages[-1] :] if line.startswith("USER "))
+    assert int(user.split()[1].partition(":")[0]) > 0
+
+
+@each
+def test_the_pipeline_can_plan_and_validate(made: Path, shipway: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the jobs ``check`` and ``plan`` ask of shipway: valid files, and a plan that no policy denies."""
+    monkeypatch.chdir(made)
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.com"]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "one"]):
+        subprocess.run([*git, *words], check=True, capture_output=True)
+    asked = re.search(r"\$\(BIN\)/shipway (validate .*)", Path("Makefile").read_text())
+    assert asked is not None
+    assert shipway(*asked[1].split()).code == 0
+    assert shipway("plan", "--against", "HEAD", "--format", "markdown").code == 0
+    application = Path("application.yaml")
+    application.write_text(application.read_text().replace(":0.1.0", ":0.2.0"))
+    found = shipway("plan", "--against", "HEAD", "--format", "markdown")
+    assert (found.code, "orders:0.2.0" in found.out) == (2, True), found.out + found.err
+    application.write_text(application.read_text().replace(":0.2.0", ":latest"))
+    assert shipway("plan", "--against", "HEAD").code == 1  # a rule says no
 
 
 @pytest.mark.e2e

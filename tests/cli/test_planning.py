@@ -79,6 +79,18 @@ def test_what_is_committed_is_compared_with_what_is_not(shipway: Shell, after: P
     assert {each["verb"] for one in found.data["places"] for each in one["objects"]} == {"removed"}
 
 
+def test_what_was_not_there_is_added(shipway: Shell, after: Path) -> None:
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.com"]
+    for words in (["init", "-q"], ["add", "before"], ["commit", "-qm", "one"]):
+        subprocess.run([*git, *words], check=True, capture_output=True)
+    found = shipway("plan", "--platform", "after", "--no-pack")
+    assert found.code == 2
+    total = found.out.splitlines()[-1]
+    assert total.startswith("12 applications, ")
+    assert "removed" not in total
+    assert "changed" not in total
+
+
 def test_a_policy_that_denies_is_an_error(shipway: Shell, cart: Path) -> None:
     edit(cart, DIGEST, "")
     found = shipway("plan", "--env", "prod", *SIDES, "--json")

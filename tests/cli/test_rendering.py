@@ -16,11 +16,11 @@ AT = ("--platform", EXAMPLE)
 def test_render_writes_a_directory_and_says_what_changed(shipway: Shell, tmp_path: Path) -> None:
     out = tmp_path / "out"
     first = shipway("render", "--env", "staging", "--env", "dev", "--out", out, *AT)
-    assert (first.code, first.out) == (0, f"{out}: 23 files; 23 new, 0 changed, 0 removed.\n")
+    assert (first.code, first.out) == (0, f"{out}: 25 files; 25 new, 0 changed, 0 removed.\n")
     documents = list(yaml.safe_load_all((out / "dev/dev-eu/cart.yaml").read_text()))
     assert documents[0]["kind"] == "Namespace"
     again = shipway("render", "cart", "--env", "dev", "--out", out, "--json", *AT)
-    assert again.data == {"directory": str(out), "files": 1, "added": 0, "changed": 0, "removed": 22}
+    assert again.data == {"directory": str(out), "files": 1, "added": 0, "changed": 0, "removed": 24}
 
 
 @pytest.fixture(autouse=True)
@@ -145,3 +145,19 @@ def test_explain_shows_the_chain_of_an_object(shipway: Shell) -> None:
     ]
     named = shipway("explain", "web", "dev", "NetworkPolicy/default-deny.spec.podSelector", *AT)
     assert named.out.splitlines()[0] == "NetworkPolicy/default-deny.spec.podSelector = {}"
+
+
+def test_explain_says_where_clusters_differ(shipway: Shell) -> None:
+    ask = ("explain", "web", "prod", "PrometheusRule.spec.groups[0].labels", *AT)
+    field = "PrometheusRule/web.spec.groups[0].labels"
+    said = [line for line in shipway(*ask).out.splitlines() if line.startswith("PrometheusRule")]
+    assert said == [
+        f"{field}.environment = prod",
+        f"{field}.cluster = prod-eu  [prod-eu]",
+        f"{field}.cluster = prod-us  [prod-us]",
+    ]
+    chosen = shipway(*ask, "--cluster", "prod-us").out
+    assert f"{field}.cluster = prod-us\n" in chosen
+    assert "prod-eu" not in chosen
+    wrong = shipway(*ask, "--cluster", "prod-usa")
+    assert (wrong.code, "did you mean `prod-us`?" in wrong.err) == (2, True)

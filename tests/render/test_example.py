@@ -6,6 +6,7 @@ Every object is pinned by a digest; some applications are kept in full, to be re
 import hashlib
 import os
 import random
+import re
 from functools import cache
 from pathlib import Path
 
@@ -13,9 +14,12 @@ import msgspec
 import pytest
 import yaml
 
+from shipway.render import argo, flagger
 from shipway.render.compiling import Compiled, compile_organisation
+from shipway.render.context import Context
 from shipway.render.formats import plain_yaml
-from shipway.render.rendered import leaves, path_text
+from shipway.render.rendered import Rendered, leaves, path_text
+from shipway.render.translations import Translate
 from shipway.render.truth import contradictions
 from shipway.spec.organisation import Organisation, read_organisation
 from shipway.spec.reading import Source
@@ -55,13 +59,27 @@ def test_the_objects_agree_with_each_other(environment: str) -> None:
     assert contradictions([one for one in everything() if one.environment == environment]) == ()
 
 
-def test_every_leaf_says_why() -> None:
+@pytest.mark.parametrize("translate", [lambda found: found, argo.argo_rollouts, flagger.flagger])
+def test_every_leaf_says_why(translate: Translate) -> None:
+    """Each leaf of each object has a reason, and each reason that is written somewhere stands where it says."""
+    lines = {source.file: bytes(source.text).decode().splitlines() for source in example()}
     for one in everything():
-        for each in one.objects:
+        for each in translate(one.objects):
             assert set(each.provenance) == set(each.values) == {path_text(path) for path, _ in leaves(each.object)}
             for reason in each.provenance.values():
                 assert reason.words or reason.field
                 assert reason.kind != "derived" or all(cause.field for cause in reason.because)
+                for written in [reason, *reason.because]:
+                    if written.line:
+                        said = lines[written.file][written.line - 1]
+                        assert any(word in said for word in words(each, written.field)), (written, said)
+
+
+def words(each: Rendered, field: str) -> set[str]:
+    """Words that may stand where a field is written: a part of its path, or of that of the first value inside a map."""
+    inside = each.context.resolved.provenance if isinstance(each.context, Context) else {}
+    paths = [field, *(path for path in inside if path.startswith(field))]
+    return {word for path in paths for word in re.split(r"[.\[]", path)}
 
 
 def test_no_secret_and_no_null_is_written() -> None:

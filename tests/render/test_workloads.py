@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import promql_parser
 import pytest
 
 from shipway.render.compiling import compile_application
@@ -125,6 +126,38 @@ def test_a_queue_scales_to_nothing_with_keda() -> None:
         "100",
     )
     assert "PodDisruptionBudget" not in found
+
+
+@pytest.mark.parametrize(
+    ("queue", "metric", "labels"),
+    [
+        ("{queue: rabbitmq}", "rabbitmq_queue_messages_ready", {"queue": "shop"}),
+        ("{queue: rabbitmq, name: orders}", "rabbitmq_queue_messages_ready", {"queue": "orders"}),
+        ("{queue: kafka, name: orders}", "kafka_consumergroup_lag", {"consumergroup": "shop", "topic": "orders"}),
+        ("{queue: nats}", "jetstream_consumer_num_pending", {"stream_name": "shop", "consumer_name": "shop"}),
+    ],
+)
+def test_a_queue_is_measured_by_the_exporter_of_its_engine(queue: str, metric: str, labels: dict[str, str]) -> None:
+    spec = f"archetype: background-worker, dependsOn: [{queue}], scale: {{min: 1, max: 5, signal: queue}}"
+    (external,) = of(objects(spec), "HorizontalPodAutoscaler")["metrics"]
+    assert external["external"]["metric"] == {"name": metric, "selector": {"matchLabels": labels}}
+    found = objects(spec, components="autoscaler: keda")
+    query = of(found, "ScaledObject")["triggers"][0]["metadata"]["query"]
+    matchers = ", ".join(f'{key}="{value}"' for key, value in labels.items())
+    assert query == f"sum({metric}{{{matchers}}})"
+    promql_parser.parse(query)
+    named = [one["value"] for one in container(found)["env"] if one["name"].endswith("QUEUE_NAME")]
+    assert set(named) <= set(labels.values())
+    assert named
+
+
+def test_several_queues_are_counted_together() -> None:
+    queues = "[{queue: rabbitmq, name: a}, {queue: kafka}]"
+    spec = f"archetype: background-worker, dependsOn: {queues}, scale: {{min: 1, max: 5, signal: queue}}"
+    assert len(of(objects(spec), "HorizontalPodAutoscaler")["metrics"]) == 2
+    query = of(objects(spec, components="autoscaler: keda"), "ScaledObject")["triggers"][0]["metadata"]["query"]
+    assert query.startswith('sum(rabbitmq_queue_messages_ready{queue="a"} or kafka_consumergroup_lag{')
+    promql_parser.parse(query)
 
 
 def test_sizes_follow_the_factor_and_automatic_ones_are_set_from_use() -> None:

@@ -121,6 +121,9 @@ def explain(
     env: Annotated[str | None, typer.Argument(metavar="ENV", help="Environment to compile for.")] = None,
     field: Annotated[str | None, typer.Argument(metavar="FIELD", help="Only this field, e.g. spec.port.")] = None,
     *,
+    cluster: Annotated[
+        str | None, typer.Option("--cluster", metavar="NAME", help="Of an object: only there [default: all of ENV].")
+    ] = None,
     platform: PlatformDirectory = Path(),
     home: Home = None,
     json: Json = False,
@@ -128,8 +131,9 @@ def explain(
     """Say why an application is as it is: where each value came from.
 
     With ENV and FIELD it asks the files of the organisation, and FIELD may be
-    one of a compiled object: Deployment.spec.replicas. With FIELD or nothing
-    it asks the controller about what runs.
+    one of a compiled object: Deployment.spec.replicas. What differs between
+    the clusters of ENV is said for each. With FIELD or nothing it asks the
+    controller about what runs.
 
     Example: shipway explain shop prod spec.replicas
     """
@@ -138,7 +142,7 @@ def explain(
     if env is not None and field is not None:
         from shipway.cli import reasons
 
-        found = reasons.chains(platform, app, env, field)
+        found = reasons.chains(platform, app, env, field, cluster)
         show(found, reasons.table(found), json=json)
         return
     from shipway.cli import tables

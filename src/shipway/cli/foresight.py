@@ -12,9 +12,10 @@ import msgspec
 from shipway.analysis.detect import sight
 from shipway.analysis.policy import JudgePolicy, Step
 from shipway.cli import organisations
+from shipway.cli.guarding import admission, policies_for
 from shipway.cli.known import knowledge, risks
 from shipway.cli.output import to_json
-from shipway.cli.policies import policies_beside, read_policies
+from shipway.cli.policies import Policies
 from shipway.cli.pricing import at_revision, read_book
 from shipway.cli.rendering import compiled, no_collection
 from shipway.cli.scanning import scan, secret_in
@@ -97,6 +98,7 @@ class Side(msgspec.Struct, frozen=True):
 
     organisation: Organisation
     book: PriceBook
+    policies: Policies
 
 
 def planned(asked: Asked, form: str, *, json: bool = False) -> tuple[str, int]:
@@ -122,11 +124,11 @@ def make(asked: Asked) -> Plan:
         BadInput, NotFound: as :func:`planned` says.
     """
     with at_revision(asked.directory, asked.against) as old:
-        before = _side(old)
-    after = _side(asked.directory)
-    _known(asked, before.organisation, after.organisation)
-    past = snapshot(_compiled(asked, before.organisation))
-    found = list(compare(past, _compiled(asked, after.organisation), lambda name, value: bool(secret_in(name, value))))
+        before = _side(asked, old) if organisations.paths(old) else None
+    after = _side(asked, asked.directory)
+    _known(asked, *(side.organisation for side in (before, after) if side))
+    past = snapshot(_compiled(asked, before)) if before else {}
+    found = list(compare(past, _compiled(asked, after), lambda name, value: bool(secret_in(name, value))))
     places, becoming = tuple(place for place, _ in found), [one for _, one in found if one and one.application]
     if not places:
         return Plan(places=())
@@ -134,18 +136,19 @@ def make(asked: Asked) -> Plan:
     findings, counted = _findings(asked, after, becoming)
     return Plan(
         places=places,
-        platform=_by_platform(asked, before.organisation, after.organisation, past, places),
+        platform=_by_platform(asked, before.organisation, after.organisation, past, places) if before else (),
         detects=tuple(_detects(after.organisation, places, asked.traffic)) if asked.traffic is not None else (),
         findings=tuple(findings),
         policy=counted,
-        costs=difference(list(_past_estimates(before, past, places)), estimates),
-        risks=tuple(_risks(asked, before.organisation, after.organisation, becoming)),
+        costs=difference(list(_past_estimates(before, past, places)) if before else [], estimates),
+        risks=tuple(_risks(asked, before.organisation if before else None, after.organisation, becoming)),
     )
 
 
-def _side(directory: Path) -> Side:
+def _side(asked: Asked, directory: Path) -> Side:
     organisation = organisations.load(directory)
-    return Side(organisation, read_book(organisation, organisations.sources(directory), ()))
+    book = read_book(organisation, organisations.sources(directory), ())
+    return Side(organisation, book, policies_for(organisation, directory, asked.policies, pack=asked.pack))
 
 
 def _known(asked: Asked, *sides: Organisation) -> None:
@@ -158,11 +161,12 @@ def _known(asked: Asked, *sides: Organisation) -> None:
         organisations.known(name, environments, "environment")
 
 
-def _compiled(asked: Asked, organisation: Organisation) -> Iterator[Compiled]:
+def _compiled(asked: Asked, side: Side) -> Iterator[Compiled]:
+    organisation = side.organisation
     apps = [one for one in asked.apps or () if one in organisation.declared]
     env = [one for one in organisation.environments if not asked.environments or one in asked.environments]
     if env and (apps or not asked.apps):
-        yield from compiled(organisation, apps or None, env)
+        yield from compiled(organisation, apps or None, env, admission(organisation, side.policies))
 
 
 def _by_platform(
@@ -198,11 +202,11 @@ def _past_estimates(side: Side, past: Snapshot, places: Sequence[PlaceChange]) -
 
 
 def _risks(
-    asked: Asked, before: Organisation, after: Organisation, becoming: Sequence[Compiled]
+    asked: Asked, before: Organisation | None, after: Organisation, becoming: Sequence[Compiled]
 ) -> Iterator[ApplicationRisk]:
     """Of every application that changes and stays, as if it went now."""
     names = list(dict.fromkeys(one.application for one in becoming))
-    changes = [_change(name, before.declared.get(name), after.declared[name]) for name in names]
+    changes = [_change(name, before.declared.get(name) if before else None, after.declared[name]) for name in names]
     for change, risk in zip(changes, risks(asked.home, changes), strict=True):
         yield ApplicationRisk(change.application, risk)
 
@@ -229,7 +233,7 @@ def _detects(organisation: Organisation, places: Sequence[PlaceChange], rps: flo
 
 def _findings(asked: Asked, side: Side, becoming: Sequence[Compiled]) -> tuple[list[Judged], Summary]:
     """About the applications that change, as they will be; what is the same in several places once. And how many of each."""
-    policies = read_policies(policies_beside(asked.directory, asked.policies), pack=asked.pack)
+    policies = side.policies
     places = {one: [each for each in becoming if _place(each) == one] for one in dict.fromkeys(map(_place, becoming))}
     evaluators = {environment: policies.evaluator(environment) for environment, _ in places}
     looking = any(rule.engine != "cel" for one in evaluators.values() for rule, _ in one.rules)

@@ -14,6 +14,8 @@ PlatformDirectory = Annotated[
 Environments = Annotated[
     list[str] | None, typer.Option("--env", metavar="NAME", help="Only this environment; may be repeated.")
 ]
+POLICIES = "policies"
+"""Directory beside the Platform with the organisation's own policies, in whatever language."""
 _OURS = b"shipway.dev/"
 """In the ``apiVersion`` of every document of ours; a directory may hold other YAML as well."""
 
@@ -34,7 +36,7 @@ def load(directory: Path) -> "Organisation":
 
 
 def sources(directory: Path) -> list["Source"]:
-    """The files, named as a person in the current directory would.
+    """The files, named as a person in the current directory would; those of its policies are read by whoever judges.
 
     Raises:
         BadInput: there is no such directory, nothing of ours in it, or a file cannot be read.
@@ -42,7 +44,9 @@ def sources(directory: Path) -> list["Source"]:
     from shipway.cli.documents import read
     from shipway.model.errors import BadInput
 
-    found = [source for source in read(paths(directory)) if _ours(source.text)]
+    policies = directory / POLICIES
+    wanted = [path for path in paths(directory) if policies not in path.parents]
+    found = [source for source in read(wanted) if _ours(source.text)]
     if not found:
         hint = "It needs a Platform and Applications; `--platform DIR` names another directory."
         raise BadInput(f"there is nothing to compile in {directory}", hint=hint)

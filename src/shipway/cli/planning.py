@@ -7,6 +7,7 @@ import typer
 
 from shipway.cli.options import Home, Json
 from shipway.cli.organisations import Environments, PlatformDirectory
+from shipway.cli.policy import NoPack, Policies
 
 
 def plan(
@@ -18,11 +19,8 @@ def plan(
     ] = "HEAD",
     platform: PlatformDirectory = Path(),
     form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="text, json or markdown.")] = "text",
-    policies: Annotated[
-        list[Path] | None,
-        typer.Option("--policies", "-p", metavar="DIR", help="Files and directories of policies; may be repeated."),
-    ] = None,
-    no_pack: Annotated[bool, typer.Option("--no-pack", help="Without the built-in rules.")] = False,
+    policies: Policies = None,
+    no_pack: NoPack = False,
     traffic: Annotated[
         float | None, typer.Option("--traffic", metavar="RPS", help="Say what rollouts detect at this traffic.")
     ] = None,

@@ -1,9 +1,10 @@
 """Policy files as ``policy`` verbs and the controller read them: the built-in pack, directories of policies, PolicySets."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 
@@ -46,14 +47,18 @@ class Policies(msgspec.Struct, frozen=True):
         return Evaluator(self.rules, self.sets, environment)
 
 
-def read_policies(paths: Sequence[Path], *, pack: bool = True) -> Policies:
+def read_policies(
+    paths: Sequence[Path], *, pack: bool = True, parameters: Mapping[str, str] = MappingProxyType({})
+) -> Policies:
     """The policies of these files and directories and, unless a PolicySet forgoes it, the built-in pack.
+
+    ``parameters`` hold where no PolicySet gives them.
 
     Raises:
         BadInput: with every problem of every file.
     """
     sources = [read_source(file) for path in paths for file in files_below(path, (*YAML, ".rego"), tests=False)]
-    found = policies_of(sources, pack=pack)
+    found = policies_of(sources, pack=pack, parameters=parameters)
     if found.problems:
         raise BadInput("the policies cannot be used", problems=found.problems)
     return found
@@ -118,7 +123,9 @@ def policies_beside(directory: Path, asked: Sequence[Path]) -> Sequence[Path]:
     return asked or ([own] if own.is_dir() else [])
 
 
-def policies_of(sources: Sequence[Source], *, pack: bool = True) -> Policies:
+def policies_of(
+    sources: Sequence[Source], *, pack: bool = True, parameters: Mapping[str, str] = MappingProxyType({})
+) -> Policies:
     """The same for text at hand; problems are returned, not raised."""
     texts = [one for one in sources if not one.file.endswith(".rego")]
     declared, problems = parse_policy_sets([one for one in texts if _mentions(one, "PolicySet")])
@@ -126,8 +133,8 @@ def policies_of(sources: Sequence[Source], *, pack: bool = True) -> Policies:
     if pack and sets.pack:
         texts += [read_source(file) for file in sorted(PACK.glob("*.yaml"))]
     documents = list(_documents(texts, problems))
-    if sets.parameters:
-        documents.append(Document(_parameters(sets)))
+    if parameters or sets.parameters:
+        documents.append(Document(_parameters({**parameters, **sets.parameters})))
     modules = {one.file: _text(one) for one in sources if one.file.endswith(".rego")}
     loaded = load(documents, modules)
     return Policies(
@@ -198,8 +205,8 @@ def _documents(sources: Iterable[Source], problems: list[Problem]) -> Iterator[D
                 yield Document(one.data, source.file, Locating(source.file, one, positions))
 
 
-def _parameters(sets: Merged) -> Object:
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": PARAMETERS}, "data": dict(sets.parameters)}
+def _parameters(values: Mapping[str, str]) -> Object:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": PARAMETERS}, "data": values}
 
 
 def _mentions(source: Source, word: str) -> bool:

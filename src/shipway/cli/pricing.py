@@ -118,6 +118,8 @@ def _of_directory(
 def at_revision(directory: Path, against: str) -> Iterator[Path]:
     """A directory with what to compare with: ``against`` itself, or the files of ``directory`` at that revision of git.
 
+    It is empty when the directory was not there yet.
+
     Raises:
         BadInput: it is neither.
     """
@@ -135,9 +137,12 @@ def _check_out(directory: Path, revision: str, target: Path) -> None:
     Raises:
         BadInput: there is none.
     """
-    command = ["git", "-C", str(directory), "archive", "--format=tar", revision, "."]
+    git = ["git", "-C", str(directory)]
     try:
-        done = subprocess.run(command, capture_output=True, check=False)
+        there = subprocess.run([*git, "ls-tree", revision, "."], capture_output=True, check=False)
+        if not there.returncode and not there.stdout:
+            return
+        done = subprocess.run([*git, "archive", "--format=tar", revision, "."], capture_output=True, check=False)
     except OSError as error:
         raise BadInput(f"{revision} is no directory, and git cannot be asked: {error.strerror}") from error
     if done.returncode:

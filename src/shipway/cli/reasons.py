@@ -38,29 +38,60 @@ class Chain(msgspec.Struct, frozen=True):
     field: str
     value: Any
     links: tuple[Link, ...]
+    clusters: tuple[str, ...] = ()
+    """Where it is so, of what is not the same in all clusters that were asked about."""
+
+    def __str__(self) -> str:
+        where = f"  [{', '.join(self.clusters)}]" if self.clusters else ""
+        return "\n".join([f"{self.field} = {_short(self.value)}{where}", *map(str, self.links)])
 
 
-def chains(directory: Path, app: str, environment: str, field: str) -> tuple[Chain, ...]:
+def chains(directory: Path, app: str, environment: str, field: str, cluster: str | None = None) -> tuple[Chain, ...]:
     """A chain for every value at or below ``field``: ``spec.replicas``, or ``Deployment.spec.replicas`` of an object.
+
+    Without a ``cluster`` all of the environment are asked, and what differs between them is said for each.
 
     Raises:
         BadInput: the organisation cannot be read.
-        NotFound: there is no such application, environment or value; with what was probably meant.
+        NotFound: there is no such application, environment, cluster or value; with what was probably meant.
     """
     organisation = load(directory)
     known(environment, organisation.environments, "environment")
     known(app, organisation.names(environment), f"application in {environment}")
-    place = Place(organisation, environment, next(iter(organisation.clusters(environment))))
-    context = place.neighbour(app)
-    first = field.split(".", maxsplit=1)[0]
-    if first in {"spec", "metadata"}:
-        return tuple(_of_application(context, field))
-    return tuple(_of_object(context, field))
+    clusters = tuple(organisation.clusters(environment))
+    if cluster is not None:
+        clusters = (known(cluster, clusters, f"cluster of {environment}"),)
+    contexts = {name: Place(organisation, environment, name).neighbour(app) for name in clusters}
+    if field.split(".", maxsplit=1)[0] in {"spec", "metadata"}:  # the same in all of them
+        return tuple(_of_application(contexts[clusters[0]], field))
+    return _together({name: _of_object(context, field) for name, context in contexts.items()})
 
 
 def table(found: tuple[Chain, ...]) -> str:
     """For people."""
-    return "\n\n".join("\n".join([f"{one.field} = {_short(one.value)}", *map(str, one.links)]) for one in found)
+    return "\n\n".join(map(str, found))
+
+
+def _together(asked: Mapping[str, Iterator[Chain]]) -> tuple[Chain, ...]:
+    """What is the same in every cluster once, and the rest with the clusters where it is so; in the order of fields."""
+    found: dict[str, tuple[Chain, ...]] = {}
+    for index, (cluster, answer) in enumerate(asked.items(), 1):
+        try:
+            found[cluster] = tuple(answer)
+        except NotFound:  # it may be somewhere else
+            if not any(found.values()) and index == len(asked):
+                raise
+            found[cluster] = ()
+    where: dict[bytes, tuple[Chain, list[str]]] = {}
+    for cluster, chains_ in found.items():
+        for chain in chains_:
+            where.setdefault(msgspec.json.encode(chain), (chain, []))[1].append(cluster)
+    order = {field: index for index, field in enumerate(chain.field for chains_ in found.values() for chain in chains_)}
+    merged = (
+        chain if len(clusters) == len(found) else msgspec.structs.replace(chain, clusters=tuple(clusters))
+        for chain, clusters in where.values()
+    )
+    return tuple(sorted(merged, key=lambda chain: order[chain.field]))
 
 
 def _of_application(context: Context, field: str) -> Iterator[Chain]:

@@ -4,15 +4,16 @@ import gc
 import sys
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from shipway.cli.options import Json
 from shipway.cli.organisations import Environments, PlatformDirectory
+from shipway.cli.policy import NoPack, Policies
 
 if TYPE_CHECKING:
-    from shipway.render.compiling import Compiled
+    from shipway.render.compiling import Admission, Compiled
     from shipway.spec.organisation import Organisation
 
 
@@ -25,17 +26,20 @@ def render(
         Path | None, typer.Option("--out", metavar="DIR", help="Replace this directory [default: print].")
     ] = None,
     platform: PlatformDirectory = Path(),
+    policies: Policies = None,
+    no_pack: NoPack = False,
     json: Json = False,
 ) -> None:
     """Compile applications to everything that runs them.
 
+    All applications come with the admission policies of their clusters.
     With --out the directory is replaced in one step: afterwards it holds what
     was compiled now, and those files in it that shipway did not write.
 
     Example: shipway render --env prod --out rendered
     """
     with no_collection():
-        files = _files(platform, form, apps, env)
+        files = _files(platform, form, apps, env, Policing(tuple(policies or ()), not no_pack))
         if out is None:
             _print(list(files), json=json)
             return
@@ -66,8 +70,22 @@ def catalog(platform: PlatformDirectory = Path(), json: Json = False) -> None:
     show(rows, table, json=json)
 
 
-def compiled(organisation: "Organisation", apps: list[str] | None, env: list[str] | None) -> "Iterator[Compiled]":
+class Policing(NamedTuple):
+    """Which policies the clusters enforce beside those of the organisation's own directory."""
+
+    others: tuple[Path, ...] = ()
+    pack: bool = True
+
+
+def compiled(
+    organisation: "Organisation",
+    apps: list[str] | None,
+    env: list[str] | None,
+    admission: "Admission | None" = None,
+) -> "Iterator[Compiled]":
     """What is asked for, one application on one cluster at a time, each environment checked before anything of it is given.
+
+    ``admission`` gives the policies that a cluster enforces; they come with all applications alone.
 
     Raises:
         NotFound: there is no such application or environment.
@@ -80,7 +98,7 @@ def compiled(organisation: "Organisation", apps: list[str] | None, env: list[str
 
     only = frozenset(known(app, tuple(organisation.declared), "application") for app in apps) if apps else None
     for environment in environments(organisation, env):
-        found = list(compile_organisation(organisation, environment, only))
+        found = list(compile_organisation(organisation, environment, only, admission))
         wrong = contradictions(found, complete=only is None)
         if wrong:
             hint = "This is a defect of shipway; nothing was written."
@@ -88,7 +106,9 @@ def compiled(organisation: "Organisation", apps: list[str] | None, env: list[str
         yield from found
 
 
-def _files(platform: Path, form: str, apps: list[str] | None, env: list[str] | None) -> "Iterable[tuple[str, bytes]]":
+def _files(
+    platform: Path, form: str, apps: list[str] | None, env: list[str] | None, policing: Policing
+) -> "Iterable[tuple[str, bytes]]":
     """What is asked for. A few applications are remembered: their answer takes less time than reading all the others."""
     from shipway.cli import remembering
     from shipway.cli.organisations import paths
@@ -103,12 +123,19 @@ def _files(platform: Path, form: str, apps: list[str] | None, env: list[str] | N
     from shipway.render.formats import layout
 
     organisation = load(platform)
-    files = layout(form)(organisation, compiled(organisation, apps, env))
+    admission = None if apps else _admission(organisation, platform, policing)
+    files = layout(form)(organisation, compiled(organisation, apps, env, admission))
     if not key:
         return files
     found = list(files)
     remembering.remember(key, found)
     return found
+
+
+def _admission(organisation: "Organisation", platform: Path, policing: Policing) -> "Admission":
+    from shipway.cli.guarding import admission, policies_for
+
+    return admission(organisation, policies_for(organisation, platform, policing.others, pack=policing.pack))
 
 
 def _print(files: "list[tuple[str, bytes]]", *, json: bool) -> None:

@@ -194,7 +194,7 @@ def _detects(plan: Plan) -> Iterator[str]:
 
 def _total(plan: Plan) -> str:
     objects = [one.verb for place in plan.places for one in place.objects]
-    applications = len({one.application for one in plan.places})
+    applications = len({one.application for one in plan.places if one.application})
     denied = sum(one.finding.refuses for one in plan.findings)
     said = f"{_count(applications, 'application')}, {_count(len(objects), 'object')}: {_counted(objects)}."
     return f"{said} Policy denies it: {_count(denied, 'finding')}." if denied else said

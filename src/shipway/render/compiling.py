@@ -4,7 +4,8 @@ A concern is a module with ``objects``; it yields nothing where it has nothing t
 with the input was found when the organisation was read.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -27,13 +28,13 @@ from shipway.render import (
     telemetry,
     workload,
 )
+from shipway.render.admission import policies
 from shipway.render.context import Context, Place
 from shipway.render.rendered import Rendered, rendered
 from shipway.render.tracing import Draft
 from shipway.spec.organisation import Organisation
 
 Concern = Callable[[Context], Iterator[Draft]]
-SharedConcern = Callable[[Place], Iterator[Draft]]
 
 CONCERNS: tuple[Concern, ...] = (
     account.objects,
@@ -55,8 +56,8 @@ CONCERNS: tuple[Concern, ...] = (
     chaos.objects,
 )
 """What an application is made into."""
-SHARED: tuple[SharedConcern, ...] = ()
-"""What a cluster gets once for all of its applications."""
+Admission = Callable[[str], Sequence[Mapping[str, Any]]]
+"""Name of an environment to its policies, ready for a cluster: what a cluster gets once for all of its applications."""
 
 
 class Compiled(msgspec.Struct, frozen=True):
@@ -74,22 +75,21 @@ def compile_application(context: Context) -> tuple[Rendered, ...]:
     return _ordered(rendered(draft, context) for draft in drafts)
 
 
-def compile_shared(place: Place) -> tuple[Rendered, ...]:
-    """All objects that a cluster has once, in canonical order."""
-    return _ordered(rendered(draft, place) for concern in SHARED for draft in concern(place))
-
-
 def compile_organisation(
-    organisation: Organisation, environment: str, only: frozenset[str] | None = None
+    organisation: Organisation,
+    environment: str,
+    only: frozenset[str] | None = None,
+    admission: Admission | None = None,
 ) -> Iterator[Compiled]:
     """Everything in an environment, cluster by cluster, one application at a time: keep what you need, no more.
 
-    ``only`` limits it to some applications; what a cluster has once comes with all of them alone.
+    ``only`` limits it to some applications; what a cluster has once (``admission``) comes with all of them alone.
     """
+    ready = admission(environment) if admission is not None and only is None else ()
     for cluster in organisation.clusters(environment):
         place = Place(organisation, environment, cluster)
-        if only is None and (shared := compile_shared(place)):
-            yield Compiled(environment, cluster, "", shared)
+        if shared := policies(place, ready):
+            yield Compiled(environment, cluster, "", _ordered(iter(shared)))
         for context in place.applications():
             if only is None or context.name in only:
                 yield Compiled(environment, cluster, context.name, compile_application(context))

@@ -269,7 +269,6 @@ class Context(msgspec.Struct, frozen=True, dict=True):
             self.application,
             METERS[self.components.mesh],
             metrics=self.place.platform.spec.metrics,
-            labels={"environment": self.environment, "cluster": self.cluster},
             runbook=f"{runbooks.rstrip('/')}/{{app}}#{{slo}}" if runbooks else "",
         )
         return found if self.monitoring.alerts else tuple(replace(level, page=None, ticket=None) for level in found)

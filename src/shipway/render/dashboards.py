@@ -31,9 +31,10 @@ def objects(context: Context) -> Iterator[Draft]:
 
 
 def _text(context: Context) -> str:
-    tags = [context.name, context.environment, *([team] if (team := context.application.metadata.team) else [])]
-    title = f"{context.name} / {context.environment} / {context.cluster}"
-    return to_json(f"{context.name}-{context.cluster}", title, tags, tuple(_rows(context)))
+    """The dashboard as Grafana's JSON model; a cluster has one Grafana, so nothing in it names the cluster."""
+    team = context.application.metadata.team
+    tags = (context.name, team) if team else (context.name,)
+    return to_json(context.name, context.name, tags, tuple(_rows(context)))
 
 
 def _config_map(context: Context, body: object) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from shipway.render.context import Callee, Context
+from shipway.render.queues import queue_name
 from shipway.render.tracing import derived, said
 from shipway.spec.application import Dependency
 
@@ -41,6 +42,10 @@ def _found(context: Context) -> Iterator[dict[str, Any]]:
         yield _address(callee)
     for dependency in context.resources("database", "cache", "queue", "bucket"):
         yield _resource(context, dependency)
+        if dependency.queue:
+            rule = "its logical name, or the application's"
+            value = derived(queue_name(context, dependency), rule, "spec.dependsOn", "metadata.name")
+            yield {"name": f"{_prefix(dependency)}QUEUE_NAME", "value": value}
 
 
 def _address(callee: Callee) -> dict[str, Any]:
@@ -55,7 +60,7 @@ def _address(callee: Callee) -> dict[str, Any]:
 
 
 def _resource(context: Context, dependency: Dependency) -> dict[str, Any]:
-    prefix = f"{_variable(dependency.name)}_" if dependency.name else ""
+    prefix = _prefix(dependency)
     if dependency.database == "postgres":
         reference = {"name": f"{context.database_name(dependency)}-app", "key": "uri"}
         rule = "the database operator keeps address and credentials in this Secret"
@@ -77,6 +82,10 @@ def shared_engine(dependency: Dependency) -> tuple[str, str]:
     """(kind, engine) of something that the platform team runs for everybody: ``("cache", "redis")``."""
     kind = next(kind for kind in ("cache", "queue", "database") if getattr(dependency, kind))
     return kind, getattr(dependency, kind)
+
+
+def _prefix(dependency: Dependency) -> str:
+    return f"{_variable(dependency.name)}_" if dependency.name else ""
 
 
 def _variable(name: str) -> str:

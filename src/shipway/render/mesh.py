@@ -8,6 +8,7 @@ side-cars are native ones, which end with the job (Istio's default since 1.27). 
 from collections.abc import Iterator
 from typing import Any
 
+from shipway.render import previewing
 from shipway.render.context import Context
 from shipway.render.tracing import Draft, Traced, derived, said
 
@@ -68,10 +69,16 @@ def _callers(context: Context) -> Iterator[dict[str, Any]]:
     for caller, port in context.callers():
         account = f"cluster.local/ns/{caller.namespace}/sa/{caller.name}"
         rule = f"`{caller.name}` says in `dependsOn` that it calls this application"
+        previews = [{"source": {"namespaces": [_previews(caller)]}}] if previewing.possible(context.place) else []
         yield {
-            "from": [{"source": {"principals": [derived(account, rule, "metadata.name")]}}],
+            "from": [{"source": {"principals": [derived(account, rule, "metadata.name")]}}, *previews],
             "to": [{"operation": {"ports": [_port(context, port)]}}],
         }
+
+
+def _previews(caller: Context) -> Traced:
+    rule = "a preview of what calls this application calls it too"
+    return derived(previewing.namespaces(caller.name), rule, "platform.spec.components.gitops.repository")
 
 
 def _gateway(context: Context) -> Iterator[dict[str, Any]]:

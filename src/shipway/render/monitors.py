@@ -9,6 +9,7 @@ from typing import Any
 from shipway.render.context import Context
 from shipway.render.network import MESH_METRICS
 from shipway.render.tracing import Draft, derived, said
+from shipway.render.versions import VERSION
 
 _MONITORING = "platform.spec.components.monitoring"
 
@@ -56,8 +57,9 @@ def _monitor(context: Context, kind: str, where: dict[str, Any]) -> Draft:
             "metadata": {**context.metadata(), "labels": labels(context)},
             "spec": {
                 "selector": {"matchLabels": context.selector()},
+                "podTargetLabels": [VERSION],
                 "podMetricsEndpoints" if kind == "PodMonitor" else "endpoints": [endpoint],
             },
         },
-        "every series carries the application's name as its job",
+        "every series carries the application's name as its job, and its release",
     )

@@ -8,6 +8,7 @@ says which networks its machines are in, the probes are let in by name as well, 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from shipway.render import previewing
 from shipway.render.context import Context
 from shipway.render.environment import SHARED_PORTS, shared_engine
 from shipway.render.tracing import Draft, Traced, derived, said
@@ -49,7 +50,8 @@ def _policy(
 def _ingress(context: Context) -> Iterator[Rule]:
     for caller, port in context.callers():
         rule = f"{caller.name} declares that it depends on this application"
-        yield {"from": [_application(caller, rule)], "ports": [_port(context, port)]}
+        previews = [_previews(caller)] if previewing.possible(context.place) else []
+        yield {"from": [_application(caller, rule), *previews], "ports": [_port(context, port)]}
     if context.host is not None:
         namespace = said(context.components.ingress.namespace, "platform.spec.components.ingress.namespace")
         yield {"from": [_namespace(namespace)], "ports": [_port(context, context.main_port)]}
@@ -140,8 +142,17 @@ def _anywhere() -> list[Rule]:
 
 def _application(context: Context, rule: str) -> Rule:
     namespace = derived(context.namespace, rule, "spec.dependsOn")
-    pods = {"app.kubernetes.io/name": derived(context.name, rule, "spec.dependsOn")}
-    return {**_namespace(namespace), "podSelector": {"matchLabels": pods}}
+    return {**_namespace(namespace), "podSelector": {"matchLabels": _own_label(context, rule)}}
+
+
+def _own_label(context: Context, rule: str) -> dict[str, Traced]:
+    return {"app.kubernetes.io/name": derived(context.name, rule, "spec.dependsOn")}
+
+
+def _previews(caller: Context) -> Rule:
+    rule = "a preview of what calls this application calls it too"
+    labels = {previewing.LABEL: derived(caller.name, rule, "platform.spec.components.gitops.repository")}
+    return {"namespaceSelector": {"matchLabels": labels}, "podSelector": {"matchLabels": _own_label(caller, rule)}}
 
 
 def _database_pods(name: str) -> Rule:

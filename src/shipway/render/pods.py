@@ -3,7 +3,7 @@
 from math import ceil
 from typing import Any
 
-from shipway.render import mesh, telemetry
+from shipway.render import mesh, telemetry, versions
 from shipway.render.context import Context
 from shipway.render.environment import variables
 from shipway.render.sizes import limits, requests
@@ -34,8 +34,9 @@ _SECURE_CONTAINER = {
 
 def template(context: Context, restart: str = "Always") -> dict[str, Any]:
     """``template`` of a workload: labels and the pod."""
+    labels = {**context.labels(), **versions.labels(context)}
     told = {**mesh.pod_annotations(context), **telemetry.pod_annotations(context)}
-    return {"metadata": {"labels": context.labels(), "annotations": told or None}, "spec": _pod(context, restart)}
+    return {"metadata": {"labels": labels, "annotations": told or None}, "spec": _pod(context, restart)}
 
 
 def _pod(context: Context, restart: str) -> dict[str, Any]:

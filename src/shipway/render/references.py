@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from shipway.render import previewing
 from shipway.render.traffic import NAMESPACE, OWN_NAME, matches
 
 Object = Mapping[str, Any]
@@ -148,7 +149,12 @@ def _authorised(rule: Object) -> Iterator[Peer]:
 
 def _admitted(rule: Object) -> Iterator[Peer]:
     for peer in rule.get("from") or ():
-        namespace = (peer.get("namespaceSelector") or {}).get("matchLabels", {}).get(NAMESPACE)
+        labels = (peer.get("namespaceSelector") or {}).get("matchLabels", {})
+        if previewing.LABEL in labels:  # the mesh knows the namespaces of previews by their names alone
+            for port in rule.get("ports") or ():
+                yield previewing.namespaces(labels[previewing.LABEL]), "", port["port"]
+            continue
+        namespace = labels.get(NAMESPACE)
         name = (peer.get("podSelector") or {}).get("matchLabels", {}).get(OWN_NAME, "")
         for port in rule.get("ports") or () if namespace else ():
             yield namespace, name, port["port"]

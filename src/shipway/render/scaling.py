@@ -6,6 +6,7 @@ from typing import Any
 
 from shipway.model.quantities import format_number
 from shipway.render.context import Context
+from shipway.render.queues import waiting
 from shipway.render.tracing import Draft, Traced, derived, said
 from shipway.spec.application import Scale
 
@@ -26,6 +27,7 @@ _BEHAVIOUR: dict[str, Any] = {
         "selectPolicy": "Max",
     },
 }
+_QUEUE = ("spec.scale.signal", "spec.dependsOn")
 _RULE = "up at once, by doubling; down slowly, by a quarter a minute after five quiet minutes"
 
 
@@ -42,7 +44,7 @@ def _autoscaler(context: Context, scale: Scale) -> dict[str, Any]:
         "scaleTargetRef": context.workload_reference,
         "minReplicas": said(scale.min, "spec.scale.min"),
         "maxReplicas": said(scale.max, "spec.scale.max"),
-        "metrics": [_metric(context, scale)],
+        "metrics": list(_metrics(context, scale)),
         "behavior": _BEHAVIOUR,
     }
     return {
@@ -53,23 +55,24 @@ def _autoscaler(context: Context, scale: Scale) -> dict[str, Any]:
     }
 
 
-def _metric(context: Context, scale: Scale) -> dict[str, Any]:
+def _metrics(context: Context, scale: Scale) -> Iterator[dict[str, Any]]:
     target: dict[str, Any]
-    metric: dict[str, Any]
     if scale.signal in {"cpu", "memory"}:
         target = {"type": "Utilization", "averageUtilization": _target(scale, whole=True)}
-        return {"type": "Resource", "resource": {"name": said(scale.signal, "spec.scale.signal"), "target": target}}
+        yield {"type": "Resource", "resource": {"name": said(scale.signal, "spec.scale.signal"), "target": target}}
+        return
     target = {"type": "AverageValue", "averageValue": _target(scale)}
     if scale.signal == "requests":
         rule = "requests per second and pod, as the metrics adapter serves them"
         metric = {"name": derived("http_requests_per_second", rule, "spec.scale.signal")}
-        return {"type": "Pods", "pods": {"metric": metric, "target": target}}
-    queue = derived(context.name, "the adapter knows a queue by the application that reads it", "metadata.name")
-    name = derived(
-        "queue_messages_ready", "messages that wait, as the metrics adapter serves them", "spec.scale.signal"
-    )
-    metric = {"name": name, "selector": {"matchLabels": {"application": queue}}}
-    return {"type": "External", "external": {"metric": metric, "target": target}}
+        yield {"type": "Pods", "pods": {"metric": metric, "target": target}}
+    for one in waiting(context) if scale.signal == "queue" else ():
+        rule = "messages that wait, as the queue's exporter counts them and the metrics adapter serves them"
+        name, labels = (derived(value, rule, *_QUEUE) for value in (one.metric, one.labels))
+        yield {
+            "type": "External",
+            "external": {"metric": {"name": name, "selector": {"matchLabels": labels}}, "target": target},
+        }
 
 
 def _scaled_object(context: Context, scale: Scale) -> dict[str, Any]:
@@ -106,8 +109,9 @@ def _requests(context: Context) -> Traced:
 
 
 def _waiting(context: Context) -> Traced:
-    query = f'sum(queue_messages_ready{{application="{context.name}"}})'
-    return derived(query, "all messages that wait, shared by the instances", "spec.scale.signal")
+    query = f"sum({' or '.join(one.selector for one in waiting(context))})"
+    rule = "all messages that wait, as the queue's exporter counts them, shared by the instances"
+    return derived(query, rule, *_QUEUE)
 
 
 def _target(scale: Scale, *, whole: bool = False) -> Traced:

@@ -39,10 +39,13 @@ class Traffic:
         for pod in self._pods:
             self._in[pod.namespace].append(pod)
         self._policies: dict[str, list[Object]] = defaultdict(list)
+        self._labels: dict[str, Mapping[str, str]] = {}
         self._monitors = [one for one in objects if one["kind"] in {"ServiceMonitor", "PodMonitor"}]
         self._services: dict[str, list[Object]] = defaultdict(list)
         for one in objects:
-            if one["kind"] == "NetworkPolicy":
+            if one["kind"] == "Namespace":
+                self._labels[one["metadata"]["name"]] = one["metadata"].get("labels", {})
+            elif one["kind"] == "NetworkPolicy":
                 self._policies[one["metadata"]["namespace"]].append(one)
             elif one["kind"] == "Service":
                 self._services[one["metadata"]["namespace"]].append(one)
@@ -123,7 +126,7 @@ class Traffic:
         own, other = ends
         side = "from" if opposite == "ingress" else "to"
         answers = [
-            one for one in self._rules(other, opposite) if any(_meets(peer, own) for peer in one.get(side) or ())
+            one for one in self._rules(other, opposite) if any(self._meets(peer, own) for peer in one.get(side) or ())
         ]
         for port in rule.get("ports") or ():
             if not any(_covers(answer, port["port"]) for answer in answers):
@@ -133,6 +136,13 @@ class Traffic:
                     else (f"it lets {other.subject} in at port {port['port']}")
                 )
                 yield _subject(policy), "one-sided", f"{what}, and the other end does not"
+
+    def _meets(self, peer: Object, pods: _Pods) -> bool:
+        """Whether a peer that names pods by the labels of their namespace and their own means these."""
+        wanted = (peer.get("namespaceSelector") or {}).get("matchLabels", {})
+        labels = {**self._labels.get(pods.namespace, {}), NAMESPACE: pods.namespace}
+        here = bool(wanted) and "podSelector" in peer and matches(wanted, labels)
+        return here and matches(peer["podSelector"].get("matchLabels", {}), pods.labels)
 
     def _rules(self, pods: _Pods, direction: str) -> list[Object]:
         """The rules of all policies that select the pods."""
@@ -172,10 +182,6 @@ def _names_pods(peer: Object) -> str | None:
     """Namespace of a peer that names pods in one namespace by labels."""
     namespace = (peer.get("namespaceSelector") or {}).get("matchLabels", {}).get(NAMESPACE)
     return str(namespace) if namespace and "podSelector" in peer else None
-
-
-def _meets(peer: Object, pods: _Pods) -> bool:
-    return _names_pods(peer) == pods.namespace and matches(peer["podSelector"].get("matchLabels", {}), pods.labels)
 
 
 def _admits_namespace(rule: Object, port: int) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from shipway.model.quantities import format_duration
+from shipway.render import versions
 from shipway.render.context import Context
 from shipway.render.pods import template
 from shipway.render.sizes import mebibytes
@@ -42,7 +43,7 @@ def _deployment(context: Context) -> dict[str, Any]:
         "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": 0}},
         "template": template(context),
     }
-    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": context.metadata(), "spec": spec}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": _metadata(context), "spec": spec}
 
 
 def _stateful_set(context: Context) -> dict[str, Any]:
@@ -57,7 +58,11 @@ def _stateful_set(context: Context) -> dict[str, Any]:
         "template": template(context),
         "volumeClaimTemplates": [_claim(context)],
     }
-    return {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": context.metadata(), "spec": spec}
+    return {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": _metadata(context), "spec": spec}
+
+
+def _metadata(context: Context, annotations: dict[str, object] | None = None) -> dict[str, Any]:
+    return {**context.metadata(annotations=annotations), "labels": {**context.labels(), **versions.labels(context)}}
 
 
 def _claim(context: Context) -> dict[str, Any]:
@@ -87,14 +92,13 @@ def _cron_job(context: Context) -> dict[str, Any]:
         "startingDeadlineSeconds": 300,
         "successfulJobsHistoryLimit": 3,
         "failedJobsHistoryLimit": 3,
-        "jobTemplate": {"metadata": {"labels": context.labels()}, "spec": _job_spec(context)},
+        "jobTemplate": {"metadata": {"labels": _metadata(context)["labels"]}, "spec": _job_spec(context)},
     }
     usual = context.spec.expected_duration
     told: dict[str, object] | None = (
         None if usual is None else {_EXPECTED: said(format_duration(usual), "spec.expectedDuration")}
     )
-    metadata = context.metadata(annotations=told)
-    return {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": metadata, "spec": spec}
+    return {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": _metadata(context, told), "spec": spec}
 
 
 def _job(context: Context) -> dict[str, Any]:
@@ -103,7 +107,7 @@ def _job(context: Context) -> dict[str, Any]:
     content = msgspec.json.encode(plain(spec), order="sorted")
     name = f"{context.name}-{hashlib.sha256(content).hexdigest()[:8]}"
     named = derived(name, "a Job cannot be changed, so its name carries a digest of its content", "metadata.name")
-    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": {**context.metadata(), "name": named}, "spec": spec}
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": {**_metadata(context), "name": named}, "spec": spec}
 
 
 def _job_spec(context: Context) -> dict[str, Any]:

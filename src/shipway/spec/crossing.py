@@ -4,6 +4,7 @@ Only where a whole organisation is compiled do these matter: a single applicatio
 host and no neighbour. What fails in several environments for one reason is said once.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -35,7 +36,17 @@ LONGEST_NAME = 40
 """Of an application: a CronJob's name may have 52 characters, and other names are made of it."""
 LONGEST_DATABASE = 50
 """Of a database cluster: CloudNativePG's limit."""
-_RESERVED = ("default", "default-deny", "kube-system", "kube-public", "kube-node-lease", "istio-system")
+_RESERVED = (
+    "default",
+    "default-deny",
+    "kube-system",
+    "kube-public",
+    "kube-node-lease",
+    "istio-system",
+    "shipway-policies",
+)
+_PREVIEW = re.compile(r".*-pr-[0-9]+")
+"""Namespaces of previews are called so."""
 
 
 def crossing_problems(
@@ -124,6 +135,11 @@ def _names(declared: DeclaredApplication, platform: Platform) -> Iterator[Proble
         yield problem_at(declared.file, declared.node, path, "bad-name", message)
     if name in reserved:
         message = f"`{name}` is the name of a namespace of the platform's own; choose another"
+        yield problem_at(declared.file, declared.node, path, "reserved-name", message)
+    if _PREVIEW.fullmatch(name):
+        message = (
+            f"`{name}` is how previews of pull requests are called; choose a name that does not end in -pr-<number>"
+        )
         yield problem_at(declared.file, declared.node, path, "reserved-name", message)
     for index, dependency in enumerate(declared.application.spec.depends_on):
         length = len(name) + 1 + len(dependency.name or "db")

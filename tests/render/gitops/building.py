@@ -1,4 +1,4 @@
-"""A small Kustomize: resources and JSON Patches, for what the format writes. The real one is asked where it is installed."""
+"""A small Kustomize: resources, components, labels and JSON Patches. The real one is asked where it is installed."""
 
 import copy
 import posixpath
@@ -9,15 +9,28 @@ import yaml
 Files = dict[str, bytes]
 
 
-def build(files: Files, directory: str) -> dict[tuple[str, ...], dict[str, Any]]:
+Objects = dict[tuple[str, ...], dict[str, Any]]
+
+
+def build(files: Files, directory: str) -> Objects:
     """Objects by identity."""
+    found: Objects = {}
+    _add(files, directory, found)
+    return found
+
+
+def _add(files: Files, directory: str, found: Objects) -> None:
+    """What a directory adds to what is there, as Kustomize does: resources, components, and then its own changes."""
     layer = yaml.load(files[f"{directory}/kustomization.yaml"], yaml.CSafeLoader)
-    found: dict[tuple[str, ...], dict[str, Any]] = {}
-    for resource in layer["resources"]:
+    for resource in layer.get("resources", []):
         path = posixpath.normpath(f"{directory}/{resource}")
         more = build(files, path) if path not in files else by_identity(yaml.load_all(files[path], yaml.CSafeLoader))
         assert not found.keys() & more.keys()
         found |= more
+    for component in layer.get("components", []):
+        path = posixpath.normpath(f"{directory}/{component}")
+        assert yaml.load(files[f"{path}/kustomization.yaml"], yaml.CSafeLoader)["kind"] == "Component"
+        _add(files, path, found)
     for labels in layer.get("labels", []):
         for one in found.values():
             one["metadata"].setdefault("labels", {}).update(labels["pairs"])
@@ -27,10 +40,9 @@ def build(files: Files, directory: str) -> dict[tuple[str, ...], dict[str, Any]]
         key = (version, target["kind"], target.get("namespace", ""), target["name"].replace("\\.", "."))
         for operation in yaml.load(patch["patch"].strip(), yaml.CSafeLoader):  # the real one trims it
             apply(found[key], operation)
-    return found
 
 
-def by_identity(objects: Any) -> dict[tuple[str, ...], dict[str, Any]]:
+def by_identity(objects: Any) -> Objects:
     """(apiVersion, kind, namespace or empty, name) to the object."""
     named = ((one, one["metadata"]) for one in objects)
     return {(one["apiVersion"], one["kind"], about.get("namespace", ""), about["name"]): one for one, about in named}

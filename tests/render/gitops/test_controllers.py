@@ -3,7 +3,6 @@
 import fnmatch
 from collections import Counter
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +13,6 @@ from shipway.model.errors import BadInput
 from shipway.render.formats import layout
 from shipway.render.gitops.repository import waves
 from tests.render import shop
-from tests.render.gitops.building import by_identity
-from tests.render.gitops.test_kustomize import compiled, kustomize, write
 from tests.render.schemas import catalogue, problems
 from tests.render.test_example import everything, organisation
 
@@ -133,56 +130,7 @@ def test_the_root_applies_the_applications_and_is_not_among_them() -> None:
     ]
 
 
-def test_a_preview_is_the_application_of_a_labelled_request() -> None:
-    found = {one["metadata"]["name"]: one["spec"] for one in objects("argocd", "ApplicationSet")}
-    assert set(found) == {f"{name}.previews" for name in organisation().names("dev")}
-    (generator,) = found["web.previews"]["generators"]
-    assert generator["pullRequest"]["github"] == {"owner": "acme", "repo": "deployments", "labels": ["preview-web"]}
-    assert found["web.previews"]["template"]["spec"]["source"]["targetRevision"] == "{{.head_sha}}"
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["web", "payment-service", "search"])
-def test_a_preview_disturbs_nothing(tmp_path: Path, name: str) -> None:
-    """Built as Argo CD builds it: the namespace and the patches written into the overlay's kustomization."""
-    write(files("argocd"), tmp_path)
-    found = next(one for one in objects("argocd", "ApplicationSet") if one["metadata"]["name"] == f"{name}.previews")
-    text = yaml.dump(found["spec"]["template"]["spec"]["source"]).replace("{{.number}}", "7")
-    source = yaml.load(text, yaml.CSafeLoader)
-    path = tmp_path / source["path"].removeprefix("rendered/") / "kustomization.yaml"
-    layer = yaml.load(path.read_text(), yaml.CSafeLoader)
-    layer["namespace"] = source["kustomize"]["namespace"]
-    layer["patches"] = layer.get("patches", []) + source["kustomize"]["patches"]
-    path.write_text(yaml.dump(layer))
-    built = by_identity(kustomize(path.parent))
-    real = compiled(next(one for one in everything() if (one.environment, one.application) == ("dev", name)))
-    assert {namespace or key for _, _, namespace, key in built} == {f"{name}-pr-7"}
-    assert {kind for _, kind, _, _ in real} - {kind for _, kind, _, _ in built} >= {"PrometheusRule"}
-    assert "acme.example.com" not in str(built).replace("pr-7-shop.dev.acme.example.com", "").replace("runbooks.", "")
-    assert all("plugins" not in one["spec"] for one in built.values() if one["kind"] == "Cluster")
-
-
 @pytest.mark.parametrize("name", ["argocd", "flux"])
 def test_without_a_repository_there_is_nothing_to_point_at(name: str) -> None:
     with pytest.raises(BadInput, match="which repository"):
         list(layout(name)(shop.organisation(), []))
-
-
-@pytest.mark.parametrize(
-    ("url", "generator"),
-    [
-        ("https://gitlab.example.com/a/b/c.git", {"gitlab": {"project": "a/b/c", "api": "https://gitlab.example.com"}}),
-        ("ssh://git@github.com/acme/all", {"github": {"owner": "acme", "repo": "all"}}),
-        ("https://git.example.com/acme/all", None),
-    ],
-)
-def test_the_address_says_how_requests_are_found(url: str, generator: dict[str, Any] | None) -> None:
-    platform = shop.PLATFORM.replace("  prices:", f"    gitops: {{repository: '{url}'}}\n  prices:", 1)
-    known = shop.organisation("istio", platform)
-    made = dict(layout("argocd")(known, shop.everything(known)))
-    assert ("argocd/applications/previews.yaml" in made) == (generator is not None)
-    for one in yaml.load_all(made.get("argocd/applications/previews.yaml", b""), yaml.CSafeLoader):
-        (found,) = one["spec"]["generators"]
-        (kind,) = generator or {}
-        assert found["pullRequest"][kind].items() >= (generator or {})[kind].items()
-        assert not problems(one, catalogue())

@@ -11,12 +11,14 @@ application's objects when its Application goes: a database must not leave with 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from shipway.render.admission import NAMESPACE as SHARED_NAMESPACE
 from shipway.render.catalog import UNOWNED
 from shipway.render.compiling import Compiled
 from shipway.render.formats import File, to_yaml
 from shipway.render.gitops.kustomize import kustomize
-from shipway.render.gitops.previews import API_VERSION, NAMESPACE, preview, previewed
+from shipway.render.gitops.previews import API_VERSION, NAMESPACE, layer, preview, previewed
 from shipway.render.gitops.repository import SHARED_NAME, Repository, repository, waves
+from shipway.render.previewing import namespaces
 from shipway.spec.organisation import Organisation
 
 IN_CLUSTER = "https://kubernetes.default.svc"
@@ -34,21 +36,24 @@ def argocd(organisation: Organisation, compiled: Iterable[Compiled]) -> Iterator
     known, where = tuple(compiled), repository(organisation)
     yield from kustomize(organisation, known)
     yield "argocd/root.yaml", to_yaml(_root(organisation.platform.metadata.name, where))
-    previews = previewed(organisation, known, where)
+    previews = previewed(known)
     teams: dict[str, list[Compiled]] = {}
     clusters: dict[tuple[str, str], list[Compiled]] = {}
     for one in known:
-        teams.setdefault(_team(organisation, one), []).append(one)
+        teams.setdefault(_project_of(organisation, one), []).append(one)
         clusters.setdefault((one.environment, one.cluster), []).append(one)
     projects = [_project(team, found, where, previews) for team, found in sorted(teams.items())]
     yield f"{_APPLICATIONS}/projects.yaml", to_yaml(projects)
     order = waves(organisation)
     for (environment, cluster), found in clusters.items():
-        objects = [_application(one, _team(organisation, one), order.get(one.application, 0), where) for one in found]
+        objects = [
+            _application(one, _project_of(organisation, one), order.get(one.application, 0), where) for one in found
+        ]
         yield f"{_APPLICATIONS}/{environment}/{cluster}.yaml", to_yaml(objects)
     if previews:
-        sets = [preview(one, _team(organisation, one), where) for one in previews]
+        sets = [preview(one, _project_of(organisation, one), where) for one in previews]
         yield f"{_APPLICATIONS}/previews.yaml", to_yaml(sets)
+        yield from (layer(one) for one in previews)
 
 
 def _root(platform: str, where: Repository) -> list[dict[str, Any]]:
@@ -79,7 +84,8 @@ def _project(
     """A team may write the kinds that its applications have, into their namespaces on their clusters."""
     identities = [(one, each.identity) for one in compiled for each in one.objects]
     places = {(one.cluster, namespace) for one, (_, _, namespace, _) in identities if namespace}
-    places |= {(one.cluster, f"{one.application}-pr-*") for one in compiled if one in previews}
+    places |= {(one.cluster, _namespace(one)) for one in compiled}
+    places |= {(one.cluster, namespaces(one.application)) for one in compiled if one in previews}
     kinds = {(bool(namespace), version.rpartition("/")[0], kind) for _, (version, kind, namespace, _) in identities}
     lists = {
         name: [{"group": group, "kind": kind} for inside, group, kind in sorted(kinds) if inside is namespaced]
@@ -95,7 +101,7 @@ def _application(one: Compiled, team: str, wave: int, where: Repository) -> dict
     spec = {
         "project": team,
         "source": {"repoURL": where.url, "targetRevision": where.branch, "path": where.overlay(one)},
-        "destination": {"name": one.cluster, "namespace": one.application or "default"},
+        "destination": {"name": one.cluster, "namespace": _namespace(one)},
         "syncPolicy": _AUTOMATED,
     }
     labels = {"shipway.dev/environment": one.environment, "shipway.dev/cluster": one.cluster}
@@ -113,6 +119,12 @@ def _object(
     return {"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "spec": spec}
 
 
-def _team(organisation: Organisation, one: Compiled) -> str:
-    declared = organisation.declared.get(one.application)
-    return declared.application.metadata.team or UNOWNED if declared else UNOWNED
+def _project_of(organisation: Organisation, one: Compiled) -> str:
+    """Its team's; what a cluster has once belongs to the platform. No team can be called so."""
+    if not one.application:
+        return f"{organisation.platform.metadata.name}.shared"
+    return organisation.declared[one.application].application.metadata.team or UNOWNED
+
+
+def _namespace(one: Compiled) -> str:
+    return one.application or SHARED_NAMESPACE

@@ -1,17 +1,95 @@
-"""What several trees have in common, and what is to be added to it. Called by :mod:`.kustomize`; knows only plain data.
+"""What several trees have in common, and what is to be added to it where. Called by :mod:`.kustomize`; knows only plain data.
 
 The common part is below each of the trees: it lacks keys and ends of lists, and has nothing else. So a JSON Patch
-(RFC 6902) that leads from it to a tree is made of ``add`` alone, and layers of layers need no removals either.
+(RFC 6902) that leads from it to a tree is made of ``add`` alone, and what some of the trees share is added for them at once.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from itertools import takewhile
-from typing import Any
+from typing import Any, TypeVar
+
+import msgspec
 
 MISSING: Any = object()
 """There is nothing in common."""
 
 Operation = dict[str, Any]
+Place = TypeVar("Place", bound=Hashable)
+Name = TypeVar("Name", bound=Hashable)
+
+
+class Part(msgspec.Struct):
+    """What is added for some places: objects that they alone have, and operations on objects that more have."""
+
+    objects: dict[Any, dict[str, Any]] = msgspec.field(default_factory=dict)
+    operations: dict[Any, list[Operation]] = msgspec.field(default_factory=dict)
+
+
+def parts(everywhere: Mapping[Place, Mapping[Name, dict[str, Any]]]) -> dict[frozenset[Place], Part]:
+    """The objects of every place, cut into what which places share.
+
+    An object of a place comes out when the parts of all sets with the place in them are added, large sets before small.
+    """
+    found: dict[frozenset[Place], Part] = {}
+    for name in dict.fromkeys(name for objects in everywhere.values() for name in objects):
+        there = {place: objects[name] for place, objects in everywhere.items() if name in objects}
+        shared = common([*there.values()])
+        found.setdefault(frozenset(there), Part()).objects[name] = shared
+        for where, operation in _added(shared, there, ""):
+            found.setdefault(where, Part()).operations.setdefault(name, []).append(operation)
+    return found
+
+
+Where = Iterator[tuple[frozenset[Place], Operation]]
+
+
+def _added(shared: Any, there: Mapping[Place, Any], path: str) -> Where[Place]:
+    """Operations that lead from what the trees share to each of them, and for whom."""
+    if all(tree == shared for tree in there.values()):
+        return
+    if isinstance(shared, dict):
+        for key in dict.fromkeys(key for tree in there.values() for key in tree):
+            below = {place: tree[key] for place, tree in there.items() if key in tree}
+            inner = path + pointer(key)
+            yield from _added(shared[key], below, inner) if key in shared else _new(below, inner)
+    elif isinstance(shared, list):
+        for index, before in enumerate(shared):
+            yield from _added(before, {place: tree[index] for place, tree in there.items()}, f"{path}/{index}")
+        ends = {place: tree[len(shared) :] for place, tree in there.items() if len(tree) > len(shared)}
+        yield from _longer(ends, path, len(shared))
+
+
+def _new(there: Mapping[Place, Any], path: str) -> Where[Place]:
+    """A value where there was none."""
+    for shared, alike in _alike(there):
+        yield frozenset(alike), {"op": "add", "path": path, "value": shared}
+        yield from _added(shared, alike, path)
+
+
+def _longer(ends: Mapping[Place, list[Any]], path: str, length: int) -> Where[Place]:
+    """Items after those that were there."""
+    for shared, alike in _alike(ends):
+        for item in shared:
+            yield frozenset(alike), {"op": "add", "path": f"{path}/-", "value": item}
+        for index, before in enumerate(shared):
+            inner = f"{path}/{length + index}"
+            yield from _added(before, {place: end[index] for place, end in alike.items()}, inner)
+        more = {place: end[len(shared) :] for place, end in alike.items() if len(end) > len(shared)}
+        yield from _longer(more, path, length + len(shared))
+
+
+def _alike(there: Mapping[Place, Any]) -> Iterator[tuple[Any, Mapping[Place, Any]]]:
+    """(what they share, who) of all of them if they share something, else of those that are the same."""
+    if not there:
+        return
+    shared = common([*there.values()])
+    if shared is not MISSING:
+        yield shared, there
+        return
+    groups: dict[bytes, dict[Place, Any]] = {}
+    for place, value in there.items():
+        groups.setdefault(msgspec.json.encode(value, order="deterministic"), {})[place] = value
+    yield from ((next(iter(alike.values())), alike) for alike in groups.values())
 
 
 def common(values: Sequence[Any]) -> Any:
@@ -31,27 +109,6 @@ def common(values: Sequence[Any]) -> Any:
     if kind is list:
         return _beginning(values) or MISSING if any(values) else first
     return first if all(value == first for value in values) else MISSING
-
-
-def additions(base: Any, tree: Any, path: str = "") -> Iterator[Operation]:
-    """JSON Patch from ``base``, which is what ``tree`` has in common with others, to ``tree``."""
-    if base == tree:
-        return
-    if isinstance(tree, dict):
-        for key, value in tree.items():
-            yield from _additions(base, key, value, path + pointer(key))
-    elif isinstance(tree, list):
-        for index, (before, item) in enumerate(zip(base, tree, strict=False)):
-            yield from additions(before, item, f"{path}/{index}")
-        for item in tree[len(base) :]:
-            yield {"op": "add", "path": f"{path}/-", "value": item}
-
-
-def _additions(base: dict[str, Any], key: str, value: Any, path: str) -> Iterator[Operation]:
-    if key in base:
-        yield from additions(base[key], value, path)
-    else:
-        yield {"op": "add", "path": path, "value": value}
 
 
 def _common_map(values: Sequence[dict[str, Any]]) -> dict[str, Any]:
