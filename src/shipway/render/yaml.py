@@ -51,7 +51,7 @@ _SHORT = 400
 """Characters; longer texts seldom come twice."""
 
 _REMEMBERED = 100_000
-"""Texts, some 50 MB at the worst; then they are forgotten."""
+"""Texts, 100 MB at the very worst; then they are forgotten."""
 
 _BREAK = "\n"
 _Out = Callable[[str], None]
