@@ -65,9 +65,26 @@ def judge(rule: Rule, request: Request) -> Sequence[Outcome]:
             return ()
         if rule.conditions and not celrules.all_hold(rule.conditions, request):
             return ()
-        return [_judge(rule, request, Context(request))]
+        outcome = _judge(rule, request, Context(request))
+        return [_tolerated(rule, request) or outcome] if outcome.status == "fail" else [outcome]
     except RuleFault as fault:
         return [Outcome("error", str(fault))]
+
+
+def _tolerated(rule: Rule, request: Request) -> Outcome | None:
+    """``allowExistingViolations``, true by default: an update may leave an object as bad as it was."""
+    before = request.old_object
+    if request.operation != "UPDATE" or before is None or rule.cel is not None:
+        return None
+    if rule.validate.get("allowExistingViolations") is False or request.values.get(
+        "isTest"
+    ):  # as Kyverno's command line
+        return None
+    created = msgspec.structs.replace(request, object=before, old_object=None, operation="CREATE", admission={})
+    found = judge(rule, created)
+    if not any(one.status == "fail" for one in found):
+        return None
+    return Outcome("skip", "the object was no better before this update, which `allowExistingViolations` tolerates")
 
 
 def _judge(rule: Rule, request: Request, data: Context) -> Outcome:
