@@ -7,10 +7,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from shipway.cli import advising, demonstration
-from shipway.cli.advising import History, Moment, Now
+from shipway.cli import advising, cards, learning, released
+from shipway.cli.advising import History, Moment
 from shipway.cli.home import JOURNAL
 from shipway.cli.records import records
+from shipway.cli.released import Now
 from shipway.cli.usages import Sample, UsageFiles
 from shipway.engine.loop import STREAM
 from shipway.engine.ports import Append
@@ -76,11 +77,13 @@ def test_three_recommenders_side_by_side_from_a_table(shipway: Shell, tmp_path: 
         assert advice["recommendation"]["memory_request"] >= 200 * MIB
         assert advice["cpu_saved"] is None
     out = shipway("rightsize", "--csv", file).out
-    assert all(name in out for name in ("vpa", "krr", "shipway", "8 d of history"))
+    assert all(name in out for name in ("vpa", "krr", "shipway", "8 d"))
 
 
 def test_what_is_saved_is_told_from_what_the_live_release_requests(shipway: Shell, home: Path) -> None:
-    document = '{"spec":{"resources":{"cpu":"1500m","memory":"1Gi"},"scale":{"signal":"cpu"}}}'
+    document = (
+        '{"application":{"spec":{"resources":{"cpu":"1500m","memory":"1Gi"},"scale":{"signal":"cpu"}}},"origins":{}}'
+    )
     events = [
         msgspec.structs.replace(one, document=document) if isinstance(one, ReleaseRequested) else one
         for one in record([Version("1")])
@@ -89,8 +92,8 @@ def test_what_is_saved_is_told_from_what_the_live_release_requests(shipway: Shel
         appends = [Append(f"{STREAM}{APP}", i, e.at, type(e).__name__, encode(e)) for i, e in enumerate(events)]
         journal.append(appends)
     with records(home) as opened:
-        assert advising.now(opened, APP) == Now(1.5, 2.0**30, frozenset({"cpu"}))
-        assert advising.now(opened, "nobody") == Now()
+        assert released.now(opened, APP) == Now(1.5, 2.0**30, frozenset({"cpu"}))
+        assert released.now(opened, "nobody") == Now()
     keep(home, 400, step=60.0)
     (one,) = shipway("rightsize", APP, "--json").data["applications"]
     ours = one["advice"][-1]
@@ -161,8 +164,9 @@ def test_costs_of_what_was_recorded(shipway: Shell, home: Path) -> None:
 
 def test_a_run_without_a_sample_teaches_what_it_can(home: Path) -> None:
     with closing(SqliteJournal.open(home / JOURNAL)), records(home) as journal:
-        learned = demonstration._learned(home, journal)
-    assert (learned.delivery, learned.cost.rows, learned.sizes) == ((), (), ())
+        known = learning.learn(home, journal, [], BEGIN)
+    assert (known.delivery, known.cost.rows, known.sizes) == ((), (), ())
+    assert all(section.absent and not section.rows for section in cards.sections(known))
 
 
 def test_names_that_are_not_there(shipway: Shell, home: Path, tmp_path: Path) -> None:

@@ -98,9 +98,12 @@ def test_estimate_of_an_organisation(shipway: Shell, acme: Path) -> None:
     assert "Prices: us or the Platform, https://example.com, 2026-11-01." in text
 
 
-def test_the_example_is_priced_whole_but_for_its_job(shipway: Shell) -> None:
+def test_the_example_is_priced_whole(shipway: Shell) -> None:
     found = shipway("cost", "estimate", "--platform", EXAMPLE, "--json").data
-    assert found["monthly"]["unknown"] == ["CronJob/settlement runs for a time that nobody has declared"]
+    assert found["monthly"]["unknown"] == []
+    job = next(one for one in found["estimates"] if (one["application"], one["environment"]) == ("settlement", "prod"))
+    cpu = next(line for line in job["lines"] if line["resource"] == "cpu")
+    assert 0 < Decimal(cpu["low"]) < Decimal("0.02")  # 20 minutes of a day
     assert {one["state"] for one in found["budgets"]} == {"within"}
     assert any("fargate" in one["prices"] for one in found["estimates"] if one["cluster"] == "prod-us")
 
@@ -187,8 +190,11 @@ def test_actual_of_usage_adds_up_to_the_bill(shipway: Shell, usage: Path, acme: 
     assert Decimal(found["total"]) == 10
     assert sum(Decimal(row["total"]) for row in found["rows"]) == 10
     shop = {row["name"]: row for row in found["rows"]}["shop v1"]
-    assert Decimal(shop["parts"]["cpu"]) == Decimal("0.2")  # two cores requested, half of one used
+    assert Decimal(shop["parts"]["cpu"]) == Decimal("0.1")  # one of two cores requested, half of one used
     assert shop["requests"] == 1000
+    both = [row for row in found["rows"] if row["name"].startswith("shop")]
+    assert sum(Decimal(row["estimate"]) for row in both) == Decimal("0.22")  # the request of both counts once
+    assert Decimal(both[1]["parts"]["cpu"]) == Decimal("0.15")
     text = shipway(*words, "--share", "even").out
     assert "idle" in text
     assert "Together $10.00." in text

@@ -108,7 +108,9 @@ def test_from_the_first_deployment_to_the_last_process(shipway: Shell, home: Pat
     assert (view["live"], view["weights"]) == ("v1", {"v1": 100.0})
     assert "v1/0  v1 listens on" in shipway("logs", "shop", "--release", "v1").out
     assert shipway("explain", "shop", "spec.port").out.split()[-3:-1] == [str(port), "application"]
-    assert [one["verdict"] for one in shipway("history", "shop", "--json").data["rollouts"]] == ["promoted"] * 3
+    past = shipway("history", "shop", "--json").data["rollouts"]
+    assert [one["verdict"] for one in past] == ["promoted"] * 3
+    assert {one["commit"]["reason"] for one in past} == {"the application's file is in no git work tree"}
     assert shipway("rollout", "list", "--json").data["rollouts"][-1]["kind"] == "undo"
     assert "3 events" not in shipway("journal", "check").out
     assert "never came to a trial" in shipway("replay", "shop").err
@@ -156,6 +158,36 @@ def test_nothing_stops_when_the_controller_is_killed(shipway: Shell, home: Path,
     kill(shipway("status", "--json").data["pid"])
     assert "what it had left behind was ended" in shipway("down").out
     assert _processes_of(home) == []
+
+
+@pytest.mark.slow
+def test_an_error_budget_outlives_the_controller_and_the_proxy(
+    shipway: Shell, home: Path, file: Path, port: int
+) -> None:
+    def events() -> float:
+        (one,) = shipway("slo", "status", "shop", "--json").data["applications"]
+        return float(one["statuses"][0]["spending"].get("events", 0))
+
+    def send(count: int) -> None:
+        for _ in range(count):
+            assert answer(port) == "v1"
+
+    file.write_text(file.read_text() + "  slo: {availability: 99%}\n")
+    controller = shipway("up", "--detach", "--json").data["pid"]
+    shipway("deploy", file, "--watch")
+    with_deadline(lambda: list(home.glob("counters/shop/*.jsonl")), 30.0)  # counted from here on
+    send(150)
+    with_deadline(lambda: "[150" in next(home.glob("counters/shop/*.jsonl")).read_text(), 30.0)
+    kill(controller)
+    send(70)
+    shipway("up", "--detach")
+    assert events() >= 220  # the proxy has counted on
+    with_deadline(lambda: "[220" in next(home.glob("counters/shop/*.jsonl")).read_text(), 30.0)
+    assert shipway("down").code == 0
+    shipway("up", "--detach")
+    shipway("deploy", file, "--watch")
+    with_deadline(lambda: shipway("status", "shop", "--json").data["settled"])
+    assert events() >= 220  # with the proxy its counters have gone; what was kept is kept
 
 
 def test_only_one_controller(shipway: Shell, home: Path) -> None:

@@ -122,7 +122,7 @@ def test_the_risk_of_a_file_is_a_prior_without_history(shipway: Shell, tmp_path:
 
 
 def test_only_the_same_image_is_a_change_of_configuration_alone() -> None:
-    same, other = '{"spec":{"image":"shop:1"}}', '{"spec":{"image":"shop:2"}}'
+    same, other = '{"application":{"spec":{"image":"shop:1"}}}', '{"application":{"spec":{"image":"shop:2"}}}'
     assert deliveries._is_same_image(same, same)
     assert not deliveries._is_same_image(same, other)
     assert not deliveries._is_same_image("{}", "{}")
@@ -135,7 +135,7 @@ def test_the_team_is_that_of_the_last_release_that_names_one(home: Path, shipway
     from shipway.cli.records import records
 
     events = [
-        msgspec.structs.replace(one, document='{"metadata":{"name":"storefront","team":"web"}}')
+        msgspec.structs.replace(one, document='{"application":{"metadata":{"name":"storefront","team":"web"}}}')
         if isinstance(one, ReleaseRequested)
         else one
         for one in record([Version("1")])

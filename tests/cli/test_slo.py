@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from shipway.engine.views import PromisesView, PromiseView
+from shipway.engine.views import JourneyView, PromisesView, PromiseView
 from shipway.render.slo.levels import BadEvents, ServiceLevel
-from shipway.slo.budget import judge
+from shipway.slo.budget import Unknown, judge
 from shipway.slo.counters import Sample
+from shipway.slo.journeys import Composite
 from tests import conformance
 from tests.cli.shell import Shell
 from tests.cli.stub import AT, Stub
@@ -93,6 +94,20 @@ def test_status_says_how_much_of_the_window_was_measured(shipway: Shell, stub: S
     assert data["applications"][0]["statuses"][0]["spending"]["remaining"] == 1
     stub.answers["GET", "/v1/slo"] = PromisesView(applications=())
     assert "Nothing is promised" in shipway("slo", "status").out
+
+
+def test_status_of_journeys(shipway: Shell, stub: Stub) -> None:
+    known = Composite(share=0.011, least=0.01, most=0.011, remaining=-0.1)
+    ways = {"applications": ("shop", "till"), "objective": 0.99, "window": 86400.0}
+    journeys = (
+        JourneyView(name="buy", spending=known, **ways),  # type: ignore[arg-type]  # the words of both
+        JourneyView(name="look", spending=Unknown("till is not live here"), **ways),  # type: ignore[arg-type]  # as above
+    )
+    stub.answers["GET", "/v1/slo"] = PromisesView(applications=(), journeys=journeys)
+    out = " ".join(shipway("slo", "status").out.split())
+    assert "journey buy: -10.0 % of the budget left; 1.100% of the journeys failed, between 1.000% and 1.100%" in out
+    assert "journey look: unknown: till is not live here (through shop, till, 99 % over 1d)" in out
+    assert shipway("slo", "status", "--json").data["journeys"][0]["spending"]["least"] == 0.01
 
 
 def test_rules_of_an_application_and_a_journey(shipway: Shell, file: Path, tmp_path: Path) -> None:

@@ -154,6 +154,7 @@ def test_deploy_sends_the_file_and_what_is_said_about_it(shipway: Shell, stub: S
         "environment": "prod",
         "by": ME,
         "directory": str(Path.cwd()),
+        "commits": {},
     }
 
 

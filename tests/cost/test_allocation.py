@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shipway.cost.allocation import NOBODY, Charge, Owner, Sharing, charges, reconciled, report
-from shipway.cost.focus import COLUMNS, billed, focus_csv, rows
+from shipway.cost.focus import COLUMNS, billed, focus_csv, missing, rows
 from shipway.cost.money import Rule
 from shipway.cost.prices import DEFAULT, PriceList
 from shipway.cost.usage import Performance, Requested, UsageRow, measured, performance
@@ -123,8 +123,42 @@ def test_a_missing_price_is_unknown_and_not_nothing() -> None:
     (line,) = report(found, "release")
     assert (line.name, line.total, line.per_request) == ("shop v1", 1, None)
     assert "memory" not in line.parts
-    unknown = [one for one in rows(found, "acme") if not one["BilledCost"]]
-    assert [one["ChargeDescription"] for one in unknown] == ["unknown: no price for memory in half"]
+    # FOCUS allows no null in BilledCost: what is not known has no row, and is said beside the file.
+    assert all(one["BilledCost"] for one in rows(found, "acme"))
+    assert missing(found) == ("shop v1: no price for memory in half",)
+    assert (found[0].estimate, line.estimate) == (None, None)
+
+
+def test_a_canary_beside_the_live_release_requests_nothing_twice() -> None:
+    requested = {("shop", name): Requested(4.0, 0.0, 4) for name in ("v1", "v2")}
+    live = [row(at=3600.0, cpu=0.1), row(at=7200.0, cpu=0.1)]
+    canary = row(at=7200.0, cpu=0.1, release="v2")
+    # Nobody says how many instances ran: the request is kept once, and both share it while both run.
+    found = charges(measured([*live, canary]), PRICES, requested)
+    assert [one.quantities["cpu"] for one in found] == [4 + 2, 2]
+    # They do: three of four run the live release, one the canary.
+    counted = [msgspec.structs.replace(one, instances=3) for one in live]
+    found = charges(measured([*counted, msgspec.structs.replace(canary, instances=1)]), PRICES, requested)
+    assert [one.quantities["cpu"] for one in found] == [3 + 3, 1]
+
+
+@given(st.lists(st.tuples(st.sampled_from(["v1", "v2", "v3"]), st.integers(1, 30)), min_size=1, max_size=40))
+def test_whatever_runs_beside_what_an_applications_request_is_charged_at_most_once(
+    moments: list[tuple[str, int]],
+) -> None:
+    usage = measured([row(at=60.0 * at, release=name, cpu=0.0, memory=0.0, seconds=60.0) for name, at in moments])
+    found = charges(usage, PRICES, {("shop", name): Requested(1.0, 0.0, 2) for name in ("v1", "v2", "v3")})
+    minutes = len({at for _, at in moments})
+    assert sum(one.quantities["cpu"] for one in found) == pytest.approx(Decimal(minutes) / 60, abs=Decimal("1e-6"))
+
+
+def test_the_estimate_is_what_was_requested_alone() -> None:
+    requested = {("shop", "v1"): Requested(1.0, float(2**30), 1)}
+    (used,) = charges(measured([row(cpu=3.0, memory=0.0)]), PRICES, requested)
+    assert used.estimate == PRICES.rate("cpu") + PRICES.rate("memory")
+    (line,) = report([used], "app")
+    assert (line.seconds, line.estimate) == (3600.0, used.estimate)
+    assert line.month == line.total * 730
 
 
 def test_cost_of_a_request_beside_how_it_was_served() -> None:

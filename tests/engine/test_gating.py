@@ -1,13 +1,10 @@
 """A release is asked past the gate of policy before anything happens."""
 
-from collections.abc import Sequence
-
 import pytest
 
-from shipway.engine.gating import Enforced, PolicyGate
+from shipway.engine.gating import Deploying, Enforced, PolicyGate
 from shipway.model.errors import Denied
-from shipway.policy.findings import Finding
-from shipway.policy.releases import Release
+from shipway.model.problems import Problem
 from shipway.spec.policies import Merged
 from tests.engine.desk import Desk, application, desk
 from tests.policy.samples import loaded, vap
@@ -83,11 +80,11 @@ def test_what_warns_is_shown_beside_the_answer() -> None:
 def test_the_gate_sees_the_release_as_it_would_be() -> None:
     import asyncio
 
-    seen: list[Release] = []
+    seen: list[Deploying] = []
 
     class Watching:
-        def judge(self, release: Release) -> Sequence[Finding]:
-            seen.append(release)
+        def admit(self, asked: Deploying) -> tuple[Problem, ...]:
+            seen.append(asked)
             return ()
 
     async def scenario() -> None:
@@ -96,6 +93,6 @@ def test_the_gate_sees_the_release_as_it_would_be() -> None:
         made.deploy(application(), sets=("spec.replicas=3",))
 
     asyncio.run(scenario())
-    (release,) = seen
-    assert release.document["spec"]["replicas"] == 3
-    assert (release.by, release.at > 0) == ("ann", True)
+    (asked,) = seen
+    assert [one.application.spec.replicas for one in asked.new] == [3]
+    assert (asked.by, asked.at > 0) == ("ann", True)

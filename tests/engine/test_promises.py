@@ -6,12 +6,15 @@ import pytest
 from shipway.analysis.readings import ArmReading
 from shipway.engine import promises
 from shipway.engine.past import RESTART
-from shipway.engine.promises import RESOLUTION, Ledger
+from shipway.engine.promises import RESOLUTION, Count, Ledger
+from shipway.engine.service import Service
 from shipway.engine.views import PromisesView
 from shipway.model.errors import NotFound
 from shipway.model.ids import ReleaseId
 from shipway.slo.budget import Spending, Status, Unknown
 from shipway.slo.counters import Sample, counted
+from shipway.slo.journeys import Composite
+from shipway.spec import Source, parse_documents
 from tests.engine.desk import Desk, application, desk
 from tests.engine.world import FAILING, SHOP, V1, V2, simulated
 
@@ -145,6 +148,60 @@ def test_a_long_past_is_thinned_and_counts_the_same(monkeypatch: pytest.MonkeyPa
     (kept,) = ledger.series({}, 5000.0)
     assert len(kept) <= 50 + 2 * 500 / 37
     assert counted([[Sample(at, 0, one.requests) for at, one in kept]], 0, 5000).total == events - 3
+
+
+def test_what_was_kept_is_fitted_between_what_the_journal_says() -> None:
+    ledger = Ledger([Count(at, V1, reading(int(at) * 10)) for at in (10.0, 20.0, 30.0, 60.0)])
+    ledger.add(5.0, V1, reading(40))
+    ledger.add(25.0, V1, reading(240))
+    (kept,) = ledger.series({V1: reading(900)}, 90.0)
+    assert [at for at, _ in kept] == [5, 10, 20, 25, 30, 60, 90]
+    assert ledger.series({}, 90.0) == [kept[:-1]]
+
+
+@simulated
+async def test_what_only_an_earlier_controller_and_an_earlier_proxy_saw_counts() -> None:
+    it = await desk()
+    it.deploy(application())
+    await it.world.settled()
+    await it.world.clock.sleep(60)
+    at = it.world.clock.now()
+    earlier = [Count(at - 500 + 10 * n, V1, reading(10_000 + 100 * n, n)) for n in range(40)]
+    alone = known(await status(it))
+    it.service = Service(
+        it.world.engine, it.world._runtime, it.world.clock, secrets=it.vault, counts=lambda app: earlier * (app == SHOP)
+    )
+    found = known(await status(it))
+    # The proxy's own counters began again below those that were kept: the first reading since counts from nothing.
+    assert alone.events + 3900 <= found.events <= alone.events + 3900 + 0.5 * 200 + 100
+    assert found.bad - alone.bad >= 39
+
+
+JOURNEYS = """\
+apiVersion: shipway.dev/v1alpha1
+kind: Platform
+metadata: {name: acme}
+spec:
+  journeys:
+    buy: {applications: [shop, till], objective: 90%, window: 7d}
+    look: {applications: [shop, nothing], objective: 99%}
+"""
+
+
+@simulated
+async def test_a_journey_fails_where_any_of_its_applications_does() -> None:
+    it = await desk(parse_documents([Source("platform.yaml", JOURNEYS)]).declared_platform)
+    it.deploy(application(), application("till", port=8081))
+    await it.world.settled()
+    await it.world.clock.sleep(120)
+    view = await it.service.promises()
+    buy, look = view.journeys
+    shares = [one.statuses[0].spending.share for one in view.applications]  # type: ignore[union-attr]  # known: enough events
+    assert isinstance(buy.spending, Composite)
+    assert buy.spending.share == pytest.approx(1 - (1 - shares[0]) * (1 - shares[1]))
+    assert buy.spending.least == max(shares)
+    assert look.spending == Unknown("nothing is not live here, or promises no availability")
+    assert msgspec.json.decode(msgspec.json.encode(view), type=PromisesView) == view
 
 
 def test_readings_of_an_earlier_release_are_not_taken_for_those_of_the_live_one() -> None:

@@ -5,7 +5,8 @@ import re
 import msgspec
 import pytest
 
-from shipway.engine.service import SourceFile, label_of
+from shipway.engine.service import DeployRequest, SourceFile, label_of
+from shipway.model.commits import Commit, NoCommit, pseudonym
 from shipway.model.errors import BadInput, JournalError, NotFound, Refused, ShipwayError
 from shipway.rollout.states import Phase
 from shipway.runtimes.sim.behaviour import Behaviour
@@ -75,6 +76,27 @@ async def test_the_same_again_changes_nothing_whether_live_or_on_the_way() -> No
     (again,) = it.deploy(application()).applications
     assert (again.changed, again.release, again.rollout, again.message) == (False, "v1", "", "v1 is the same and live")
     assert len(it.world.of(type(it.world.events()[0]))) == 1
+
+
+@pytest.mark.parametrize(("authors", "kept"), [("names", "Ada"), ("hashed", pseudonym("ADA "))])
+def test_a_release_remembers_its_commit_and_the_author_as_the_platform_says(authors: str, kept: str) -> None:
+    @simulated
+    async def play() -> None:
+        it = await desk(platform_of(PLATFORM + f"  authors: {authors}\n"))
+        request = DeployRequest(
+            files=(application(),), directory="/srv", commits={"shop": Commit(sha="a1", author="Ada")}
+        )
+        it.service.deploy(request)
+        it.deploy(application("other", port=8081))
+        await it.world.settled()
+        mine, other = (it.service.application(name).releases[0].commit for name in ("shop", "other"))
+        assert mine == Commit(sha="a1", author=kept)
+        assert other == NoCommit("whoever released it did not say")
+        await it.world.die()
+        await it.world.start()
+        assert it.world.engine.state(SHOP).releases[V1].commit == mine  # type: ignore[union-attr]  # it is there
+
+    play()
 
 
 @simulated

@@ -34,8 +34,8 @@ def test_rules_and_their_outcomes() -> None:
     found = judged("Pod")
     assert found == {
         "main/deny": [Outcome("fail", "always")],
-        "main/deny_root": [Outcome("fail", "a is root")],
-        "main/warn_many": [Outcome("fail", "many")],
+        "main/deny_root": [Outcome("fail", "a is root", ("spec", "containers", 0, "root"))],
+        "main/warn_many": [Outcome("fail", "many", ("spec", "containers"))],
         "main/violation": [Outcome("pass")],
     }
 

@@ -27,6 +27,7 @@ FINDINGS = (
         message="expected neither, found in: web",
         path=("spec", "template", "spec", "containers", 0, "securityContext", "privileged"),
         found="true",
+        allowed="not set",
         place=Place("deploy/web, 1.yaml", 22, 41),
         title="No privileged containers",
         fix="Remove securityContext.privileged.",

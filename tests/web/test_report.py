@@ -11,7 +11,8 @@ from shipway.analysis.policy import Indicator, JudgePolicy
 from shipway.engine.timeline import Timeline, timelines
 from shipway.testing.recordings import APP, GOOD, Version, record, shop
 from shipway.web.report import Section, render_report
-from shipway.web.report.plots import COLOURS, picture
+from shipway.web.report.drawing import COLOURS
+from shipway.web.report.plots import picture
 
 NASTY = '<script>alert("x")</script> & $x^2$ "\' ☃ 船'
 

@@ -1,5 +1,6 @@
 """What `rightsize` and `forecast` do: recorded or imported use in, advice and outlooks out, or why there is none."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -7,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from shipway.cli.records import Records
+from shipway.cli.released import Now
 from shipway.cli.sheets import Row, read_sheet
 from shipway.cli.usages import Sample, UsageFiles
 from shipway.insight.forecasting import forecast
@@ -15,9 +16,7 @@ from shipway.insight.series import DAY, MOST_POINTS, Absent, Floats, Series, reg
 from shipway.insight.sizing import krr, shipway, vpa
 from shipway.insight.sizing.usage import Recommendation, Recommender, Usage, days
 from shipway.model.errors import BadInput, NotFound
-from shipway.model.quantities import QuantityError, parse_cpu, parse_memory
 from shipway.model.suggestions import did_you_mean
-from shipway.rollout.evolve import evolve, initial
 
 RECOMMENDERS: Mapping[str, Recommender] = {"vpa": vpa.recommend, "krr": krr.recommend, "shipway": shipway.recommend}
 STEP = 60.0
@@ -48,12 +47,18 @@ class History(msgspec.Struct, frozen=True):
     """Seconds of the grid to put it on; 0: the usual distance of its samples."""
 
 
-class Now(msgspec.Struct, frozen=True):
-    """What an instance has today; None: unknown or unset."""
+class Observed(msgspec.Struct, frozen=True):
+    """What an instance used, as far as it was measured; of all instances of an application."""
 
-    cpu: float | None = None
-    memory: float | None = None
-    scaled_on: frozenset[str] = frozenset()
+    samples: int
+    cpu_median: float
+    """Cores."""
+    cpu_p95: float
+    cpu_most: float
+    memory_median: float
+    """Bytes."""
+    memory_p95: float
+    memory_most: float
 
 
 class Advice(msgspec.Struct, frozen=True):
@@ -77,6 +82,8 @@ class Sized(msgspec.Struct, frozen=True):
     """Of history."""
     now: Now
     advice: tuple[Advice, ...]
+    observed: Observed | None = None
+    """None: nothing was measured."""
 
 
 class Outlook(msgspec.Struct, frozen=True):
@@ -141,51 +148,23 @@ def _imported(row: Row, columns: Sequence[str]) -> Moment:
     return Moment(row.moment("at"), each, cells.get("requests", float("nan")))
 
 
-def now(journal: Records, app: str) -> Now:
-    """What the live release of an application asks for, as its Application said."""
-    if app not in journal.apps:
-        return Now()
-    state = initial(journal.owner(app))
-    for event in journal.events(app):
-        state = evolve(state, event)
-    if state.live is None:
-        return Now()
-    try:
-        spec = msgspec.json.decode(state.releases[state.live].document, type=_Document).spec
-        cpu = parse_cpu(str(spec.resources.cpu)) if spec.resources.cpu else None
-        memory = float(parse_memory(str(spec.resources.memory))) if spec.resources.memory else None
-    except (msgspec.DecodeError, QuantityError):
-        return Now()
-    scaled = {spec.scale.signal} & {"cpu", "memory"} if spec.scale else set[str]()
-    return Now(cpu, memory, frozenset(scaled))
-
-
-class _Resources(msgspec.Struct):
-    cpu: str | float | None = None
-    memory: str | int | None = None
-
-
-class _Scale(msgspec.Struct):
-    signal: str = ""
-
-
-class _Spec(msgspec.Struct):
-    resources: _Resources = msgspec.field(default_factory=_Resources)
-    scale: _Scale | None = None
-
-
-class _Document(msgspec.Struct):
-    spec: _Spec = msgspec.field(default_factory=_Spec)
-
-
 def sized(history: History, present: Now) -> Sized:
     """Every recommender's advice."""
     usage = _usage(history, present)
     if isinstance(usage, Absent):
         nothing = tuple(Advice(name, None, usage.reason) for name in RECOMMENDERS)
-        return Sized(history.name, 0.0, present, nothing)
+        return Sized(history.name, 0.0, present, nothing, observed(history))
     advice = tuple(_advice(name, ask(usage), present) for name, ask in RECOMMENDERS.items())
-    return Sized(history.name, days(usage), present, advice)
+    return Sized(history.name, days(usage), present, advice, observed(history))
+
+
+def observed(history: History) -> Observed | None:
+    """From the samples as they came."""
+    pairs = [(c, m) for one in history.moments for c, m in one.each if math.isfinite(c) and math.isfinite(m)]
+    if not pairs:
+        return None
+    cpu, memory = (np.quantile(np.array(values), (0.5, 0.95, 1.0)).tolist() for values in zip(*pairs, strict=True))
+    return Observed(len(pairs), *cpu, *memory)
 
 
 def _advice(name: str, found: Recommendation | Absent, present: Now) -> Advice:

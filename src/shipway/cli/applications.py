@@ -19,6 +19,9 @@ def deploy(
         list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Set any field; may be repeated.")
     ] = None,
     environment: Annotated[str, typer.Option("--env", metavar="NAME", help="Environment whose overrides hold.")] = "",
+    commit: Annotated[
+        str, typer.Option("--commit", metavar="SHA", help="What it is made of [default: as checked out].")
+    ] = "",
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Follow the rollout; exit 1 if rolled back.")] = False,
     home: Home = None,
     json: Json = False,
@@ -26,7 +29,8 @@ def deploy(
     """Release what a file describes.
 
     The first release is installed; later ones are rolled out as `delivery`
-    says. A file that changes nothing does nothing.
+    says. A file that changes nothing does nothing. The commit is kept with the
+    release: the one checked out where the file is, or the pipeline's.
 
     Example: shipway deploy shop.yaml --image shop:1.4.2 --watch
     """
@@ -34,7 +38,9 @@ def deploy(
     from shipway.cli.home import home_directory
 
     assignments = [f"spec.image={image}"] if image else []
-    request = deploying.Request(file=file, sets=tuple(assignments + (sets or [])), environment=environment)
+    request = deploying.Request(
+        file=file, sets=tuple(assignments + (sets or [])), environment=environment, commit=commit
+    )
     raise typer.Exit(deploying.deploy(home_directory(home), request, watch=watch, json=json))
 
 

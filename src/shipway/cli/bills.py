@@ -2,9 +2,10 @@
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -14,8 +15,10 @@ from shipway.cli.charging import Actual, Forecast, Lasting
 from shipway.cli.pricing import Estimated
 from shipway.cli.tables import BAD, FAINT, GOOD, WAITING
 from shipway.cost.allocation import Part, Row
+from shipway.cost.budget import BudgetState
 from shipway.cost.focus import focus_csv
 from shipway.cost.money import Total, Unknown
+from shipway.engine.sentences import duration
 from shipway.insight.series import Absent
 from shipway.model.quantities import format_money
 
@@ -53,6 +56,11 @@ def money(amount: Decimal | float, currency: str) -> str:
     return f"{sign}{symbol}{size}" if symbol else f"{sign}{size} {currency}".rstrip()
 
 
+def each(amount: Decimal, currency: str) -> str:
+    """Of one request; what is less than a cent is told for a million of them."""
+    return money(amount, currency) if abs(amount) >= Decimal("0.01") else f"{money(amount * 10**6, currency)} a million"
+
+
 def _small(amount: Decimal) -> str:
     return f"{amount:.{1 - amount.adjusted()}f}"
 
@@ -70,10 +78,10 @@ def between(total: Total) -> str:
 
 def estimates(found: Estimated) -> RenderableType:
     """One line for each application and cluster, then budgets, changes, advice, and what is unknown."""
-    table = _table("application", "environment", "cluster", "an hour", "a month", numbers=("an hour", "a month"))
+    lines = table("application", "environment", "cluster", "an hour", "a month", numbers=("an hour", "a month"))
     for one in found.estimates:
-        table.add_row(one.application, one.environment, one.cluster, between(one.hourly), between(one.monthly))
-    parts: list[RenderableType] = [table, Text(f"Together {between(found.monthly)} a month.")]
+        lines.add_row(one.application, one.environment, one.cluster, between(one.hourly), between(one.monthly))
+    parts: list[RenderableType] = [lines, Text(f"Together {between(found.monthly)} a month.")]
     for extra in (_budgets(found), _changes(found), _advice(found)):
         parts += [Text(), extra] if extra is not None else []
     whose = dict.fromkeys(", ".join(filter(None, (one.prices, one.source, one.date))) for one in found.estimates)
@@ -85,15 +93,13 @@ def estimates(found: Estimated) -> RenderableType:
 def _budgets(found: Estimated) -> RenderableType | None:
     if not found.budgets:
         return None
-    table = _table(
-        "application", "environment", "budget", "cap an hour", "plus 10 %", numbers=("budget", "cap an hour")
-    )
+    lines = table("application", "environment", "budget", "cap an hour", "plus 10 %", numbers=("budget", "cap an hour"))
     for one in found.budgets:
         cap = money(one.facts["budget"] / 730, one.budget.currency) if "budget" in one.facts else "-"
-        table.add_row(
+        lines.add_row(
             one.application, one.environment, format_money(one.budget), cap, Text(one.state, _style(one.state))
         )
-    return table
+    return lines
 
 
 def _changes(found: Estimated) -> RenderableType | None:
@@ -102,11 +108,11 @@ def _changes(found: Estimated) -> RenderableType | None:
     if not found.changes:
         return Text("Nothing costs another amount than before.", FAINT)
     names = ("before", "after", "difference")
-    table = _table("application", "environment", "cluster", *names, numbers=names)
+    lines = table("application", "environment", "cluster", *names, numbers=names)
     for one in found.changes:
         before, after = (between(side) if side else "-" for side in (one.before, one.after))
-        table.add_row(one.application, one.environment, one.cluster, before, after, _difference(one.low, one.high, one))
-    return table
+        lines.add_row(one.application, one.environment, one.cluster, before, after, _difference(one.low, one.high, one))
+    return lines
 
 
 def _difference(low: Decimal | None, high: Decimal | None, change: object) -> str:
@@ -122,13 +128,13 @@ def _difference(low: Decimal | None, high: Decimal | None, change: object) -> st
 def _advice(found: Estimated) -> RenderableType | None:
     if found.advice is None:
         return None
-    table = _table("application", "workload", "buy", "advice", "saves a month", "because", numbers=("saves a month",))
+    lines = table("application", "workload", "buy", "advice", "saves a month", "because", numbers=("saves a month",))
     currency = found.monthly.currency
     for where, one in found.advice:
         saving = "unknown" if one.saving is None else f"{money(one.saving, currency)} ({one.ratio:.0%})"
         advised = Text(one.verdict, _style(one.verdict))
-        table.add_row(where, one.workload, one.purchase, advised, saving, "; ".join(one.reasons))
-    return table
+        lines.add_row(where, one.workload, one.purchase, advised, saving, "; ".join(one.reasons))
+    return lines
 
 
 def actual(found: Actual) -> RenderableType:
@@ -142,16 +148,20 @@ def report(found: Actual) -> RenderableType:
 
 
 def _charged(found: Actual, what: str) -> RenderableType:
-    used = [part for part in _PARTS if any(part in row.parts for row in found.rows)]
-    served = any(row.p95 is not None or row.error_rate is not None for row in found.rows)
-    numbers = (*used, "total", "requests", "a request", *(("p95", "errors") if served else ()))
-    table = _table(what, *numbers, numbers=numbers)
+    columns = dict(_columns(found))
+    lines = table(what, *columns, numbers=tuple(columns))
     for row in found.rows:
-        table.add_row(*_cells(row, used, served=served))
+        lines.add_row(row.name, *(cell(row) for cell in columns.values()))
     whole = f"Together {money(found.total, found.currency)}."
     unknown = dict.fromkeys(reason for row in found.rows for reason in row.unknown)
-    said = [*_together(found), *(f"Unknown: {reason}." for reason in unknown), *found.problems]
-    return Group(table, Text(whole), *(Text(one, FAINT) for one in said))
+    whose = [f"Prices: {found.prices}. A release costs the more of what it requests and what it uses."]
+    said = [
+        *(whose if found.prices else ()),
+        *_together(found),
+        *(f"Unknown: {reason}." for reason in unknown),
+        *found.problems,
+    ]
+    return Group(lines, Text(whole), *(Text(one, FAINT) for one in said))
 
 
 def _together(found: Actual) -> Iterable[str]:
@@ -160,31 +170,53 @@ def _together(found: Actual) -> Iterable[str]:
         what = f"Cost of a request against {'P95' if name == 'p95' else 'the error rate'}, over releases"
         if isinstance(one, Absent):
             yield f"{what}: unknown, {one.reason}."
-        else:
-            yield f"{what}: correlation {one.value:+.2f} ({one.low:+.2f} to {one.high:+.2f}, 95 %)."
+            continue
+        measured = f"correlation {one.value:+.2f}, 95 %: {one.low:+.2f} to {one.high:+.2f}"
+        told = measured if one.low > 0 or one.high < 0 else f"too few releases to tell ({measured})"
+        yield f"{what}: {told}."
 
 
-def _cells(row: Row, used: Sequence[Part], *, served: bool) -> Iterable[str]:
-    yield row.name
-    for part in used:
-        yield money(row.parts[part], row.currency) if part in row.parts else "-"
-    yield ("at least " if row.unknown else "") + money(row.total, row.currency) if row.parts else "unknown"
-    yield "-" if row.requests is None else f"{row.requests:,}"
-    yield "-" if row.per_request is None else money(row.per_request, row.currency)
-    if served:
-        yield "-" if row.p95 is None else f"{1000 * row.p95:.0f} ms"
-        yield "-" if row.error_rate is None else f"{100 * row.error_rate:.3g} %"
+def _columns(found: Actual) -> Iterable[tuple[str, Callable[[Row], str]]]:
+    """Those in which any row has something."""
+    for part in _PARTS:
+        if any(part in row.parts for row in found.rows):
+            yield part, partial(_part, part)
+    yield "total", _total
+    if any(row.estimate is not None for row in found.rows):
+        yield "requested", lambda row: "unknown" if row.estimate is None else money(row.estimate, row.currency)
+    if any(row.seconds for row in found.rows):
+        yield "measured for", lambda row: duration(row.seconds) if row.seconds else "-"
+        yield "a month like that", month
+    yield "requests", lambda row: "-" if row.requests is None else f"{row.requests:,}"
+    yield "a request", lambda row: "-" if row.per_request is None else each(row.per_request, row.currency)
+    if any(row.p95 is not None for row in found.rows):
+        yield "p95", lambda row: "-" if row.p95 is None else f"{1000 * row.p95:.0f} ms"
+    if any(row.error_rate is not None for row in found.rows):
+        yield "errors", lambda row: "-" if row.error_rate is None else f"{100 * row.error_rate:.3g} %"
+
+
+def _part(part: Part, row: Row) -> str:
+    return money(row.parts[part], row.currency) if part in row.parts else "-"
+
+
+def _total(row: Row) -> str:
+    return ("at least " if row.unknown else "") + money(row.total, row.currency) if row.parts else "unknown"
+
+
+def month(row: Row) -> str:
+    """What 730 hours like those that were measured cost."""
+    return "unknown" if row.month is None or row.unknown or not row.parts else money(row.month, row.currency)
 
 
 def budgets(found: Forecast) -> RenderableType:
     """One line for each budget."""
     numbers = ("budget", "spent", "month will cost", "cap an hour")
-    table = _table("application", *numbers, "state", "exceeded on", numbers=numbers)
+    lines = table("application", *numbers, "state", "exceeded on", numbers=numbers)
     for one in found.budgets:
-        table.add_row(one.name or "(all)", *_budget(one))
+        lines.add_row(one.name or "(all)", *_budget(one))
     unknown = [(one.name or "all", one.budget.outlook) for one in found.budgets]
     reasons = [f"{name}: {one.reason}" for name, one in unknown if isinstance(one, Unknown)]
-    return Group(table, *(Text(reason, FAINT) for reason in [*reasons, *found.problems]))
+    return Group(lines, *(Text(reason, FAINT) for reason in [*reasons, *found.problems]))
 
 
 def _budget(lasting: Lasting) -> Iterable[RenderableType]:
@@ -200,8 +232,13 @@ def _budget(lasting: Lasting) -> Iterable[RenderableType]:
         yield f"{mean} ({low} to {high})"
     yield money(round(one.hourly_cap, 4), currency)
     yield Text(one.state, _style(one.state))
+    yield between_days(one) if one.earliest else "-"
+
+
+def between_days(one: BudgetState) -> str:
+    """The day on which a budget is exceeded, with the earliest and the latest."""
     days = [_day(at) for at in (one.earliest, one.exceeded, one.latest)]
-    yield f"{days[1]} ({days[0]} to {days[2]})" if one.earliest else "-"
+    return f"{days[1]} ({days[0]} to {days[2]})" if one.earliest else "no day of this month"
 
 
 def _day(end: float | None) -> str:
@@ -229,8 +266,9 @@ def _style(state: str) -> str:
     return _STYLES.get(state, "")
 
 
-def _table(*columns: str, numbers: Sequence[str]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=FAINT)
+def table(*columns: str, numbers: Sequence[str]) -> Table:
+    """An empty one."""
+    lines = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=FAINT)
     for name in columns:
-        table.add_column(name, justify="right" if name in numbers else "left", no_wrap=name != "because")
-    return table
+        lines.add_column(name, justify="right" if name in numbers else "left", no_wrap=name != "because")
+    return lines

@@ -8,16 +8,19 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
-from shipway.cli import organisations
+from shipway.cli import organisations, released
 from shipway.cli.documents import read
+from shipway.cli.home import JOURNAL
 from shipway.cli.pricing import read_book
+from shipway.cli.records import records
 from shipway.cli.rendering import compiled
+from shipway.cli.usages import UsageFiles
 from shipway.cost import opencost
 from shipway.cost.allocation import By, Charge, Owner, Row, Sharing, charges, reconciled, report
 from shipway.cost.budget import DAY, BudgetState, daily, run_rate, state
 from shipway.cost.demand import demands
 from shipway.cost.money import Rule, Unknown, exact, one_currency
-from shipway.cost.prices import monthly
+from shipway.cost.prices import PriceBook, PriceList, monthly
 from shipway.cost.usage import Requested, UsageRow, measured, performance
 from shipway.insight.impact import Correlation, correlation
 from shipway.insight.series import Absent
@@ -42,6 +45,27 @@ class Sources(msgspec.Struct, frozen=True):
     """What was recorded here, beside the files."""
     requested: Mapping[tuple[str, str], Requested] = {}
     """What its (application, release) did request, where that is known better than from the organisation."""
+    budgets: Mapping[str, Money] = {}
+    """Of applications on record here."""
+
+
+def recorded(home: Path, sources: Sources) -> Sources:
+    """With what the controller of ``home`` has recorded, and what its releases ask for.
+
+    Raises:
+        NotFound: nothing was recorded.
+    """
+    files = UsageFiles(home)
+    rows = tuple(sample.row() for app in files.apps() for sample in files.read(app))
+    if not rows:
+        hint = "A running controller (`shipway up`) records every 10 s; or name a FILE."
+        raise NotFound("no use was recorded here", hint=hint)
+    if not (home / JOURNAL).exists():
+        return msgspec.structs.replace(sources, usage=rows)
+    with records(home) as journal:
+        requested = released.requested(journal, files.apps())
+        limits = {app: one.budget for app in files.apps() if (one := released.now(journal, app)).budget}
+    return msgspec.structs.replace(sources, usage=rows, requested=requested, budgets=limits)
 
 
 class Rules(msgspec.Struct, frozen=True):
@@ -64,6 +88,8 @@ class Actual(msgspec.Struct, frozen=True):
     account: str
     problems: tuple[str, ...]
     """What was left out, and why."""
+    prices: str = ""
+    """Whose prices were put on usage; empty when somebody else had priced everything."""
     correlations: Mapping[str, Correlation | Absent] = {}
     """Of releases: how the cost of a request goes together with ``p95`` and ``errorRate``, where that was measured."""
 
@@ -94,7 +120,9 @@ def actual(sources: Sources, rules: Rules, by: By = "release") -> Actual:
     """
     organisation = organisations.load(sources.platform) if sources.platform else None
     files, usage = _read(sources)
-    found, idle, problems = _charges(sources, files, usage, organisation)
+    book = read_book(organisation, organisations.sources(sources.platform) if sources.platform else [], sources.prices)
+    prices = _prices(book, organisation, sources.environment)
+    found, idle, problems = _charges(sources, files, usage, organisation, prices)
     sharing = Sharing(_one_of(rules.share, Rule, "--share"), _weights(rules.weights))
     bill, shared = _amount(rules.bill, "--bill"), _amount(rules.shared, "--shared")
     currency = one_currency([*(money.currency for money in (bill, shared) if money), *(one.currency for one in found)])
@@ -105,7 +133,8 @@ def actual(sources: Sources, rules: Rules, by: By = "release") -> Actual:
     served = {" ".join(key): one for key, one in performance(measured(usage).rows).items()} if by == "release" else {}
     rows = report(done, by, served)
     correlations = _correlations(rows) if served else {}
-    return Actual(done, rows, by, currency, summed, account, tuple(problems), correlations)
+    whose = ", ".join(filter(None, (prices.name, prices.source, prices.date))) if usage else ""
+    return Actual(done, rows, by, currency, summed, account, tuple(problems), whose, correlations)
 
 
 def _correlations(rows: Sequence[Row]) -> dict[str, Correlation | Absent]:
@@ -139,7 +168,11 @@ def _reconciled(
 
 
 def _charges(
-    sources: Sources, files: Sequence[Source], usage: Sequence[UsageRow], organisation: Organisation | None
+    sources: Sources,
+    files: Sequence[Source],
+    usage: Sequence[UsageRow],
+    organisation: Organisation | None,
+    prices: PriceList,
 ) -> tuple[list[Charge], dict[str, Decimal], list[str]]:
     """(own charges, idle cost by cluster, what was left out) of usage, and of OpenCost's answers among the files."""
     found: list[Charge] = []
@@ -154,7 +187,7 @@ def _charges(
         for cluster, amount in imported.idle.items():
             idle[cluster] = idle.get(cluster, Decimal(0)) + amount
     if usage:
-        priced, said = _priced(usage, sources, organisation)
+        priced, said = _priced(usage, sources, organisation, prices)
         found, problems = [*found, *priced], [*problems, *said]
     one_currency(one.currency for one in found)
     return found, idle, problems
@@ -187,20 +220,25 @@ def _rows(source: Source) -> list[UsageRow]:
     return rows
 
 
+def _prices(book: PriceBook, organisation: Organisation | None, environment: str) -> PriceList:
+    """Of the first cluster of the environment in which usage was measured."""
+    clusters = organisation.clusters(environment) if organisation and environment else {"": ""}
+    cluster, region = next(iter(clusters.items()))
+    return book.at(cluster, region)
+
+
 def _priced(
-    usage: Sequence[UsageRow], sources: Sources, organisation: Organisation | None
+    usage: Sequence[UsageRow], sources: Sources, organisation: Organisation | None, prices: PriceList
 ) -> tuple[tuple[Charge, ...], list[str]]:
     found = measured(usage)
-    book = read_book(organisation, organisations.sources(sources.platform) if sources.platform else [], sources.prices)
     requested = {**_requested(organisation, sources.environment, usage), **sources.requested}
     gaps = [
         f"{app} {release}: {gap:.0f} s were not measured, and cost nothing here"
         for (app, release), gap in found.gaps.items()
     ]
-    clusters = organisation.clusters(sources.environment) if organisation and sources.environment else {"": ""}
-    cluster, region = next(iter(clusters.items()))
     owner = _owner_of(organisation, sources.environment)
-    return charges(found, book.at(cluster, region), requested, owner), [*found.problems, *gaps]
+    blind = ["what a release answered after its last sample is not counted here"] if sources.usage else []
+    return charges(found, prices, requested, owner), [*found.problems, *gaps, *blind]
 
 
 def _owner_of(organisation: Organisation | None, environment: str) -> Callable[[str, str], Owner]:
@@ -242,10 +280,12 @@ def _requested(
 def _size(objects: Sequence[Mapping[str, Any]]) -> Requested:
     """Of the application's own instances, without its databases: those are no processes of the release."""
     size = {"cpu": 0.0, "memory": 0.0}
+    instances = 0
     for one in demands(objects):
         if one.resource in size and isinstance(one.each, Decimal) and not one.workload.startswith("Cluster/"):
             size[one.resource] += float(one.each) * one.instances.low
-    return Requested(size["cpu"], size["memory"] * 2**30)
+            instances = max(instances, one.instances.low)
+    return Requested(size["cpu"], size["memory"] * 2**30, instances)
 
 
 def forecast(sources: Sources, budget: str | None) -> Forecast:
@@ -256,11 +296,13 @@ def forecast(sources: Sources, budget: str | None) -> Forecast:
     """
     organisation = organisations.load(sources.platform) if sources.platform else None
     files, usage = _read(sources)
-    found, idle, problems = _charges(sources, files, usage, organisation)
+    book = read_book(organisation, organisations.sources(sources.platform) if sources.platform else [], sources.prices)
+    prices = _prices(book, organisation, sources.environment)
+    found, idle, problems = _charges(sources, files, usage, organisation, prices)
     whole = _reconciled(found, idle)
     if not whole:
         raise BadInput("there are no costs in the files", hint="Ask OpenCost for a longer window.")
-    limits = _limits(organisation, sources.environment, budget, [one.owner.app for one in whole])
+    limits = _limits(organisation, sources, budget, [one.owner.app for one in whole])
     at = max(one.end for one in whole)
     lasting = (
         _lasting(name, money, [one for one in whole if name in {"", one.owner.app}], at) for name, money in limits
@@ -269,19 +311,19 @@ def forecast(sources: Sources, budget: str | None) -> Forecast:
 
 
 def _limits(
-    organisation: Organisation | None, environment: str, budget: str | None, apps: Sequence[str]
+    organisation: Organisation | None, sources: Sources, budget: str | None, apps: Sequence[str]
 ) -> list[tuple[str, Money]]:
     """(application or empty for all, budget)."""
     money = _amount(budget, "--budget")
     if money is not None:
         return [("", money)]
-    found: list[tuple[str, Money]] = []
+    found = [(name, sources.budgets[name]) for name in dict.fromkeys(apps) if name in sources.budgets]
     for name in dict.fromkeys(apps) if organisation else ():
-        if organisation and name in organisation.declared:
-            spec = organisation.application(name, environment or organisation.environments[-1]).spec
+        if organisation and name in organisation.declared and name not in sources.budgets:
+            spec = organisation.application(name, sources.environment or organisation.environments[-1]).spec
             found += [(name, spec.budget)] if spec.budget else []
     if not found:
-        hint = "Give --budget $300/month, or --platform DIR with applications that have one."
+        hint = "Give --budget '$300/month', or --platform DIR with applications that have one."
         raise NotFound("there is no budget to compare with", hint=hint)
     return found
 

@@ -5,11 +5,13 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from shipway.cli.applying import Applying, applied
 from shipway.cli.policies import Locating, Policies, files_below, read_policies, read_source
 from shipway.cli.scanning import scan
 from shipway.model.errors import BadInput
@@ -18,11 +20,12 @@ from shipway.policy import facts
 from shipway.policy.enforcing import unknown_rules
 from shipway.policy.evaluating import Locate
 from shipway.policy.findings import Finding, Summary, summary
-from shipway.policy.releases import Release, subjects
+from shipway.policy.releases import exceptions
 from shipway.policy.rules import Object, Place, Request, Status
 from shipway.policy.rules import Path as ValuePath
-from shipway.spec import Source, parse_documents, resolve
+from shipway.spec import Source
 from shipway.spec.manifests import Manifest, Positions, read_manifests
+from shipway.spec.policies import parse_policy_sets
 
 MANIFESTS = (".yaml", ".yml", ".json")
 STDIN = "-"
@@ -44,6 +47,10 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     at: float = 0.0
     known: Mapping[str, Any] = {}
     """Facts that nobody can find in the files: cost, traffic, errorBudget, image; by application, or for all."""
+    platform: str = ""
+    """Directory with the Platform that Applications are compiled for; empty: it is among the paths, or there is none."""
+    home: str = ""
+    """State directory with what was recorded of Applications."""
     processes: int = 0
     """0: as many as there are cores."""
 
@@ -148,6 +155,8 @@ class Judging:
         self._stdin: Source | None = None
         self._last = "", Positions(Source("", ""))
         """The file that was last asked about: questions about one come together."""
+        self._applied = False
+        """Whether Applications were judged, and exceptions with them."""
         self.found = Found()
 
     def files(self, files: Sequence[str]) -> None:
@@ -207,28 +216,36 @@ class Judging:
 
     def exceptions(self) -> None:
         """Rules about exceptions: has one outlived its date?"""
-        for declared in self._policies.declared:
-            written = declared.policies.spec.exceptions
-            for index, fact in enumerate(facts.exceptions(written, self._asked.at)):
-                node = declared.node.at(("spec", "exceptions", index, "expires"))[1]
-                place = Place(declared.file, node.line, node.column)
-                self.judge(fact, lambda _path, place=place: place)  # type: ignore[misc]  # mypy cannot infer defaults of lambdas
+        for fact, locate in (
+            () if self._applied else exceptions(self._policies.sets, self._asked.environment, self._asked.at)
+        ):
+            self.judge(fact, locate)
 
     def ours(self) -> None:
-        """Applications, as they are in the environment, and what is known about releasing them."""
-        parsed = parse_documents([self._source(file) for file in self.found.ours if not self._is_policy_set(file)])
-        self.found.problems += parsed.problems
-        for declared in parsed.declared:
-            self.found.objects += 1
-            release = Release(
-                document=resolve(declared, parsed.declared_platform, self._asked.environment).application.document(),
-                declared=declared,
+        """Applications: as they are in the environments, what they are compiled to, and what is known about releasing them."""
+        _, wrong = parse_policy_sets([self._source(file) for file in self.found.ours if self._is_policy_set(file)])
+        self.found.problems += wrong
+        sources = [self._source(file) for file in self.found.ours if not self._is_policy_set(file)]
+        if not sources:
+            return
+        found = applied(
+            Applying(
+                sources=sources,
+                platform=Path(self._asked.platform) if self._asked.platform else None,
                 environment=self._asked.environment,
+                evaluator=cache(self._policies.evaluator),
+                sets=self._policies.sets,
+                passes=self._asked.passes,
                 at=self._asked.at,
-                known=self._asked.known,
+                given=self._asked.known,
+                home=Path(self._asked.home),
             )
-            for value, locate in subjects(release, self._policies.sets, scan if self._scans else None):
-                self.judge(value, locate)
+        )
+        self._applied = found.applications > 0
+        self.found.problems += found.problems
+        self.found.objects += found.applications
+        self.found.findings += found.findings
+        self.found.quiet += found.quiet
 
     def _is_policy_set(self, file: str) -> bool:
         manifests, _ = read_manifests(self._source(file))

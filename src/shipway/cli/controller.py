@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def up(
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return once it answers.")] = False,
     platform: Annotated[
-        Path | None, typer.Option("--platform", help="Platform file that holds for every application.", metavar="FILE")
+        Path | None, typer.Option("--platform", help="Platform that holds for every application.", metavar="FILE|DIR")
     ] = None,
     home: Home = None,
     json: Json = False,

@@ -9,7 +9,7 @@ from shipway.cli.options import Home, Json
 from shipway.cli.organisations import Environments, PlatformDirectory
 
 if TYPE_CHECKING:
-    from shipway.cost.usage import UsageRow
+    from shipway.cli.charging import Sources
 
 PriceFiles = Annotated[
     list[Path] | None,
@@ -95,7 +95,7 @@ def actual(
     from shipway.cli import bills, charging
     from shipway.cli.output import show
 
-    sources = charging.Sources(tuple(files or ()), platform, env, tuple(prices or ()), currency, _usage(files, home))
+    sources = _sources(files, home, platform=platform, env=env, prices=prices, currency=currency)
     rules = charging.Rules(bill, shared, share, tuple(weight or ()))
     found = charging.actual(sources, rules)
     show(found, bills.actual(found), json=json)
@@ -125,7 +125,7 @@ def forecast(
     from shipway.cli.output import show
 
     found = charging.forecast(
-        charging.Sources(tuple(files or ()), platform, env, tuple(prices or ()), currency, _usage(files, home)), budget
+        _sources(files, home, platform=platform, env=env, prices=prices, currency=currency), budget
     )
     show(found, bills.budgets(found), json=json)
 
@@ -155,33 +155,36 @@ def report(
     """
     from shipway.cli import bills, charging
     from shipway.cli.output import note, show
+    from shipway.cost.focus import missing
 
-    sources = charging.Sources(tuple(files or ()), platform, env, tuple(prices or ()), currency, _usage(files, home))
+    sources = _sources(files, home, platform=platform, env=env, prices=prices, currency=currency)
     rules = charging.Rules(bill, shared, share, tuple(weight or ()))
     found = charging.reported(sources, rules, by, form)
     if form == "table" or json:
         show(found, bills.report(found), json=json)
         return
-    if found.problems:
-        note("\n".join(found.problems))
+    left_out = [f"unknown, and not in it: {one}" for one in missing(found.charges)] if form == "focus" else []
+    if found.problems or left_out:
+        note("\n".join([*found.problems, *left_out]))
     typer.echo(bills.text(found, form), nl=False)
 
 
-def _usage(files: list[Path] | None, home: Home) -> "tuple[UsageRow, ...]":
-    """What the controller has recorded, unless files are named.
+def _sources(  # the options that all of these verbs have
+    files: list[Path] | None,
+    home: Home,
+    *,
+    platform: Path | None,
+    env: str,
+    prices: list[Path] | None,
+    currency: str,
+) -> "Sources":
+    """The files, or what the controller has recorded when none is named.
 
     Raises:
         NotFound: there is neither.
     """
+    from shipway.cli.charging import Sources, recorded
     from shipway.cli.home import home_directory
-    from shipway.cli.usages import UsageFiles
-    from shipway.model.errors import NotFound
 
-    if files:
-        return ()
-    recorded = UsageFiles(home_directory(home))
-    rows = tuple(sample.row() for app in recorded.apps() for sample in recorded.read(app))
-    if not rows:
-        hint = "A running controller (`shipway up`) records every 10 s; or name a FILE."
-        raise NotFound("no use was recorded here", hint=hint)
-    return rows
+    found = Sources(tuple(files or ()), platform, env, tuple(prices or ()), currency)
+    return found if files else recorded(home_directory(home), found)

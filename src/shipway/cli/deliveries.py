@@ -11,13 +11,16 @@ from typing import get_args
 
 import msgspec
 
+from shipway.cli import exports
 from shipway.cli.documents import read
 from shipway.cli.records import Records
 from shipway.cli.sheets import Row, read_sheet
 from shipway.engine.timeline import Timeline, timelines
 from shipway.insight.delivery import Deployment, Incident, Result, Statistics, grouped, statistics
+from shipway.insight.lead import LeadTime
 from shipway.insight.risk import Change, Past, Risk, fit
 from shipway.insight.series import DAY
+from shipway.model.commits import Commit, Provenance
 from shipway.model.errors import BadInput, NotFound
 from shipway.model.ids import ReleaseId
 from shipway.rollout.evolve import evolve, initial
@@ -41,16 +44,32 @@ class Recorded(msgspec.Struct, frozen=True):
 
     deployments: tuple[Deployment, ...] = ()
     incidents: tuple[Incident, ...] = ()
+    leads: tuple[LeadTime, ...] = ()
+    """Of merged requests of a forge."""
+    notes: tuple[str, ...] = ()
+    """What could not be used, and why."""
 
     def __add__(self, other: "Recorded") -> "Recorded":
-        return Recorded(self.deployments + other.deployments, self.incidents + other.incidents)
+        return Recorded(
+            self.deployments + other.deployments,
+            self.incidents + other.incidents,
+            self.leads + other.leads,
+            self.notes + other.notes,
+        )
 
     def of(self, apps: Sequence[str]) -> "Recorded":
         """Those of some applications; of all, if none is named."""
         return Recorded(
             tuple(one for one in self.deployments if not apps or one.application in apps),
             tuple(one for one in self.incidents if not apps or one.application in apps),
+            self.leads,
+            self.notes,
         )
+
+    def to(self, environment: str) -> "Recorded":
+        """Those to one environment."""
+        kept = tuple(one for one in self.deployments if one.environment == environment)
+        return msgspec.structs.replace(self, deployments=kept)
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -86,6 +105,18 @@ def recorded(journal: Records, apps: Sequence[str] = ()) -> Recorded:
     return found
 
 
+def own(journal: Records | None, apps: Sequence[str], *, optional: bool = False) -> Recorded:
+    """What the journal holds of these applications or of all; of those alone that it has, if that is ``optional``.
+
+    Raises:
+        NotFound: there is no such application.
+    """
+    if journal is None:
+        return Recorded()
+    known = [app for app in apps if app in journal.apps] if optional else apps
+    return recorded(journal, known) if known or not apps else Recorded()
+
+
 def deployment(one: Timeline, team: str = "") -> Deployment:
     """A rollout that has ended, as a deployment. It was known to be bad when its way back began."""
     assert one.ended_at is not None
@@ -94,13 +125,24 @@ def deployment(one: Timeline, team: str = "") -> Deployment:
     return Deployment(
         id=one.rollout,
         application=one.app,
+        release=one.release,
         team=team,
         environment=LOCAL,
         started_at=one.started_at,
         finished_at=one.ended_at,
         result=result,
+        committed_at=one.commit.brought if isinstance(one.commit, Commit) else (),
+        no_commits=_why_no_commits(one.commit),
         detected_at=None if result == "success" else back,
     )
+
+
+def _why_no_commits(commit: Provenance | None) -> str:
+    """Empty when its commit is known."""
+    if isinstance(commit, Commit):
+        timed = commit.authored_at is not None
+        return "" if timed else "nobody said when its commit was written"
+    return commit.reason if commit else "its commit was not kept"
 
 
 def incident(one: Timeline) -> Incident:
@@ -119,6 +161,16 @@ def imported(file: Path) -> Recorded:
     found = tuple(_imported(row, seen) for row in sheet.rows)
     sheet.check()
     return Recorded(found)
+
+
+def exported(sources: Sequence[str], labels: Sequence[str], *, every_environment: bool) -> Recorded:
+    """The deployments and incidents of a forge's answers.
+
+    Raises:
+        BadInput: with every problem of every file.
+    """
+    found = exports.exported(sources, labels, every_environment=every_environment)
+    return Recorded(found.deployments, found.incidents, found.leads, found.notes)
 
 
 def _imported(row: Row, seen: dict[str, int]) -> Deployment:
@@ -140,6 +192,7 @@ def _imported(row: Row, seen: dict[str, int]) -> Deployment:
         finished_at=finished,
         result=result,  # type: ignore[arg-type]  # checked above; a wrong one never gets out of `imported`
         committed_at=row.moments("committed_at"),
+        no_commits="" if row.text("committed_at") else "its line names no time of a commit",
     )
 
 
@@ -223,7 +276,7 @@ def _is_same_image(before: str, after: str) -> bool:
 
 def _document(text: str) -> "_Document":
     try:
-        return msgspec.json.decode(text, type=_Document)
+        return msgspec.json.decode(text, type=_Kept).application
     except msgspec.DecodeError:
         return _Document()
 
@@ -239,6 +292,12 @@ class _Metadata(msgspec.Struct):
 class _Document(msgspec.Struct):
     metadata: _Metadata = msgspec.field(default_factory=_Metadata)
     spec: _Spec = msgspec.field(default_factory=_Spec)
+
+
+class _Kept(msgspec.Struct):
+    """What a release remembers of its file."""
+
+    application: _Document
 
 
 def _team(releases: Iterable[Release]) -> str:

@@ -17,18 +17,18 @@ import msgspec
 from rich.console import Group
 from rich.text import Text
 
-from shipway.cli import advising, bills, charging, deliveries, deploying, insights, promises, starting, tables, watching
+from shipway.cli import bills, cards, deploying, insights, learning, promises, scores, starting, tables, watching
 from shipway.cli.client import Client
 from shipway.cli.examples import examples
+from shipway.cli.learning import Learned
 from shipway.cli.live import final_table
 from shipway.cli.output import note, show
-from shipway.cli.records import Records, records
+from shipway.cli.records import records
 from shipway.cli.reporting import write_report
 from shipway.cli.stage import Stage, Traffic
-from shipway.cli.usages import UsageFiles
 from shipway.engine.timeline import Timeline
-from shipway.engine.views import ApplicationView, PromisesView
-from shipway.model.errors import ShipwayError
+from shipway.engine.views import ApplicationView
+from shipway.model.errors import NotFound, ShipwayError
 
 PATIENCE = 60.0
 """Seconds for one release to come to its end; the good one takes about 15."""
@@ -69,6 +69,10 @@ class Outcome(msgspec.Struct, frozen=True):
 
 def demonstrate(report: Path, *, live: bool, keep: bool, json: bool) -> int:
     """Run the demo; the exit code says whether every release got the verdict it deserves."""
+    if not report.parent.is_dir():
+        raise NotFound(
+            f"there is no directory {report.parent} for the report", hint="Make it, or choose --report FILE."
+        )
     home = Path(mkdtemp(prefix="shipway-demo-"))
     with _ended(home, keep=keep, json=json):
         note("Starting the proxy and the controller ...", json=json)
@@ -77,12 +81,11 @@ def demonstrate(report: Path, *, live: bool, keep: bool, json: bool) -> int:
             with Stage(journal, live=live, json=json) as stage:
                 _play(client, stage)
                 stage.say(f"\n{stage.traffic}")
-            promised = client.slo(None)
             everything = journal.timelines()
-            learned = _learned(home, journal)
+            known = learning.learn(home, journal, everything, time.time(), days=1.0)
     found = [one for one in everything if one.app == "storefront"]
-    write_report(report, everything, [promises.section(promised)])
-    _show(found, promised, learned, report, json=json)
+    write_report(report, everything, cards.sections(known))
+    _show(found, known, report, json=json)
     if [one.verdict for one in found] == [act.expected for act in ACTS]:
         return 0
     deserved = ", ".join(act.expected.replace("_", " ") for act in ACTS)
@@ -125,40 +128,22 @@ def _until_ended(views: Iterator[ApplicationView], rollout: str) -> Iterator[App
             )
 
 
-class Learned(msgspec.Struct, frozen=True):
-    """What the run tells besides its verdicts."""
-
-    delivery: tuple[deliveries.Group, ...]
-    cost: charging.Actual
-    sizes: tuple[advising.Sized, ...]
-
-
-def _learned(home: Path, journal: Records) -> Learned:
-    """Nothing is learned of the use of a run that was over before the first sample."""
-    files = UsageFiles(home)
-    usage = tuple(sample.row() for app in files.apps() for sample in files.read(app))
-    cost = charging.actual(
-        charging.Sources((), None, "", (), "USD", usage), charging.Rules(None, None, "proportional", ())
-    )
-    histories = advising.recorded(home, None) if usage else []
-    sizes = tuple(advising.sized(one, advising.now(journal, one.name)) for one in histories)
-    return Learned(tuple(deliveries.measured(deliveries.recorded(journal), "application", 1.0)), cost, sizes)
-
-
-def _show(found: list[Timeline], promised: PromisesView, learned: Learned, report: Path, *, json: bool) -> None:
+def _show(found: list[Timeline], known: Learned, report: Path, *, json: bool) -> None:
     rows = [tables.summary(one) for one in found]
     outcomes = [msgspec.convert(one, Outcome, from_attributes=True) for one in rows]
     table = final_table(found) if sys.stdout.isatty() else tables.outcomes(rows)
     told = (
-        table,
-        promises.table(promised),
-        insights.delivery(learned.delivery, "application", 1.0),
-        bills.actual(learned.cost),
-        insights.sizes(learned.sizes),
-        Text(f"Report: {report}"),
+        ("Releases of the storefront", table),
+        ("Promises and their error budgets: shipway slo status", promises.table(known.promises)),
+        ("Delivery: shipway dora", scores.told(known.scorecard)),
+        ("Cost of what ran: shipway cost actual", bills.actual(known.cost)),
+        ("Right-sizing: shipway rightsize", insights.sizes(known.sizes)),
     )
-    data = {"releases": outcomes, "slo": promised.applications, **msgspec.structs.asdict(learned)}
-    show(data, Group(*(part for one in told for part in (Text(), one))), json=json)
+    names = ("delivery", "scorecard", "cost", "sizes", "outlooks", "risks")
+    learned = {name: getattr(known, name) for name in names}
+    data = {"releases": outcomes, "slo": known.promises.applications, **learned}
+    parts = [part for title, one in told for part in (Text(), Text(title, "bold"), one)]
+    show(data, Group(*parts, Text(), Text(f"Report with pictures: {report}")), json=json)
 
 
 @contextlib.contextmanager

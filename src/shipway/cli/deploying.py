@@ -6,10 +6,12 @@ import msgspec
 
 from shipway.cli import tables, watching
 from shipway.cli.client import Client
+from shipway.cli.commits import Question, commit_of
 from shipway.cli.documents import read
 from shipway.cli.output import lines, note, show
 from shipway.engine.views import Deployment
-from shipway.model.errors import BadInput
+from shipway.model.commits import Commit, Provenance
+from shipway.model.errors import BadInput, NotFound
 from shipway.spec import Source, parse_documents
 
 
@@ -19,6 +21,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     file: Path
     sets: tuple[str, ...] = ()
     environment: str = ""
+    commit: str = ""
+    """That the release is made of, as somebody said it; empty: the one that is checked out, or the pipeline's."""
 
 
 def deploy(home: Path, request: Request, *, watch: bool, json: bool) -> int:
@@ -54,7 +58,43 @@ def send(client: Client, request: Request) -> Deployment:
         environment=request.environment,
         by=watching.person(),
         directory=str(Path.cwd()),
+        commits=_commits(client, request, source),
     )
+
+
+def _commits(client: Client, request: Request, source: Source) -> dict[str, object]:
+    """Of every application in the file; what is wrong with the file is the controller's to say."""
+    parsed = parse_documents([Source(source.file, source.text, request.sets)])
+    found = {
+        one.application.metadata.name: commit_of(
+            Question(
+                _directories(request.file, one.application.spec.directory),
+                since=_live_commit(client, one.application.metadata.name),
+                commit=request.commit,
+            )
+        )
+        for one in parsed.declared
+    }
+    return {name: msgspec.to_builtins(one) for name, one in found.items()}
+
+
+def _directories(file: Path, directory: str | None) -> tuple[Path, ...]:
+    """The application's own: of its file, and where its command runs."""
+    own = file.absolute().parent
+    return tuple(dict.fromkeys((own, own / (directory or "."))))
+
+
+def _live_commit(client: Client, app: str) -> str:
+    try:
+        releases = client.application(app).releases
+    except NotFound:
+        return ""
+    return live_sha(next((one.commit for one in releases if one.live), None))
+
+
+def live_sha(commit: Provenance | None) -> str:
+    """To compare with; empty when it is unknown."""
+    return commit.sha if isinstance(commit, Commit) else ""
 
 
 def _text(source: Source) -> str:

@@ -2,7 +2,9 @@
 
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -11,37 +13,55 @@ from shipway.analysis.detect import sight
 from shipway.analysis.policy import JudgePolicy, Step
 from shipway.cli import organisations
 from shipway.cli.guarding import admission, policies_for
+from shipway.cli.known import knowledge, risks
 from shipway.cli.output import to_json
 from shipway.cli.policies import Policies
 from shipway.cli.pricing import at_revision, read_book
 from shipway.cli.rendering import compiled, no_collection
 from shipway.cli.scanning import scan, secret_in
-from shipway.cost.estimate import Estimate, cost_facts, difference, estimate
+from shipway.cli.watching import person
+from shipway.cost.estimate import Estimate, difference, estimate
 from shipway.cost.prices import PriceBook
 from shipway.engine.planning import indicators
+from shipway.insight.risk import Change
 from shipway.model.errors import BadInput
 from shipway.model.suggestions import did_you_mean
 from shipway.plan.changes import (
+    ApplicationRisk,
     Detects,
     Judged,
-    Key,
     PlaceChange,
     Plan,
     Snapshot,
-    by_reasons,
     compare,
     snapshot,
     touched,
 )
+from shipway.plan.releasing import Asking, Known, Knows, estimated, objects_on, releases
 from shipway.plan.wording import markdown, text
-from shipway.policy.releases import Release, by_provenance, judge
-from shipway.policy.rules import Object
+from shipway.policy.findings import Summary, summary
+from shipway.policy.releases import judge
+from shipway.policy.rules import Status
 from shipway.render.compiling import Compiled, compile_organisation
 from shipway.spec import DeclaredApplication
 from shipway.spec.crossing import crossing_problems
 from shipway.spec.organisation import Organisation
 
-_SHOWN = ("rule", "status", "action", "refuses", "severity", "subject", "message", "place", "fix", "controls")
+_BAD = ("fail", "warn", "error")
+_SHOWN = (
+    "rule",
+    "status",
+    "action",
+    "refuses",
+    "severity",
+    "subject",
+    "message",
+    "place",
+    "fix",
+    "controls",
+    "exception",
+    "facts",
+)
 
 
 def _json(plan: Plan) -> str:
@@ -67,6 +87,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     against: str = "HEAD"
     policies: tuple[Path, ...] = ()
     pack: bool = True
+    home: Path = Path()
+    """State directory: what is recorded of releases and their traffic."""
     traffic: float | None = None
     """Requests per second of each application; None: rollouts are not asked about."""
 
@@ -110,13 +132,16 @@ def make(asked: Asked) -> Plan:
     places, becoming = tuple(place for place, _ in found), [one for _, one in found if one and one.application]
     if not places:
         return Plan(places=())
-    estimates = [_estimate(after, _key(one), [each.object for each in one.objects]) for one in becoming]
+    estimates = [estimated(after.organisation, after.book, one) for one in becoming]
+    findings, counted = _findings(asked, after, becoming)
     return Plan(
         places=places,
         platform=_by_platform(asked, before.organisation, after.organisation, past, places) if before else (),
         detects=tuple(_detects(after.organisation, places, asked.traffic)) if asked.traffic is not None else (),
-        findings=tuple(_findings(after, becoming, estimates)),
+        findings=tuple(findings),
+        policy=counted,
         costs=difference(list(_past_estimates(before, past, places)) if before else [], estimates),
+        risks=tuple(_risks(asked, before.organisation if before else None, after.organisation, becoming)),
     )
 
 
@@ -167,19 +192,29 @@ def _same(one: DeclaredApplication, other: DeclaredApplication) -> bool:
     return one.application == other.application
 
 
-def _estimate(side: Side, key: Key, objects: Sequence[Object]) -> Estimate:
-    environment, cluster, application = key
-    prices = side.book.at(cluster, side.organisation.clusters(environment)[cluster])
-    return estimate(application, environment, cluster, objects, prices)
-
-
 def _past_estimates(side: Side, past: Snapshot, places: Sequence[PlaceChange]) -> Iterator[Estimate]:
     for key in (one.key for one in places if one.application and one.key in past):
-        yield _estimate(side, key, [msgspec.json.decode(one) for one in past[key].values()])
+        environment, cluster, application = key
+        prices = side.book.at(cluster, side.organisation.clusters(environment)[cluster])
+        yield estimate(
+            application, environment, cluster, [msgspec.json.decode(one) for one in past[key].values()], prices
+        )
 
 
-def _key(one: Compiled) -> Key:
-    return one.environment, one.cluster, one.application
+def _risks(
+    asked: Asked, before: Organisation | None, after: Organisation, becoming: Sequence[Compiled]
+) -> Iterator[ApplicationRisk]:
+    """Of every application that changes and stays, as if it went now."""
+    names = list(dict.fromkeys(one.application for one in becoming))
+    past = before.declared if before else {}
+    changes = [_change(name, past.get(name), after.declared[name]) for name in names]
+    for change, risk in zip(changes, risks(asked.home, changes), strict=True):
+        yield ApplicationRisk(change.application, risk)
+
+
+def _change(name: str, old: DeclaredApplication | None, new: DeclaredApplication) -> Change:
+    same = old is not None and old.application.spec.image == new.application.spec.image
+    return Change(application=name, at=time.time(), author=person(), config_only=same)
 
 
 def _detects(organisation: Organisation, places: Sequence[PlaceChange], rps: float) -> Iterator[Detects]:
@@ -197,35 +232,52 @@ def _detects(organisation: Organisation, places: Sequence[PlaceChange], rps: flo
         yield Detects(app, environment, tuple(sight(policy, rps, rate, step) for step in steps))
 
 
-def _findings(after: Side, becoming: Sequence[Compiled], estimates: Sequence[Estimate]) -> list[Judged]:
-    """About the applications that change, as they will be; what is the same in several places once."""
-    policies = after.policies
-    evaluators = {name: policies.evaluator(name) for name in {one.environment for one in becoming}}
-    scans = {name: scan if one.rules_for("SecretScan") else None for name, one in evaluators.items()}
-    at = time.time()
+def _findings(asked: Asked, side: Side, becoming: Sequence[Compiled]) -> tuple[list[Judged], Summary]:
+    """About the applications that change, as they will be; what is the same in several places once. And how many of each."""
+    policies = side.policies
+    places = {one: [each for each in becoming if _place(each) == one] for one in dict.fromkeys(map(_place, becoming))}
+    evaluators = {environment: policies.evaluator(environment) for environment, _ in places}
+    looking = any(rule.engine != "cel" for one in evaluators.values() for rule, _ in one.rules)
+    asking = Asking(
+        at=time.time(),
+        book=side.book,
+        by=person(),
+        knows=_knows(asked),
+        around=cache(lambda environment, cluster: objects_on(side.organisation, environment, cluster))
+        if looking
+        else lambda _environment, _cluster: (),
+    )
     found: dict[object, Judged] = {}
-    for one in becoming:
-        release = _release(after.organisation, one, estimates, at)
-        for finding in judge(release, evaluators[one.environment], policies.sets, scans[one.environment]):
-            if finding.status in ("fail", "warn", "error"):
+    counts: Counter[Status] = Counter()
+    for (environment, name), compiled_ in places.items():
+        for release in releases(side.organisation, name, environment, asking, compiled_):
+            findings = judge(release, evaluators[environment], policies.sets, scan, passes=False, counts=counts)
+            for finding in findings:
                 key = finding.rule, finding.action, finding.subject, finding.message, finding.path, finding.place
                 known = found[key].environments if key in found else ()
-                found[key] = Judged(tuple(dict.fromkeys((*known, one.environment))), finding)
-    return sorted(found.values(), key=_urgency)
+                found[key] = Judged(tuple(dict.fromkeys((*known, environment))), finding)
+    kept = [one for one in found.values() if one.finding.status in _BAD or one.finding.exception]
+    whole = summary(one.finding for one in kept) + Summary(passed=counts["pass"], skipped=counts["skip"])
+    return sorted(kept, key=_urgency), whole
+
+
+def _place(one: Compiled) -> tuple[str, str]:
+    return one.environment, one.application
+
+
+def _knows(asked: Asked) -> Knows:
+    """What is recorded on this machine; a traffic that was named holds in its place."""
+    recorded = knowledge(asked.home, time.time())
+    if asked.traffic is None:
+        return recorded
+    traffic = {"requestsPerSecond": asked.traffic, "source": "--traffic"}
+
+    def knows(application: str, environment: str) -> Known:
+        known = recorded(application, environment)
+        return Known({**known.facts, "traffic": traffic}, known.unknown)
+
+    return knows
 
 
 def _urgency(one: Judged) -> tuple[bool, str, int, str]:
     return not one.finding.refuses, one.finding.place.file, one.finding.place.line, one.finding.rule
-
-
-def _release(organisation: Organisation, one: Compiled, estimates: Sequence[Estimate], at: float) -> Release:
-    application = organisation.application(one.application, one.environment)
-    own = [each for each in estimates if (each.application, each.environment) == (one.application, one.environment)]
-    return Release(
-        document=application.document(),
-        declared=organisation.declared[one.application],
-        environment=one.environment,
-        at=at,
-        objects=[(each.object, by_provenance(by_reasons(each.provenance))) for each in one.objects],
-        known={"cost": cost_facts(own, application.spec.budget)} if own else {},
-    )

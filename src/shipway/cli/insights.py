@@ -9,12 +9,17 @@ from rich.text import Text
 
 from shipway.cli.advising import Advice, Outlook, Sized
 from shipway.cli.deliveries import Assessed, Group
+from shipway.cli.live import plain
 from shipway.cli.tables import BAD, FAINT, GOOD, WAITING
 from shipway.insight.delivery import BENCHMARK, Distribution, Share, Statistics
 from shipway.insight.maturity import LEVELS, Assessment
 from shipway.insight.series import DAY
 
 _STYLES = {"elite": GOOD, "high": GOOD, "medium": WAITING, "low": BAD}
+WEEK = 7
+"""Days, with less than which nothing is said about a week."""
+LEAST = 5
+"""Deployments from which a level means something."""
 _UNITS = ((DAY, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
 
 
@@ -27,21 +32,28 @@ def delivery(found: Sequence[Group], by: str, days: float) -> RenderableType:
     for one in found:
         now = one.now
         lines.add_row(
-            one.name or "-",
+            plain(one.name) or "-",
             f"{now.deployments}",
-            f"{7 * now.per_day:.3g}",
-            f"{7 * one.before.per_day:.3g}" if one.before else "-",
+            f"{7 * now.per_day:.3g}" if days >= WEEK else "-",
+            f"{7 * one.before.per_day:.3g}" if one.before and days >= WEEK else "-",
             _median(now.lead_time),
             _share(now.change_failure),
             _median(now.restore),
             _median(now.detect),
-            Text(now.level or "-", _STYLES.get(now.level, "")),
+            _level(now),
         )
     span = duration(DAY * days)
     note = f"The last {span}; `before` is a week of the {span} before. Times are medians, levels those of"
     parts: list[RenderableType] = [lines, Text(), Text(f"{note} DORA's report of {BENCHMARK}.", FAINT)]
-    parts += [Text(f"{one.name or '-'}: {said}", FAINT) for one in found if (said := _certainty(one.now))]
+    parts += [Text(f"{plain(one.name) or '-'}: {said}", FAINT) for one in found if (said := _certainty(one.now))]
     return Lines(*parts)
+
+
+def _level(now: Statistics) -> Text:
+    """A handful of deployments makes nobody elite, or low."""
+    if now.level and now.deployments < LEAST:
+        return Text(f"too few ({now.level} so far)", FAINT)
+    return Text(now.level or "-", _STYLES.get(now.level, ""))
 
 
 def _certainty(now: Statistics) -> str:
@@ -92,21 +104,46 @@ def maturity(found: Assessment) -> RenderableType:
 
 
 def sizes(found: Sequence[Sized]) -> RenderableType:
-    """One line for each application and recommender."""
-    numbers = ("CPU", "memory", "limit", "saves CPU", "saves memory", "throttled", "killed a week", "confidence")
-    lines = _table("application", "by", *numbers, "note", numbers=numbers)
+    """What each application has and uses, then what it is advised to have, then why nothing is advised."""
+    columns = ("CPU now", "CPU used", "at most", "memory now", "memory used", "at most ")
+    present = _table("application", *columns, "history", numbers=columns)
     for one in found:
-        for advice in one.advice:
+        present.add_row(one.application, *_present(one), duration(DAY * one.days) if one.days else "-")
+    parts: list[RenderableType] = [present]
+    advised = [(one, advice) for one in found for advice in one.advice if advice.recommendation]
+    if advised:
+        lines = _table("advice for", "by", *_ADVICE, "note", numbers=_ADVICE)
+        for one, advice in advised:
             lines.add_row(one.application, advice.recommender, *_size(advice))
-    known = [f"{one.application}: {duration(DAY * one.days)} of history{_present(one)}" for one in found]
-    note = "Requests of one instance. `throttled`: share of time in which it wants more CPU than that."
-    return Lines(lines, Text(), *(Text(line, FAINT) for line in known), Text(note, FAINT))
+        parts += [Text(), lines]
+    silent = [
+        f"{one.application}: no advice of {advice.recommender}: {advice.absent}."
+        for one in found
+        for advice in one.advice
+        if advice.absent
+    ]
+    note = "Of one instance; `used`: 95 % of the time at most. `throttled`: share of time in which it wants more CPU."
+    return Lines(*parts, Text(), *(Text(line, FAINT) for line in (*silent, note)))
+
+
+_ADVICE = ("CPU", "memory", "limit", "saves CPU", "saves memory", "throttled", "killed a week", "confidence")
+
+
+def _present(one: Sized) -> list[str]:
+    used = one.observed
+    return [
+        _cores(one.now.cpu),
+        _cores(used.cpu_p95 if used else None),
+        _cores(used.cpu_most if used else None),
+        _bytes(one.now.memory),
+        _bytes(used.memory_p95 if used else None),
+        _bytes(used.memory_most if used else None),
+    ]
 
 
 def _size(advice: Advice) -> list[str]:
     one = advice.recommendation
-    if one is None:
-        return ["-"] * 8 + [advice.absent]
+    assert one is not None  # those without are told apart
     hours = f"{min(one.cpu_by_hour):.3g} to {max(one.cpu_by_hour):.3g} by the hour" if one.cpu_by_hour else ""
     return [
         _cores(one.cpu_request),
@@ -119,11 +156,6 @@ def _size(advice: Advice) -> list[str]:
         f"{one.confidence:.0%}",
         "; ".join(filter(None, (hours, one.note))),
     ]
-
-
-def _present(one: Sized) -> str:
-    cpu, memory = one.now.cpu, one.now.memory
-    return f"; requests {_cores(cpu)} cores and {_bytes(memory)} now" if cpu or memory else ""
 
 
 def _cores(value: float | None) -> str:

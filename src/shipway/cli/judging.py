@@ -11,13 +11,12 @@ import yaml
 import shipway
 from shipway.cli import checking
 from shipway.cli.output import note
-from shipway.cli.policies import PACK, read_policies, read_source
+from shipway.cli.policies import PACK, read_policies
 from shipway.model.errors import BadInput, NotFound
 from shipway.model.suggestions import did_you_mean
 from shipway.policy import native
 from shipway.policy.exporting import TARGETS, Exported, export
 from shipway.policy.findings import rule_of
-from shipway.spec.manifests import read_manifests
 from shipway.web.findings import FORMATS, WITH_PASSES, Report, render
 
 if TYPE_CHECKING:
@@ -46,18 +45,6 @@ def checked(asked: checking.Check, form: str) -> tuple[str, int]:
         version=shipway.__version__,
     )
     return render(report, form), 1 if found.summary.refused else 0
-
-
-def facts_of(file: Path) -> Mapping[str, Any]:
-    """Facts from a file.
-
-    Raises:
-        BadInput: it is no map.
-    """
-    manifests, problems = read_manifests(read_source(file))
-    if problems or len(manifests) != 1:
-        raise BadInput(f"{file}: expected one map of facts", problems=problems)
-    return manifests[0].data
 
 
 def listed(policies: Sequence[Path], environment: str, *, pack: bool) -> list[dict[str, Any]]:

@@ -1,5 +1,7 @@
 """Verbs that tell what is known: how delivery goes, how risky a release is, and how far an organisation has come."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,7 +10,7 @@ import typer
 from shipway.cli.options import Home, Json
 
 if TYPE_CHECKING:
-    from shipway.cli.deliveries import Recorded
+    from shipway.cli.records import Records
 
 Days = Annotated[float, typer.Option("--days", metavar="N", help="Length of the period.")]
 
@@ -18,30 +20,51 @@ def dora(
     *,
     by: Annotated[str, typer.Option("--by", metavar="WHAT", help="application, team or environment.")] = "application",
     days: Days = 28,
+    env: Annotated[str, typer.Option("--env", metavar="NAME", help="Only deployments to this environment.")] = "",
     csv: Annotated[
         list[Path] | None,
         typer.Option("--csv", metavar="FILE", help="Deployments of another tool; may be repeated."),
+    ] = None,
+    exports: Annotated[
+        list[str] | None,
+        typer.Option("--from", metavar="FORGE:FILE", help="Answers of github or gitlab; may be repeated."),
+    ] = None,
+    labels: Annotated[
+        list[str] | None, typer.Option("--incident-label", metavar="NAME", help="Of issues. [default: incident]")
+    ] = None,
+    platform: Annotated[
+        Path | None, typer.Option("--platform", metavar="DIR", help="Whose applications adoption is told of.")
     ] = None,
     home: Home = None,
     json: Json = False,
 ) -> None:
     """Show the four measures of delivery, and how they changed.
 
-    From the journal, and from tables with the columns id, application,
-    started_at, finished_at, result (success, failed, rolled back); team,
-    environment and committed_at may be there too. Lead time needs the latter.
+    From the journal; from tables with the columns id, application, started_at,
+    finished_at, result (success, failed, rolled back), and perhaps team,
+    environment, committed_at; and from what `gh api --paginate` and `glab api
+    --paginate` answered. What is unknown is so with a reason.
 
     Example: shipway dora --by team --days 90
     """
-    from shipway.cli import deliveries, insights
+    import time
+
+    from shipway.cli import deliveries, scorecard, scores
     from shipway.cli.home import home_directory
     from shipway.cli.output import show
 
-    past = _past(home_directory(home), apps or [], optional=bool(csv))
+    place, at = home_directory(home), time.time()
+    past, wanted = deliveries.Recorded(), apps or []
     for file in csv or ():
-        past += deliveries.imported(file).of(apps or [])
-    found = deliveries.measured(past, by, days)
-    show({"by": by, "days": days, "groups": found}, insights.delivery(found, by, days), json=json)
+        past += deliveries.imported(file).of(wanted)
+    every = by == "environment" or bool(env)
+    if exports:
+        past += deliveries.exported(exports, labels or ["incident"], every_environment=every).of(wanted)
+    with _journal(place, optional=bool(csv or exports)) as journal:
+        past += deliveries.own(journal, wanted, optional=bool(csv or exports))
+        past = past.to(env) if env else past
+        found = scorecard.scorecard(past, journal, place, (by, days, at), platform)
+    show(found, scores.told(found), json=json)
 
 
 def risk(
@@ -88,71 +111,74 @@ def maturity(
     """
     import time
 
-    from shipway.cli import insights, surveying
-    from shipway.cli.home import JOURNAL, home_directory
+    from shipway.cli import deliveries, insights, surveying
+    from shipway.cli.home import home_directory
     from shipway.cli.output import show
     from shipway.insight.maturity import assess
 
     place = home_directory(home)
-    past = _past(place, [], optional=False) if (place / JOURNAL).exists() else None
+    with _journal(place, optional=True) as journal:
+        past = deliveries.own(journal, []) if journal else None
     found = assess(surveying.facts(directory, past, time.time()))
     show(found, insights.maturity(found), json=json)
 
 
 Workload = Annotated[str | None, typer.Argument(metavar="APP", help="Only this application.")]
-Table = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="A table instead of what was recorded here.")]
+Tables = Annotated[
+    list[Path] | None,
+    typer.Option("--csv", metavar="FILE", help="A table instead of what was recorded here; may be repeated."),
+]
 
 
-def rightsize(app: Workload = None, *, csv: Table = None, home: Home = None, json: Json = False) -> None:
+def rightsize(
+    app: Workload = None,
+    *,
+    csv: Tables = None,
+    pool: Annotated[bool, typer.Option("--pool", help="Say what applications save by sharing machines.")] = False,
+    node: Annotated[
+        str | None, typer.Option("--node", metavar="CPU/MEMORY", help="With --pool: fill machines of 4/16Gi.")
+    ] = None,
+    home: Home = None,
+    json: Json = False,
+) -> None:
     """Say what CPU and memory an instance should request.
 
     Three recommenders side by side: vpa (Kubernetes), krr (Robusta) and ours,
     with what each saves and risks. From what the controller has recorded, or
-    from a table with the columns at, cpu (cores), memory (bytes).
+    from tables with the columns at, cpu (cores), memory (bytes).
 
     Example: shipway rightsize shop
     """
-    from shipway.cli import advising, insights
+    from shipway.cli import advising, insights, pooling, released
     from shipway.cli.home import JOURNAL, home_directory
     from shipway.cli.output import show
     from shipway.cli.records import records
+    from shipway.model.errors import BadInput
 
     place = home_directory(home)
-    found = advising.histories(place, app, csv, ("cpu", "memory"))
-    if csv is None and (place / JOURNAL).exists():
+    found = [one for file in csv or (None,) for one in advising.histories(place, app, file, ("cpu", "memory"))]
+    if node and not pool:
+        raise BadInput("--node belongs to --pool")
+    if pool:
+        shared = pooling.pooled(found, node)
+        show(shared, pooling.shown(shared), json=json)
+        return
+    if not csv and (place / JOURNAL).exists():
         with records(place) as journal:
-            advice = [advising.sized(one, advising.now(journal, one.name)) for one in found]
+            advice = [advising.sized(one, released.now(journal, one.name)) for one in found]
     else:
-        advice = [advising.sized(one, advising.Now()) for one in found]
+        advice = [advising.sized(one, released.Now()) for one in found]
     show({"applications": advice}, insights.sizes(advice), json=json)
 
 
-def forecast(app: Workload = None, *, csv: Table = None, home: Home = None, json: Json = False) -> None:
-    """Say how many requests are to come.
-
-    The next 15 minutes, and the next 7 days when there is history enough, with
-    the range that should hold 90 % of the values. From what the controller has
-    recorded (requests a second), or a table with the columns at, requests.
-
-    Example: shipway forecast shop
-    """
-    from shipway.cli import advising, insights
-    from shipway.cli.home import home_directory
-    from shipway.cli.output import show
-
-    histories = advising.histories(home_directory(home), app, csv, ("requests",))
-    found = [outlook for history in histories for outlook in advising.outlooks(history)]
-    show({"outlooks": found}, insights.outlooks(found), json=json)
-
-
-def _past(home: Path, apps: list[str], *, optional: bool) -> "Recorded":
-    """What the journal holds; nothing when there is none and that is fine."""
-    from shipway.cli import deliveries
+@contextmanager
+def _journal(home: Path, *, optional: bool) -> "Iterator[Records | None]":
+    """The journal; None when there is none and that is fine."""
     from shipway.cli.home import JOURNAL
     from shipway.cli.records import records
 
     if optional and not (home / JOURNAL).exists():
-        return deliveries.Recorded()
+        yield None
+        return
     with records(home) as journal:
-        known = [app for app in apps if app in journal.apps] if optional else apps
-        return deliveries.recorded(journal, known) if known or not apps else deliveries.Recorded()
+        yield journal

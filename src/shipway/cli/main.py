@@ -24,6 +24,7 @@ from shipway.cli import (  # noqa: E402  # see above
     demo,
     documents,
     failing,
+    forecasts,
     journals,
     knowing,
     past,
@@ -42,37 +43,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
 )
-rollout = typer.Typer(
-    name="rollout",
-    help="Watch and steer rollouts.\n\nExample: shipway rollout watch shop",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
-journal = typer.Typer(
-    name="journal",
-    help="Check and repair the journal.\n\nExample: shipway journal check",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
-slo_verbs = typer.Typer(
-    name="slo",
-    help="Promises, their error budgets and alerts.\n\nExample: shipway slo status",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
 
-policies = typer.Typer(
-    name="policy",
-    help="Judge objects and Applications by policies.\n\nExample: shipway policy check deploy/",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
-cost_verbs = typer.Typer(
-    name="cost",
-    help="What releases will cost, did cost, and may cost.\n\nExample: shipway cost estimate --env prod",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+
+def _group(name: str, purpose: str, example: str) -> typer.Typer:
+    return typer.Typer(
+        name=name, help=f"{purpose}\n\nExample: shipway {name} {example}", no_args_is_help=True, rich_markup_mode=None
+    )
+
+
+rollout = _group("rollout", "Watch and steer rollouts.", "watch shop")
+journal = _group("journal", "Check and repair the journal.", "check")
+slo_verbs = _group("slo", "Promises, their error budgets and alerts.", "status")
+policies = _group("policy", "Judge objects and Applications by policies.", "check deploy/")
+cost_verbs = _group("cost", "What releases will cost, did cost, and may cost.", "estimate --env prod")
 
 
 def _add(group: typer.Typer, *verbs: Callable[..., None]) -> None:
@@ -90,13 +73,13 @@ _add(app, past.history, past.replay, past.report)
 app.add_typer(journal)
 app.add_typer(slo_verbs)
 app.add_typer(cost_verbs)
-_add(app, knowing.rightsize, knowing.forecast, knowing.dora, knowing.risk, knowing.maturity)
+_add(app, knowing.rightsize, forecasts.forecast, knowing.dora, knowing.risk, knowing.maturity)
 _add(app, demo.demo, documents.schema)
 _add(rollout, rollouts.list_, rollouts.show, rollouts.watch)
 _add(rollout, rollouts.pause, rollouts.resume, rollouts.promote, rollouts.abort, rollouts.retry)
 _add(slo_verbs, slo.status, slo.rules, slo.validate, slo.import_)
 policies.command("test")(policy.run_tests)
-_add(policies, policy.check, policy.list_, policy.explain, policy.report, policy.export, policy.serve)
+_add(policies, policy.check, policy.list_, policy.explain, policy.report, policy.decisions, policy.export, policy.serve)
 _add(cost_verbs, cost.estimate, cost.actual, cost.forecast, cost.report)
 _add(journal, journals.check, journals.repair)
 

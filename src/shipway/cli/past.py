@@ -66,19 +66,25 @@ def report(
     home: Home = None,
     json: Json = False,
 ) -> None:
-    """Write an HTML report of rollouts.
+    """Write an HTML report of rollouts and all that is known.
 
-    One file with plots of weights, error rates and evidence, and every event.
+    One file with plots: error budgets, cost, right-sizing, forecasts, delivery
+    and risk; then weights, error rates, evidence and events of every rollout.
 
     Example: shipway report shop-2 shop-3 -o report.html
     """
+    import time
+
+    from shipway.cli import cards, learning
     from shipway.cli.home import home_directory
     from shipway.cli.output import show
     from shipway.cli.records import records
     from shipway.cli.reporting import write_report
 
-    with records(home_directory(home)) as journal:
+    place = home_directory(home)
+    with records(place) as journal:
         found = journal.timelines(rollouts or [])
-    write_report(output, found)
+        known = learning.learn(place, journal, found, time.time())
+    write_report(output, found, cards.sections(known))
     names = [one.rollout for one in found]
     show({"file": str(output), "rollouts": names}, f"Wrote {output}: {', '.join(names) or 'no rollouts'}.", json=json)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from shipway.cli.options import Json
+from shipway.cli.options import Home, Json
 from shipway.cli.organisations import Environments, PlatformDirectory
 from shipway.cli.policy import NoPack, Policies
 
@@ -24,6 +24,7 @@ def plan(
     traffic: Annotated[
         float | None, typer.Option("--traffic", metavar="RPS", help="Say what rollouts detect at this traffic.")
     ] = None,
+    home: Home = None,
     json: Json = False,
 ) -> None:
     """Show what changes in every cluster, and what is known about it.
@@ -35,6 +36,7 @@ def plan(
     Example: shipway plan --env prod --against main --format markdown
     """
     from shipway.cli import foresight
+    from shipway.cli.home import home_directory
 
     asked = foresight.Asked(
         directory=platform,
@@ -43,6 +45,7 @@ def plan(
         against=against,
         policies=tuple(policies or ()),
         pack=not no_pack,
+        home=home_directory(home),
         traffic=traffic,
     )
     report, code = foresight.planned(asked, form, json=json)

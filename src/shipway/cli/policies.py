@@ -9,6 +9,7 @@ from types import MappingProxyType
 import msgspec
 
 import shipway.policy
+from shipway.cli.organisations import POLICIES
 from shipway.engine.gating import Enforced
 from shipway.model.errors import BadInput
 from shipway.model.problems import Problem
@@ -24,6 +25,8 @@ PACK = Path(shipway.policy.__file__).parent / "pack"
 """The built-in rules, in the wheel."""
 PARAMETERS = "shipway-policy-parameters"
 """ConfigMap that built-in rules take their parameters from; a PolicySet's ``parameters`` stand for it."""
+BESIDE = POLICIES
+"""Directory of policies in that of an organisation, and in a controller's state directory."""
 YAML = (".yaml", ".yml", ".json")
 _TESTS = ("kyverno-test.yaml", "suite.yaml")
 MAX_FILE = 64 * 1024 * 1024
@@ -63,10 +66,10 @@ def read_policies(
 
 
 class PolicyDirectory:
-    """A directory of policies (or none, then the built-in ones alone), read again when one of its files has changed."""
+    """Directories of policies (or none, then the built-in ones alone), read again when one of their files has changed."""
 
-    def __init__(self, path: Path | None, *, pack: bool = True) -> None:
-        self._path, self._pack = path, pack
+    def __init__(self, *paths: Path, pack: bool = True) -> None:
+        self._paths, self._pack = paths, pack
         self._stamp: object = None
         self._policies = Policies(())
 
@@ -83,22 +86,42 @@ class PolicyDirectory:
         """The same with where it is written."""
         stamp = self.stamp()
         if stamp != self._stamp:
-            here = [self._path] if self._path is not None and self._path.exists() else []
-            self._policies = read_policies(here, pack=self._pack)
+            self._policies = read_policies([path for path in self._paths if path.exists()], pack=self._pack)
             self._stamp = stamp
         return self._policies
 
     def stamp(self) -> object:
         """Something that changes when a file does."""
-        if self._path is None:
-            return ()
-        files = sorted(self._path.rglob("*")) if self._path.is_dir() else [self._path]
-        found = []
-        for file in files:
-            with suppress(OSError):  # gone between the two looks: the next look sees it
-                facts = file.stat()
-                found.append((str(file), facts.st_mtime_ns, facts.st_size, facts.st_ino))
-        return tuple(found)
+        return stamp_of(self._paths)
+
+
+def stamp_of(paths: Sequence[Path]) -> object:
+    """Something that changes when a file at or below one of the paths does."""
+    found = []
+    for file in (each for path in paths for each in (sorted(path.rglob("*")) if path.is_dir() else [path])):
+        with suppress(OSError):  # gone between the two looks: the next look sees it
+            facts = file.stat()
+            found.append((str(file), facts.st_mtime_ns, facts.st_size, facts.st_ino))
+    return tuple(found)
+
+
+def manifests(paths: Sequence[Path]) -> list[Object]:
+    """Every Kubernetes object of these files and directories.
+
+    Raises:
+        BadInput: a file cannot be read; with every problem of every file.
+    """
+    read = [read_manifests(read_source(file)) for path in paths for file in files_below(path, YAML)]
+    problems = [one for _, found in read for one in found if one.severity == "error"]
+    if problems:
+        raise BadInput("the manifests cannot be used", problems=problems)
+    return [one.data for found, _ in read for one in found if isinstance(one.data.get("kind"), str)]
+
+
+def policies_beside(directory: Path, asked: Sequence[Path]) -> Sequence[Path]:
+    """The policies asked for; else those of an organisation, in the directory :data:`BESIDE` of its own."""
+    own = directory / BESIDE
+    return asked or ([own] if own.is_dir() else [])
 
 
 def policies_of(

@@ -29,29 +29,40 @@ def check(
     known: Annotated[
         Path | None, typer.Option("--facts", metavar="FILE", help="YAML with cost, traffic, errorBudget, image.")
     ] = None,
+    platform: Annotated[
+        Path | None,
+        typer.Option("--platform", metavar="DIR", help="Organisation that Applications are compiled in."),
+    ] = None,
     no_pack: NoPack = False,
     processes: Annotated[
         int, typer.Option("--processes", min=0, help="[default: one per core]", show_default=False)
     ] = 0,
+    home: Home = None,
     json: Json = False,
 ) -> None:
     """Judge objects and Applications by policies.
 
+    With a Platform (among the files, or by --platform) an Application is
+    compiled and its objects are judged too, in --env or in all environments.
     Exits with 1 when a finding refuses, with 2 when a file or a policy cannot
-    be used. The built-in rules are used, and those of --policies beside them.
+    be used.
 
-    Example: shipway policy check deploy/ --policies policies/ --env prod
+    Example: shipway policy check shop.yaml --platform . --env prod
     """
     import sys
 
-    from shipway.cli import checking, judging
+    from shipway.cli import checking, given, judging
+    from shipway.cli.home import home_directory
+    from shipway.cli.policies import policies_beside
 
     asked = checking.Check(
         paths=tuple(paths),
-        policies=tuple(map(str, policies or [])),
+        policies=tuple(map(str, policies_beside(platform, policies or []) if platform else policies or [])),
         environment=environment,
         pack=not no_pack,
-        known=judging.facts_of(known) if known else {},
+        platform=str(platform or ""),
+        home=str(home_directory(home)),
+        known=given.facts_of(known) if known else {},
         processes=processes,
     )
     report, code = judging.checked(asked, "json" if json else form)
@@ -144,14 +155,19 @@ def report(
     last: Annotated[int, typer.Option("--last", "-n", min=1, help="Releases of each application.")] = 20,
     policies: Policies = None,
     environment: Environment = "",
+    platform: Annotated[
+        Path | None,
+        typer.Option("--platform", metavar="FILE|DIR", help="Platform that releases are compiled with."),
+    ] = None,
     no_pack: NoPack = False,
     home: Home = None,
     json: Json = False,
 ) -> None:
     """Show what rules would have stopped among past releases.
 
-    Judges the releases in the journal again, by the rules as they are now. A
-    rule in audit shows here what it would do if it denied.
+    Judges the releases in the journal again, and what they are compiled to, by
+    the rules as they are now. A rule in audit shows here what it would do if
+    it denied. Without --env by what holds where each release was asked for.
 
     Example: shipway policy report --last 50 --env prod
     """
@@ -159,8 +175,42 @@ def report(
     from shipway.cli.home import home_directory
     from shipway.cli.output import show
 
-    found = retrospect.look_back(home_directory(home), policies or [], environment, last=last, pack=not no_pack)
+    asked = retrospect.LookingBack(
+        home=home_directory(home),
+        policies=policies or [],
+        environment=environment,
+        platform=platform,
+        last=last,
+        pack=not no_pack,
+    )
+    found = retrospect.look_back(asked)
     show(found, retrospect.table(found), json=json)
+
+
+def decisions(
+    app: Annotated[str, typer.Argument(metavar="[APP]", help="Only about this application.", show_default=False)] = "",
+    *,
+    last: Annotated[int, typer.Option("--last", "-n", min=1, help="How many.")] = 20,
+    replay: Annotated[
+        bool, typer.Option("--replay", help="Judge the recorded facts again, by the rules as they are now.")
+    ] = False,
+    policies: Policies = None,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Show what policy decided about releases, and on which facts.
+
+    Of every release that was asked for, those refused too: who asked, what the
+    rules said, and what was known of cost, traffic and error budget.
+
+    Example: shipway policy decisions shop --replay
+    """
+    from shipway.cli import decided
+    from shipway.cli.home import home_directory
+    from shipway.cli.output import show
+
+    found = decided.decided(home_directory(home), app, last, (policies or []) if replay or policies else None)
+    show({"decisions": found}, decided.table(found), json=json)
 
 
 def serve(
@@ -184,6 +234,13 @@ def serve(
     service: Annotated[
         str, typer.Option("--service", metavar="NAMESPACE/NAME", help="For --print-config: Service of the webhook.")
     ] = "",
+    inventory: Annotated[
+        list[Path] | None,
+        typer.Option("--inventory", metavar="DIR", help="Manifests of what else there is; may be repeated."),
+    ] = None,
+    remember: Annotated[
+        bool, typer.Option("--remember", help="Add to that what it has admitted since its start.")
+    ] = False,
     no_pack: NoPack = False,
     home: Home = None,
     json: Json = False,
@@ -191,7 +248,8 @@ def serve(
     """Serve policies as a validating admission webhook.
 
     Answers /validate, /healthz and /metrics. Policies that change are taken
-    up while it runs; no request is dropped for that.
+    up while it runs; no request is dropped for that. Rules about several
+    objects need an --inventory, and are skipped without.
 
     Example: shipway policy serve -p policies --self-signed policy.infra
     """
@@ -215,6 +273,8 @@ def serve(
         workers=workers,
         certificate=str(certificate or ""),
         key=str(key or ""),
+        inventory=tuple(str(one.absolute()) for one in inventory or ()),
+        remember=remember,
     )
     if print_config:
         from shipway.cli.output import show

@@ -7,9 +7,10 @@ from rich.table import Table
 from rich.text import Text
 
 from shipway.cli.tables import BAD, FAINT, GOOD, WAITING
-from shipway.engine.views import PromisesView
+from shipway.engine.views import JourneyView, PromisesView
 from shipway.model.quantities import format_duration
 from shipway.slo.budget import Spending, Status
+from shipway.slo.journeys import Composite
 
 if TYPE_CHECKING:
     from shipway.web.report import Section
@@ -33,14 +34,31 @@ def section(view: PromisesView) -> "Section":
 def table(view: PromisesView) -> RenderableType:
     """One line per promise, and what it means below."""
     found = [status for one in view.applications for status in one.statuses]
-    if not found:
+    if not found and not view.journeys:
         return Text("Nothing is promised: write an `slo` section into an Application and deploy it.", FAINT)
     lines = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=FAINT)
     for name in COLUMNS:
         lines.add_column(name, justify="right" if name in _NUMBERS else "left", no_wrap=name != "state")
     for one in found:
         lines.add_row(*_row(one))
-    return Group(lines, Text(), *(Text(f"{one.service} {one.name}: {one.sentence}", FAINT) for one in found))
+    said = [f"{one.service} {one.name}: {one.sentence}" for one in found]
+    said += [f"journey {one.name}: {_journey(one)}" for one in view.journeys]
+    return Group(lines, Text(), *(Text(line, FAINT) for line in said))
+
+
+def _journey(one: JourneyView) -> str:
+    """A journey fails where any of its applications does."""
+    way = f"through {', '.join(one.applications)}, {100 * one.objective:.6g} % over {format_duration(one.window)}"
+    if not isinstance(one.spending, Composite):
+        return f"unknown: {one.spending.reason} ({way})"
+    known = one.spending
+    left = (
+        "nothing may fail and it did"
+        if known.remaining is None
+        else f"{100 * known.remaining:.1f} % of the budget left"
+    )
+    bounds = f"between {known.least:.3%} and {known.most:.3%}"
+    return f"{left}; {known.share:.3%} of the journeys failed, {bounds} ({way})"
 
 
 def _row(one: Status) -> list[str | Text]:

@@ -1,12 +1,13 @@
 """The journal as the verbs about the past read it: read-only, with or without a controller beside it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 from shipway.cli import wiring
+from shipway.engine.decisions import Decision, Decisions
 from shipway.engine.loop import STREAM
-from shipway.engine.ports import Journal
+from shipway.engine.ports import Journal, Recorded
 from shipway.engine.timeline import Timeline, timelines
 from shipway.model.errors import NotFound
 from shipway.model.ids import AppName
@@ -35,10 +36,11 @@ class Records:
         if app not in self.apps:
             hint = "`shipway status` names those there are."
             raise NotFound(f"there is no application {app}{did_you_mean(app, self.apps)}", hint=hint)
-        stream = f"{STREAM}{app}"
-        return [
-            decode(one.data, where=f"event {one.sequence} of {stream}") for one in self._journal.read(stream, after)
-        ]
+        return [decode(one.data, where=f"event {one.sequence} of {one.stream}") for one in self.recorded(app, after)]
+
+    def recorded(self, app: str, after: int = 0) -> Iterable[Recorded]:
+        """The same as the journal keeps them."""
+        return self._journal.read(f"{STREAM}{app}", after)
 
     def timelines(self, names: Sequence[str] = ()) -> list[Timeline]:
         """Of every rollout, or of those named (an id, or an application: its last), oldest first."""
@@ -76,6 +78,16 @@ def records(home: Path) -> Iterator[Records]:
     """
     with closing(wiring.open_journal(home)) as journal:
         yield Records(journal)
+
+
+def decisions(home: Path) -> list[Decision]:
+    """What policy has decided about releases, oldest first.
+
+    Raises:
+        JournalError: there is no journal, or it is damaged.
+    """
+    with closing(wiring.open_journal(home)) as journal:
+        return Decisions(journal).read()
 
 
 def _started(one: Timeline) -> float:

@@ -16,3 +16,10 @@ def write_report(path: Path, timelines: Sequence[Timeline], sections: Sequence["
     from shipway.web.report.page import render_report
 
     path.write_text(render_report(timelines, "Rollouts", time.time(), sections), encoding="utf-8")
+
+
+def write_sections(path: Path, title: str, sections: Sequence["Section"]) -> None:
+    """The same without rollouts."""
+    from shipway.web.report.page import render_report
+
+    path.write_text(render_report((), title, time.time(), sections), encoding="utf-8")

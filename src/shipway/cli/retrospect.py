@@ -6,13 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from shipway.cli.policies import Policies, read_policies
-from shipway.cli.records import records
+from shipway.cli import wiring
+from shipway.cli.policies import policies_beside, read_policies
+from shipway.cli.records import decisions, records
 from shipway.cli.scanning import scan
-from shipway.policy.evaluating import Evaluator
+from shipway.cost.prices import PriceBook
+from shipway.engine.decisions import Decision
+from shipway.plan.releasing import Asking, Known, released_alone
 from shipway.policy.findings import Finding
-from shipway.policy.releases import Release, judge
+from shipway.policy.releases import Release, judge, once
 from shipway.rollout.events import ReleaseRequested
+from shipway.spec import DeclaredApplication, DeclaredPlatform, Source, parse_documents
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -41,24 +45,43 @@ class Retrospect(msgspec.Struct, frozen=True, kw_only=True):
 
 class _Document(msgspec.Struct, frozen=True):
     application: dict[str, Any]
+    environment: str = ""
 
 
-def look_back(home: Path, policies: Sequence[Path], environment: str, *, last: int, pack: bool) -> Retrospect:
+class LookingBack(msgspec.Struct, frozen=True, kw_only=True):
+    """What to look back on, by which rules."""
+
+    home: Path
+    policies: Sequence[Path] = ()
+    environment: str = ""
+    """Whose enforcement holds; empty: that which each release was asked for."""
+    platform: Path | None = None
+    """That releases are compiled with; none: a cluster without anything special."""
+    last: int
+    pack: bool = True
+
+
+def look_back(asked: LookingBack) -> Retrospect:
     """Judge the last releases of every application again, each at the time when it was asked for.
 
+    An Application is judged with what it is compiled to by the present version and Platform. Of what was known then,
+    cost is worked out again; traffic and error budget come from the decision of then, if there is one.
+
     Raises:
-        BadInput, JournalError: policies or the journal cannot be read.
+        BadInput, JournalError: policies, the Platform or the journal cannot be read.
     """
-    own = home / "policies"
-    paths = list(policies) or ([own] if own.exists() else [])
-    found = read_policies(paths, pack=pack)
-    evaluator = found.evaluator(environment)
+    beside = [path for path in (asked.home, asked.platform) if path is not None and path.is_dir()]
+    own = [each for path in beside for each in policies_beside(path, ())]
+    found = read_policies(list(asked.policies) or own, pack=asked.pack)
     broken: dict[str, list[tuple[str, Finding]]] = {}
     exceptions: set[str] = set()
     judged = 0
-    for label, release in _releases(home, last, environment):
+    for label, releases in _releases(asked):
         judged += 1
-        for finding in _judged(release, evaluator, found):
+        evaluator = found.evaluator(releases[0].environment)
+        for finding in once(each for one in releases for each in judge(one, evaluator, found.sets, scan, passes=False)):
+            if finding.subject.kind == "PolicyException":
+                continue  # about the set of now and not about the release
             if finding.exception:
                 exceptions.add(finding.exception)
             elif finding.status in ("fail", "warn", "error"):
@@ -68,19 +91,39 @@ def look_back(home: Path, policies: Sequence[Path], environment: str, *, last: i
     return Retrospect(judged=judged, rules=tuple(ranked), exceptions=tuple(sorted(exceptions)))
 
 
-def _judged(release: Release, evaluator: Evaluator, policies: Policies) -> list[Finding]:
-    return judge(release, evaluator, policies.sets, scan)
+def _releases(asked: LookingBack) -> Iterator[tuple[str, Sequence[Release]]]:
+    """(label, the same release on every cluster) of the last releases of every application."""
+    platform, book = wiring.read_platform(asked.platform)
+    decided = {(one.app, one.at): one for one in decisions(asked.home)}
+    with records(asked.home) as journal:
+        events = {
+            app: [one for one in journal.events(app) if isinstance(one, ReleaseRequested)] for app in journal.apps
+        }
+    neighbours = {str(app): one for app, found in events.items() if (one := _declared(app, found[-1], platform))}
+    for app, found in events.items():
+        for number, event in list(enumerate(found, start=1))[-asked.last :]:
+            label, asking = f"{app} v{number}", _asking(event, book, decided.get((app, event.at)))
+            one = _declared(label, event, platform)
+            where = asked.environment or _document(event).environment
+            if one is None:  # of a format that is no more
+                yield label, [Release(document=_document(event).application, environment=where, at=event.at)]
+            else:
+                yield label, released_alone(one, {**neighbours, app: one}, platform, where, asking)[0]
 
 
-def _releases(home: Path, last: int, environment: str) -> Iterator[tuple[str, Release]]:
-    with records(home) as journal:
-        for app in journal.apps:
-            asked = [one for one in journal.events(app) if isinstance(one, ReleaseRequested)]
-            numbered = list(enumerate(asked, start=1))
-            for number, event in numbered[-last:]:
-                document = msgspec.json.decode(event.document, type=_Document).application
-                release = Release(document=document, environment=environment, at=event.at, by=event.by)
-                yield f"{app} v{number}", release
+def _asking(event: ReleaseRequested, book: PriceBook, decision: Decision | None) -> Asking:
+    spec = decision.facts.get("spec", {}) if decision else {}
+    known = Known({key: spec[key] for key in ("traffic", "errorBudget", "image") if key in spec})
+    return Asking(at=event.at, book=book, by=event.by, knows=lambda _app, _environment: known)
+
+
+def _declared(label: str, event: ReleaseRequested, platform: DeclaredPlatform | None) -> DeclaredApplication | None:
+    text = msgspec.json.encode(_document(event).application)
+    return next(iter(parse_documents([Source(label, text)], platform).declared), None)
+
+
+def _document(event: ReleaseRequested) -> _Document:
+    return msgspec.json.decode(event.document, type=_Document)
 
 
 def _stopped(rule: str, findings: Sequence[tuple[str, Finding]]) -> Stopped:

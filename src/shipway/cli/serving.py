@@ -2,6 +2,8 @@
 
 import ipaddress
 import os
+import socket
+import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,12 +12,13 @@ import msgspec
 import uvicorn
 from starlette.applications import Starlette
 
-from shipway.cli.policies import PolicyDirectory
+from shipway.cli.policies import PolicyDirectory, manifests, stamp_of
 from shipway.cli.scanning import scan
-from shipway.model.errors import BadInput
+from shipway.model.errors import BadInput, RuntimeFault
 from shipway.policy.evaluating import Evaluator
 from shipway.web.admission.app import create_app
 from shipway.web.admission.configuration import configuration
+from shipway.web.admission.inventory import Inventory
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -38,6 +41,10 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True):
     certificate: str = ""
     key: str = ""
     every: float = 2.0
+    inventory: tuple[str, ...] = ()
+    """Files and directories of manifests: what else there is."""
+    remember: bool = False
+    """Also what was admitted."""
 
 
 def serve(asked: Serving) -> None:
@@ -46,7 +53,15 @@ def serve(asked: Serving) -> None:
     Raises:
         BadInput: policies or certificates cannot be used.
     """
-    _evaluator(asked)  # so that what is wrong with the policies arrives here and not in the log of a worker
+    # What is wrong with files arrives here and not in the log of a worker.
+    _evaluator(asked)
+    manifests(tuple(map(Path, asked.inventory)))
+    _check_place(asked)
+    if asked.remember and asked.workers > 1:
+        raise BadInput(
+            f"--remember: expected one worker, since each remembers what it has admitted itself; got {asked.workers}",
+            hint="Leave out --workers, or name manifests with --inventory.",
+        )
     os.environ[_OPTIONS] = msgspec.json.encode(asked).decode()
     uvicorn.run(
         "shipway.cli.serving:worker",
@@ -61,6 +76,42 @@ def serve(asked: Serving) -> None:
     )
 
 
+def _check_place(asked: Serving) -> None:
+    """Raise BadInput for a certificate that cannot be used, RuntimeFault for a port that cannot be had."""
+    if asked.certificate:
+        _pem(asked.certificate)
+        _pem(asked.key)
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(asked.certificate, asked.key, password="")
+        except (ssl.SSLError, ValueError) as error:
+            raise BadInput(
+                f"--certificate {asked.certificate} and --key {asked.key} cannot be used together: {error}",
+                hint="Expected PEM: the certificate with its chain, and its own private key without a passphrase.",
+            ) from error
+    try:
+        with socket.create_server((asked.host, asked.port), reuse_port=False):
+            pass
+    except (OSError, OverflowError) as error:
+        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+        hint = "Choose another --port, or an address of this machine for --host."
+        raise RuntimeFault(f"cannot listen on {asked.host}:{asked.port}: {reason}", hint=hint) from error
+
+
+def _pem(file: str) -> bytes:
+    """The bytes of a PEM file.
+
+    Raises:
+        BadInput: it cannot be read, or is something else.
+    """
+    try:
+        found = Path(file).read_bytes()
+    except OSError as error:
+        raise BadInput(f"{file} cannot be read: {error.strerror}") from error
+    if b"-----BEGIN " not in found:
+        raise BadInput(f"{file}:1: expected PEM, which begins with -----BEGIN; got something else")
+    return found
+
+
 def worker() -> Starlette:
     """The application of one worker process; uvicorn calls it."""
     asked = msgspec.json.decode(os.environ[_OPTIONS], type=Serving)
@@ -71,12 +122,21 @@ def worker() -> Starlette:
         worker=str(os.getpid()),
         every=asked.every,
         scan=scan,
+        inventory=_inventory(asked),
     )
+
+
+def _inventory(asked: Serving) -> Inventory | None:
+    """None: nobody has said what else there is."""
+    if not asked.inventory and not asked.remember:
+        return None
+    paths = tuple(map(Path, asked.inventory))
+    return Inventory(lambda: manifests(paths), lambda: stamp_of(paths), remember=asked.remember)
 
 
 def printed(asked: Serving, service: str) -> str:
     """The webhook's configuration for a cluster."""
-    authority = Path(asked.certificate).read_bytes() if asked.certificate else b""
+    authority = _pem(asked.certificate) if asked.certificate else b""
     scheme = "https" if asked.certificate else "http"
     return configuration(
         _evaluator(asked).rules,
@@ -87,7 +147,7 @@ def printed(asked: Serving, service: str) -> str:
 
 
 def _directory(asked: Serving) -> PolicyDirectory:
-    return PolicyDirectory(Path(asked.policies) if asked.policies else None, pack=asked.pack)
+    return PolicyDirectory(*([Path(asked.policies)] if asked.policies else []), pack=asked.pack)
 
 
 def _evaluator(asked: Serving) -> Evaluator:

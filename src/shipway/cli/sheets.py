@@ -36,6 +36,10 @@ class Row:
         """A number from 0 on; NaN when it is none."""
         return self._read(column, self.text(column), _number, "a number from 0 on")
 
+    def value(self, column: str) -> float:
+        """Any number, below 0 too; NaN when it is none."""
+        return self._read(column, self.text(column), _value, "a number")
+
     def moment(self, column: str) -> float:
         """Seconds since the epoch, or a time of ISO 8601 (UTC unless it says otherwise); NaN when it is none."""
         return self._moment(column, self.text(column))
@@ -102,9 +106,16 @@ def _named(line: dict[str | None, str | list[str]]) -> list[tuple[str, str]]:
     return [(name, cell) for name, cell in line.items() if name is not None and not isinstance(cell, list)]
 
 
-def _number(text: str) -> float:
+def _value(text: str) -> float:
     value = float(text)
-    if not (math.isfinite(value) and value >= 0):
+    if not math.isfinite(value):
+        raise ValueError
+    return value
+
+
+def _number(text: str) -> float:
+    value = _value(text)
+    if value < 0:
         raise ValueError
     return value
 

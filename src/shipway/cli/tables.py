@@ -14,6 +14,7 @@ from rich.text import Text
 
 from shipway.cli.live import plain
 from shipway.engine.views import ApplicationView, ControllerView, ReleaseView, RolloutView
+from shipway.model.commits import Provenance
 
 if TYPE_CHECKING:
     from shipway.cli.client import Explanation
@@ -55,6 +56,10 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     requests: int
     failed_requests: int
     evidence: str
+    code: str = ""
+    """The commit as people read it."""
+    commit: Provenance | None = None
+    """All that is known of it, or why nothing is."""
 
 
 def summary(one: "Timeline") -> Summary:
@@ -143,11 +148,12 @@ def deployed(answer: "Deployment") -> str:
 
 def history(rows: Sequence[Summary]) -> RenderableType:
     """Every rollout of an application."""
-    table = _table("rollout", "began", "verdict", "after", "failed", "evidence")
+    table = _table("rollout", "commit", "began", "verdict", "after", "failed", "evidence")
     for one in rows:
         name, failed = f"{one.rollout} {one.release}", f"{one.failed_requests:,} of {one.requests:,}"
         after = seconds(one.seconds_to_verdict)
-        table.add_row(name, moment(one.started_at), verdict(one.verdict), after, failed, plain(one.evidence))
+        when, code = moment(one.started_at), plain(one.code) or "-"
+        table.add_row(name, code, when, verdict(one.verdict), after, failed, plain(one.evidence))
     return table
 
 

@@ -36,7 +36,15 @@ class Sample(msgspec.Struct, frozen=True):
     def row(self) -> UsageRow:
         """As it is paid for."""
         return UsageRow(
-            self.at, self.app, self.release, self.cpu, self.memory, self.requests, self.seconds, self.failed
+            at=self.at,
+            app=self.app,
+            release=self.release,
+            cpu=self.cpu,
+            memory=self.memory,
+            requests=self.requests,
+            seconds=self.seconds,
+            failed=self.failed,
+            instances=len(self.each) or None,
         )
 
 

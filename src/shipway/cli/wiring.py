@@ -21,10 +21,14 @@ import uvicorn
 import yaml
 
 import shipway
-from shipway.cli.policies import PolicyDirectory
+from shipway.cli.counters import DAYS, CounterFiles, Kept
+from shipway.cli.organisations import sources
+from shipway.cli.policies import BESIDE, PolicyDirectory
 from shipway.cli.recording import Key, Recorder
 from shipway.cli.scanning import scan
 from shipway.cli.usages import UsageFiles
+from shipway.cost.prices import PriceBook, price_book
+from shipway.engine.decisions import Decisions
 from shipway.engine.gating import PolicyGate
 from shipway.engine.loop import Engine, Settings
 from shipway.engine.service import Service
@@ -39,10 +43,12 @@ from shipway.runtimes.local.runtime import LocalRuntime
 from shipway.runtimes.local.secrets import SecretStore
 from shipway.runtimes.local.usage import ProcessMeter
 from shipway.spec import DeclaredPlatform, Source, parse_documents
+from shipway.spec.prices import parse_prices
 from shipway.web.api.app import create_app
 
 log = structlog.get_logger(__name__)
 
+DAY = 86_400.0
 LONGEST_SOCKET_PATH = 100
 """Bytes; the kernel allows 108 with the terminating zero, and something is left for a suffix."""
 
@@ -109,11 +115,20 @@ async def serve(home: Path, platform: Path | None, ready: Callable[[], None], *,
     structlog.configure(logger_factory=_BestEffortLog)
     with only_controller(home):
         _prefer_our_interpreter()
-        declared = read_platform(platform)
+        declared, book = read_platform(platform)
         journal = SqliteJournal.open(home / "journal.db")
         runtime = LocalRuntime(home)
         try:
-            await _serve(home, platform=declared, journal=journal, runtime=runtime, ready=ready, interval=interval)
+            await _serve(
+                home,
+                platform=declared,
+                book=book,
+                policies=(home / BESIDE, *([platform / BESIDE] if platform and platform.is_dir() else [])),
+                journal=journal,
+                runtime=runtime,
+                ready=ready,
+                interval=interval,
+            )
         finally:
             journal.close()
 
@@ -122,6 +137,8 @@ async def _serve(
     home: Path,
     *,
     platform: DeclaredPlatform | None,
+    book: PriceBook,
+    policies: Sequence[Path],
     journal: SqliteJournal,
     runtime: LocalRuntime,
     ready: Callable[[], None],
@@ -139,10 +156,25 @@ async def _serve(
         settings=Settings(interval=interval),
     )
     secrets = SecretsFile(home / "secrets.yaml", runtime.secrets)
-    gate = PolicyGate(PolicyDirectory(home / "policies").read, scan)
-    service = Service(engine, runtime, clock, secrets=secrets, port_trouble=_port_trouble, platform=platform, gate=gate)
+    gate = PolicyGate(PolicyDirectory(*policies).read, scan, Decisions(journal))
+    counters = CounterFiles(home)
+    service = Service(
+        engine,
+        runtime,
+        clock,
+        secrets=secrets,
+        port_trouble=_port_trouble,
+        platform=platform,
+        gate=gate,
+        counts=lambda app: counters.read(app, clock.now() - DAYS * DAY),
+        book=book,
+    )
     recorder = Recorder(
-        UsageFiles(home), running=lambda: _running(engine, runtime), meter=ProcessMeter(), metrics=metrics, clock=clock
+        UsageFiles(home),
+        running=lambda: _running(engine, runtime),
+        meter=ProcessMeter(),
+        metrics=Kept(metrics, counters, clock),
+        clock=clock,
     )
     stopping = asyncio.Event()
     wanted_down = asyncio.Event()
@@ -277,21 +309,26 @@ def repair_journal(path: Path) -> RepairReport:
     return repair(path)
 
 
-def read_platform(path: Path | None) -> DeclaredPlatform | None:
-    """The platform file.
+def read_platform(path: Path | None) -> tuple[DeclaredPlatform | None, PriceBook]:
+    """The Platform of a file, or of the directory of an organisation; and the prices that are beside it.
 
     Raises:
         BadInput: with every problem in it.
     """
     if path is None:
-        return None
+        return None, price_book()
     try:
-        parsed = parse_documents([Source(str(path), path.read_bytes())])
+        files = sources(path) if path.is_dir() else [Source(str(path), path.read_bytes())]
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror}", hint="Check --platform.") from error
-    if parsed.problems or parsed.declared_platform is None:
-        raise BadInput(f"{path} holds no valid Platform", problems=parsed.problems)
-    return parsed.declared_platform
+    parsed = parse_documents(files)
+    catalogues, problems = parse_prices(files)
+    wrong = [
+        one for one in dict.fromkeys((*parsed.problems, *problems)) if one.severity == "error" or not path.is_dir()
+    ]
+    if wrong or parsed.declared_platform is None:
+        raise BadInput(f"{path} holds no valid Platform", problems=wrong)
+    return parsed.declared_platform, price_book(catalogues, parsed.declared_platform.platform.spec.prices)
 
 
 def _socket(home: Path) -> str:

@@ -82,7 +82,9 @@ def _reserved(workload: str, needs: Sequence[Demand], prices: PriceList) -> Advi
     if isinstance(saving, Unknown):
         return Advice(workload, "reserved", "unknown", None, None, (saving.reason,))
     vetoes = []
-    if needs[0].instances.low < STEADY:
+    if workload.startswith("CronJob/"):
+        vetoes.append("it runs only at times")
+    elif needs[0].instances.low < STEADY:
         vetoes.append("it may run no instance at all")
     if needs[0].purchase == "spot":
         vetoes.append(f"it tolerates {SPOT}, which is cheaper still")

@@ -7,6 +7,7 @@ given to nobody; shared and idle costs are shared out evenly, in proportion, or 
 cost more by the price list than the bill says (discounts), the difference is an adjustment, in proportion.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -16,9 +17,9 @@ from typing import Literal
 import msgspec
 
 from shipway.cost.demand import GIB
-from shipway.cost.money import Rule, Unknown, exact, one_currency, quantised, share_out
+from shipway.cost.money import HOURS_PER_MONTH, Rule, Unknown, exact, one_currency, quantised, share_out
 from shipway.cost.prices import PriceList
-from shipway.cost.usage import Measured, Performance, Requested, UsageRow
+from shipway.cost.usage import Measured, Performance, Requested, UsageRow, kept
 from shipway.model.errors import BadInput
 
 Part = Literal[
@@ -60,6 +61,8 @@ class Charge(msgspec.Struct, frozen=True):
     """Answered in the period; None when nobody counted."""
     unknown: tuple[str, ...] = ()
     """Reasons of parts that nobody can say: the total is then too low."""
+    estimate: Decimal | None = None
+    """What was requested alone comes to in that time, as an estimate says before; None when it is not known."""
 
     @property
     def own(self) -> Decimal:
@@ -85,46 +88,50 @@ def charges(
 
     ``requested`` is by (application, release); without an entry usage alone counts. ``owner`` makes the owner of both.
     """
-    groups = groupby(usage.rows, key=lambda row: (row.app, row.release, _day(row.at - row.seconds)))
-    return tuple(
-        _charge(list(rows), prices, requested.get((app, release), Requested()), owner(app, release))
-        for (app, release, _), rows in groups
-    )
+    rows = zip(usage.rows, kept(usage.rows, requested), strict=True)
+    groups = groupby(rows, key=lambda pair: (pair[0].app, pair[0].release, _day(pair[0].at - pair[0].seconds)))
+    return tuple(_charge(list(inside), prices, owner(app, release)) for (app, release, _), inside in groups)
 
 
 def _day(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).date().isoformat()
 
 
-def _charge(rows: Sequence[UsageRow], prices: PriceList, kept: Requested, owner: Owner) -> Charge:
+def _charge(pairs: Sequence[tuple[UsageRow, Requested]], prices: PriceList, owner: Owner) -> Charge:
     """Of one release in one day."""
-    hours = {
-        "cpu": _hours(rows, lambda row: max(row.cpu, kept.cpu), Decimal(1)),
-        "memory": _hours(rows, lambda row: max(row.memory, kept.memory), GIB),
-    }
+    units: tuple[tuple[Literal["cpu", "memory"], Decimal], ...] = (("cpu", Decimal(1)), ("memory", GIB))
     parts: dict[Part, Decimal] = {}
+    hours: dict[Part, Decimal] = {}
     unknown: list[str] = []
-    resources: tuple[Literal["cpu", "memory"], ...] = ("cpu", "memory")
-    for resource in resources:
+    estimate: Decimal | None = Decimal(0)
+    for resource, unit in units:
         rate = prices.rate(resource)
+        amounts = [(getattr(row, resource), getattr(free, resource), row.seconds) for row, free in pairs]
+        hours[resource] = _hours(((max(used, free), seconds) for used, free, seconds in amounts), unit)
+        asked = _hours(((free, seconds) for _, free, seconds in amounts), unit)
         if isinstance(rate, Unknown):
             unknown.append(rate.reason)
+            estimate = None
         else:
             parts[resource] = quantised(hours[resource] * rate)
+            estimate = quantised(asked * rate) + estimate if asked and estimate is not None else None
+    rows = [row for row, _ in pairs]
     return Charge(
         owner,
         rows[0].at - rows[0].seconds,
         rows[-1].at,
         prices.currency,
         parts,
-        {resource: quantised(hours[resource]) for resource in resources},
+        {resource: quantised(amount) for resource, amount in hours.items()},
         sum(row.requests for row in rows),
         tuple(unknown),
+        estimate,
     )
 
 
-def _hours(rows: Iterable[UsageRow], amount: Callable[[UsageRow], float], unit: Decimal) -> Decimal:
-    return sum((exact(amount(row)) * exact(row.seconds) / 3600 for row in rows), Decimal(0)) / unit
+def _hours(amounts: Iterable[tuple[float, float]], unit: Decimal) -> Decimal:
+    """Of (amount, seconds)."""
+    return sum((exact(amount) * exact(seconds) / 3600 for amount, seconds in amounts), Decimal(0)) / unit
 
 
 class Sharing(msgspec.Struct, frozen=True):
@@ -210,6 +217,15 @@ class Row(msgspec.Struct, frozen=True):
     """Seconds; None when it was not measured."""
     error_rate: float | None = None
     """0..1."""
+    seconds: float = 0.0
+    """Of time that is charged; what ran at once counts once."""
+    estimate: Decimal | None = None
+    """What its requests alone come to; None when a part is not known."""
+
+    @property
+    def month(self) -> Decimal | None:
+        """The total of 730 hours that cost as much; None when there is no time."""
+        return self.total * HOURS_PER_MONTH * 3600 / exact(self.seconds) if self.seconds > 0 else None
 
 
 def report(found: Sequence[Charge], by: By, performance: Mapping[str, Performance] | None = None) -> tuple[Row, ...]:
@@ -240,4 +256,26 @@ def _row(name: str, inside: Sequence[Charge], served: Performance) -> Row:
     unknown = tuple(dict.fromkeys(reason for one in inside for reason in one.unknown))
     whole = sum(parts.values(), Decimal(0))
     each = whole / requests if requests and not unknown else None
-    return Row(name, inside[0].currency, parts, whole, requests, each, unknown, served.p95, served.error_rate)
+    estimates = [one.estimate for one in inside if one.estimate is not None]
+    return Row(
+        name=name,
+        currency=inside[0].currency,
+        parts=parts,
+        total=whole,
+        requests=requests,
+        per_request=each,
+        unknown=unknown,
+        p95=served.p95,
+        error_rate=served.error_rate,
+        seconds=_covered((one.start, one.end) for one in inside),
+        estimate=sum(estimates, Decimal(0)) if len(estimates) == len(inside) else None,
+    )
+
+
+def _covered(spans: Iterable[tuple[float, float]]) -> float:
+    """Length of all together."""
+    covered, reached = 0.0, -math.inf
+    for start, end in sorted(spans):
+        covered += max(0.0, end - max(start, reached))
+        reached = max(reached, end)
+    return covered

@@ -11,14 +11,18 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from shipway.cost.money import Unknown
+from shipway.cost.money import Unknown, exact
 from shipway.cost.prices import Purchase, Resource
+from shipway.cost.schedule import runs_an_hour
+from shipway.model.quantities import QuantityError, parse_duration
 
 Object = Mapping[str, Any]
 
 GIB = Decimal(2**30)
 SPOT = "shipway.dev/spot"
 """Label and taint of machines that can be taken away; a pod that tolerates it may run there."""
+EXPECTED = "shipway.dev/expected-duration"
+"""Annotation of a CronJob: how long a run usually takes."""
 _NUMBER = re.compile(r"([+-]?\d{1,18}(?:\.\d{0,18})?|\.\d{1,18})([eE][+-]?\d{1,2})?(m|u|n|k|[KMGTPE]i?)?")
 _SUFFIXES: Mapping[str, Decimal] = MappingProxyType(
     {
@@ -83,7 +87,7 @@ def demands(objects: Iterable[Object]) -> Iterator[Demand]:
         elif kind == "DaemonSet":
             yield Demand(called, "cpu", Unknown(f"{called} runs on every machine, and nobody says how many"), ONE)
         elif kind in {"Job", "CronJob"}:
-            yield Demand(called, "cpu", Unknown(f"{called} runs for a time that nobody has declared"), ONE)
+            yield from _job(called, one, spec)
         elif kind == "Cluster" and "cnpg" in str(one.get("apiVersion")):
             yield from _database(called, spec)
         elif kind == "PersistentVolumeClaim":
@@ -157,6 +161,33 @@ def _amount(value: object, of: str, name: str, unit: Decimal) -> Decimal | Unkno
         return quantity(value) / unit
     except ValueError as error:
         return Unknown(f"{of}: {name}: {error}")
+
+
+def _job(called: str, one: Object, spec: Object) -> Iterator[Demand]:
+    """By the share of time in which a run of a CronJob is usual; how often there are releases, nobody knows."""
+    share = _share(called, one, spec)
+    job = _map(_map(spec.get("jobTemplate")).get("spec"))
+    if isinstance(share, Unknown):
+        yield Demand(called, "cpu", share, ONE)
+        return
+    for demand in _pods(called, _map(job.get("template")), _fixed(job.get("parallelism"))):
+        each = demand.each if isinstance(demand.each, Unknown) else demand.each * share
+        yield msgspec.structs.replace(demand, each=each)
+
+
+def _share(called: str, one: Object, spec: Object) -> Decimal | Unknown:
+    if one.get("kind") == "Job":
+        return Unknown(f"{called} runs once with every release, and nobody knows how often that is")
+    told = _map(_map(one.get("metadata")).get("annotations")).get(EXPECTED)
+    if told is None:
+        return Unknown(f"{called} runs for a time that nobody has declared")
+    try:
+        hours = exact(parse_duration(str(told))) / 3600
+        runs = runs_an_hour(str(spec.get("schedule")))
+    except (ValueError, QuantityError) as error:
+        return Unknown(f"{called} runs nobody knows when: {error}")
+    share = runs * hours
+    return min(share, Decimal(1)) if spec.get("concurrencyPolicy") in {"Forbid", "Replace"} else share
 
 
 def _claims(called: str, spec: Object, instances: Instances) -> Iterator[Demand]:

@@ -1,7 +1,8 @@
 """Charges as rows in the columns of FOCUS 1.2, the FinOps Open Cost and Usage Specification: chargeback for other tools.
 
 One row for every part of every charge. What FOCUS knows and an allocation does not is empty (null). A part whose cost is not
-known has empty costs and says why in ``ChargeDescription``: FOCUS wants a number there, and 0 would be a lie.
+known has no row: ``BilledCost`` must be a number and must not be null, its sum is to match the invoice, and 0 would be a lie.
+:func:`missing` says which parts those are; whoever writes the file has to tell it beside it.
 """
 
 import csv
@@ -74,17 +75,20 @@ def focus_csv(found: Sequence[Charge], account: str) -> str:
 
 
 def rows(found: Sequence[Charge], account: str) -> Iterator[dict[str, str]]:
-    """One for each part of each charge, and for each part that is not known; values by column."""
+    """One for each part of each charge that is known; values by column."""
     for one in found:
         for part, cost in one.parts.items():
             yield _row(one, account, part, f"{cost:f}", f"{part} of {_named(one)}")
-        for reason in one.unknown:
-            yield _row(one, account, "cpu", "", f"unknown: {reason}")
+
+
+def missing(found: Sequence[Charge]) -> tuple[str, ...]:
+    """What has no row because nobody knows what it costs: ``shop v2: no price for memory in the Platform``."""
+    return tuple(dict.fromkeys(f"{_named(one)}: {reason}" for one in found for reason in one.unknown))
 
 
 def _row(one: Charge, account: str, part: Part, cost: str, description: str) -> dict[str, str]:
     category, subcategory = _CATEGORIES.get(part, ("Compute", "Containers"))
-    quantity = f"{one.quantities[part]:f}" if cost and part in one.quantities else ""
+    quantity = f"{one.quantities[part]:f}" if part in one.quantities else ""
     unit = _UNITS.get(part, "") if quantity else ""
     start, end = _month(one.start)
     owner = one.owner
@@ -138,5 +142,5 @@ def _time(at: float) -> str:
 
 
 def billed(found: Sequence[Mapping[str, str]]) -> Decimal:
-    """Sum of ``BilledCost`` over rows that have one."""
-    return sum((Decimal(row["BilledCost"]) for row in found if row["BilledCost"]), Decimal(0))
+    """Sum of ``BilledCost``."""
+    return sum((Decimal(row["BilledCost"]) for row in found), Decimal(0))

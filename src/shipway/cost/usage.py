@@ -3,7 +3,8 @@
 Rows come from the local machine's recorder or from a file; :mod:`.allocation` puts prices on them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
@@ -33,6 +34,8 @@ class UsageRow(msgspec.Struct, frozen=True):
     """Of the requests; None when nobody looked."""
     p95: float | None = None
     """Seconds in which 95 % of them were answered; None when nobody measured."""
+    instances: int | None = None
+    """That ran; None when nobody counted."""
 
 
 class Performance(NamedTuple):
@@ -45,12 +48,14 @@ class Performance(NamedTuple):
 
 
 class Requested(NamedTuple):
-    """What is kept free for all instances of a release together, used or not."""
+    """What is kept free for an application, used or not."""
 
     cpu: float = 0.0
-    """Cores."""
+    """Cores, of all its instances together."""
     memory: float = 0.0
     """Bytes."""
+    instances: int = 0
+    """Among which that is divided; 0 when nobody knows."""
 
 
 class Measured(msgspec.Struct, frozen=True):
@@ -80,6 +85,39 @@ def measured(rows: Iterable[UsageRow]) -> Measured:
     return Measured(tuple(kept), gaps, tuple(dict.fromkeys(problems)))
 
 
+def kept(rows: Sequence[UsageRow], requested: Mapping[tuple[str, str], Requested]) -> Iterator[Requested]:
+    """What is kept free for each of ``rows``, in their order; ``requested`` is by (application, release).
+
+    A canary beside the live release does not double the application's request. Where a row says how many instances ran,
+    it has as many parts of the whole; elsewhere all releases that ran at that moment share it evenly.
+    """
+    beside = {app: _together(list(inside)) for app, inside in groupby(rows, key=lambda row: row.app)}
+    for row in rows:
+        whole = requested.get((row.app, row.release), Requested())
+        if row.instances is not None and whole.instances:
+            share = row.instances / whole.instances
+        else:
+            share = 1 / max(1, beside[row.app](row.at - row.seconds / 2))
+        yield Requested(whole.cpu * share, whole.memory * share, row.instances or 0)
+
+
+def _together(rows: Sequence[UsageRow]) -> Callable[[float], int]:
+    """How many releases of an application ran at a moment: began before it, and had not ended."""
+    begins: list[float] = []
+    ends: list[float] = []
+    for _, inside in groupby(rows, key=lambda row: row.release):
+        end: float | None = None
+        for row in inside:
+            if end is None or row.at - row.seconds > end + (GAP - 1) * row.seconds:
+                ends += [] if end is None else [end]
+                begins.append(row.at - row.seconds)
+            end = row.at
+        ends += [] if end is None else [end]
+    begins.sort()
+    ends.sort()
+    return lambda at: bisect_right(begins, at) - bisect_left(ends, at)
+
+
 def performance(rows: Iterable[UsageRow]) -> dict[tuple[str, str], Performance]:
     """How each (application, release) served, over the rows that say it.
 
@@ -102,6 +140,7 @@ def _wrong(row: UsageRow) -> str:
     """Name of the field that cannot be; empty when there is none."""
     fields = ("cpu", "memory", "requests", "seconds", "at")
     optional = [name for name in ("failed", "p95") if getattr(row, name) is not None]
+    optional += ["instances"] if row.instances is not None else []
     wrong = next((name for name in (*fields, *optional) if not is_amount(getattr(row, name))), "")
     return wrong or ("failed" if (row.failed or 0) > row.requests else "" if row.seconds else "seconds")
 

@@ -1,31 +1,59 @@
 """Whether policy lets a release in. Called by ``service`` before a release is asked for; wired in ``cli``.
 
-Findings that deny refuse the deployment as a whole, before anything happens; those that warn are shown beside the answer.
+What is judged is the Application as it would be, what it is compiled to, and what is known about it. Findings that deny
+refuse the deployment as a whole, before anything happens; those that warn are shown beside the answer. Either way the
+decision is recorded, with its facts.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
+import shipway.policy
+from shipway.cost.prices import PriceBook
+from shipway.engine.decisions import Decision, Decisions
 from shipway.model.errors import Denied
 from shipway.model.problems import Problem
+from shipway.plan.releasing import NO_IMAGE, Asking, Knows, released_alone
 from shipway.policy.evaluating import Evaluator
-from shipway.policy.findings import Finding
-from shipway.policy.releases import Release, Scan, judge
+from shipway.policy.findings import Finding, summary
+from shipway.policy.releases import Release, Scan, delivery, judge, once
 from shipway.policy.rules import CompiledRule
+from shipway.spec import DeclaredApplication, DeclaredPlatform
 from shipway.spec.diagnosis import dotted
 from shipway.spec.policies import Merged
 
+_PACK = Path(shipway.policy.__file__).parent / "pack"
+"""The built-in rules, which are known everywhere."""
+
+
+class Deploying(msgspec.Struct, frozen=True, kw_only=True):
+    """Releases that somebody asks for together."""
+
+    new: Sequence[DeclaredApplication]
+    """Those that would begin."""
+    around: Mapping[str, DeclaredApplication]
+    """Every application by name, those that are live and those asked for."""
+    platform: DeclaredPlatform | None
+    environment: str
+    by: str
+    at: float
+    book: PriceBook
+    knows: Knows
+
 
 class Gate(Protocol):
-    """What a release must get past."""
+    """What releases must get past."""
 
-    def judge(self, release: Release) -> Sequence[Finding]:
-        """Every finding about a release.
+    def admit(self, asked: Deploying) -> tuple[Problem, ...]:
+        """Warnings about releases that may go.
 
         Raises:
+            Denied: with every finding that denies.
             BadInput: the policies themselves cannot be used; then nothing gets past.
+            JournalError: the decision could not be recorded.
         """
         ...
 
@@ -38,16 +66,58 @@ class Enforced(msgspec.Struct, frozen=True):
 
 
 class PolicyGate:
-    """A gate of rules. ``read`` is asked for them anew at each release, so that a changed policy needs no restart."""
+    """A gate of rules. ``read`` is asked for them anew each time, so that a changed policy needs no restart."""
 
-    def __init__(self, read: Callable[[], Enforced], scan: Scan | None = None) -> None:
-        self._read, self._scan = read, scan
+    def __init__(
+        self, read: Callable[[], Enforced], scan: Scan | None = None, decisions: Decisions | None = None
+    ) -> None:
+        self._read, self._scan, self._decisions = read, scan, decisions
 
-    def judge(self, release: Release) -> Sequence[Finding]:
-        """Every finding about a release."""
+    def admit(self, asked: Deploying) -> tuple[Problem, ...]:
+        """Judge, record, and refuse what denies."""
         found = self._read()
-        evaluator = Evaluator(found.rules, found.sets, release.environment)
-        return judge(release, evaluator, found.sets, self._scan)
+        evaluator = Evaluator(found.rules, found.sets, asked.environment)
+        judged = [self._judged(one, asked, evaluator, found.sets) for one in asked.new]
+        findings = [finding for _, each, _ in judged for finding in each]
+        allowed = not any(one.refuses for one in findings)
+        if self._decisions is not None and judged:
+            self._decisions.record([_decision(*one, found.sets, allowed=allowed) for one in judged])
+        untold = [problem for one, _, problem in judged if problem is not None]
+        return (*let_in(once(findings)), *untold)
+
+    def _judged(
+        self, one: DeclaredApplication, asked: Deploying, evaluator: Evaluator, sets: Merged
+    ) -> tuple[Release, list[Finding], Problem | None]:
+        """One of its releases, every finding about all of them, and a warning when it was not compiled."""
+        made, problem = _releases(one, asked)
+        return made[0], once(finding for each in made for finding in judge(each, evaluator, sets, self._scan)), problem
+
+
+def _releases(one: DeclaredApplication, asked: Deploying) -> tuple[list[Release], Problem | None]:
+    """What would be released, cluster by cluster. What no cluster takes may still run here; that is told."""
+    asking = Asking(at=asked.at, book=asked.book, by=asked.by, knows=asked.knows)
+    made, why = released_alone(one, asked.around, asked.platform, asked.environment, asking)
+    if why in ("", NO_IMAGE):
+        return made, None
+    # Without an image there is no pod that a rule could be about; everything else is a rule that nobody has asked.
+    message = f"rules about Kubernetes objects were not asked: {why}"
+    return made, Problem(one.file, one.node.line, one.node.column, "", "not-compiled", message, "warning")
+
+
+def _decision(
+    release: Release, findings: Sequence[Finding], _problem: Problem | None, sets: Merged, *, allowed: bool
+) -> Decision:
+    kept = [one for one in findings if one.status in ("fail", "warn", "error") or one.exception]
+    return Decision(
+        app=str(release.document["metadata"]["name"]),
+        at=release.at,
+        by=release.by,
+        environment=release.environment,
+        allowed=allowed,
+        findings=tuple(kept),
+        summary=summary(findings),
+        facts=delivery(release, sets),
+    )
 
 
 def let_in(findings: Sequence[Finding]) -> tuple[Problem, ...]:
@@ -56,15 +126,22 @@ def let_in(findings: Sequence[Finding]) -> tuple[Problem, ...]:
     Raises:
         Denied: with every finding that does.
     """
-    denied = [_problem(one, "error") for one in findings if one.refuses]
-    if denied:
+    refusing = [one for one in findings if one.refuses]
+    if refusing:
+        denied = [_problem(one, "error") for one in refusing]
         rules = ", ".join(dict.fromkeys(problem.code for problem in denied))
         raise Denied(
             f"policy denies this release: {rules}",
             problems=denied,
-            hint=f"shipway policy explain {denied[0].code} says how to keep the rule.",
+            hint=_hint(refusing[0]),
         )
     return tuple(_problem(one, "warning") for one in findings if one.status == "warn" or one.exception)
+
+
+def _hint(finding: Finding) -> str:
+    where = finding.rule_place
+    option = f" --policies {where.file}" if where.file and Path(where.file).parent != _PACK else ""
+    return f"shipway policy explain {finding.rule}{option} says how to keep the rule."
 
 
 def _problem(finding: Finding, severity: str) -> Problem:

@@ -1,24 +1,31 @@
 """How the promises of a running application stand, from the counters that were read of it. Called by ``service``.
 
 The journal has every reading of every trial, and with each release the readings of the live one before it; the loop has those
-since, and one is taken at the moment of the question. Every release counts, a canary that failed too: its users were users.
+since, and one is taken at the moment of the question. What lies between is kept every ten seconds (:class:`Count`) by whoever
+runs the controller, so that neither its end nor the proxy's loses the past. Every release counts, a canary that failed too:
+its users were users.
 What a release answered between its last reading (every half second in a trial) and losing its traffic is not seen.
 Readings closer than :data:`RESOLUTION` are thinned, which loses no event, because counters are cumulative.
 """
 
+import math
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import msgspec
 
 from shipway.analysis.latency import edge
 from shipway.analysis.readings import ArmReading
 from shipway.engine.past import RESTART, Readings
 from shipway.engine.ports import Recorded
 from shipway.model.ids import ReleaseId
+from shipway.render.slo.levels import Window
 from shipway.render.slo.promises import AVAILABILITY, latency_name, of_application
 from shipway.rollout.codec import decode
 from shipway.rollout.events import Observed, ReleaseRequested, RetryRequested
 from shipway.rollout.states import Delivery, Rollout
-from shipway.slo.budget import Status, judge, unmeasured
-from shipway.slo.counters import Sample
+from shipway.slo.budget import Spending, Status, Unknown, begin, judge, spent, unmeasured
+from shipway.slo.counters import Sample, counted, usable
 from shipway.spec import Application
 from shipway.spec.platform import Metric
 
@@ -31,10 +38,22 @@ MOST = 4000
 _KINDS = frozenset({Observed.__name__, ReleaseRequested.__name__, RetryRequested.__name__})
 
 
-class Ledger:
-    """The readings of every release of one application, ascending in time."""
+class Count(msgspec.Struct, frozen=True, array_like=True):
+    """The counters of one release at one moment, as they were kept."""
 
-    def __init__(self) -> None:
+    at: float
+    release: ReleaseId
+    reading: ArmReading
+
+
+class Ledger:
+    """The readings of every release of one application, ascending in time.
+
+    ``kept`` are those that outlived an earlier controller, in order of time; the journal's are fitted in between.
+    """
+
+    def __init__(self, kept: Iterable[Count] = ()) -> None:
+        self._early = deque(kept)
         self.version = 0
         """Last event of the journal that was read."""
         self._kept: dict[ReleaseId, list[tuple[float, ArmReading]]] = {}
@@ -60,6 +79,15 @@ class Ledger:
 
     def add(self, at: float, release: ReleaseId | None, reading: ArmReading | None) -> None:
         """One reading; those from before the last of the same release are known already."""
+        self._catch_up(at)
+        self._add(at, release, reading)
+
+    def _catch_up(self, until: float) -> None:
+        while self._early and self._early[0].at <= until:
+            one = self._early.popleft()
+            self._add(one.at, one.release, one.reading)
+
+    def _add(self, at: float, release: ReleaseId | None, reading: ArmReading | None) -> None:
         last = self._last.get(release) if release else None
         if release is None or reading is None or (last is not None and at <= last[0]):
             return
@@ -76,6 +104,7 @@ class Ledger:
 
     def series(self, now: Mapping[ReleaseId, ArmReading], at: float) -> list[list[tuple[float, ArmReading]]]:
         """Of each release what was kept, what was read last, and what was read just ``now``."""
+        self._catch_up(at)
         found = {
             release: [*kept, *([last] if (last := self._last[release]) is not kept[-1] else [])]
             for release, kept in self._kept.items()
@@ -94,13 +123,14 @@ class Ledger:
                 self.add(event.at, rollout.release, event.reading.canary)
 
 
-Count = Callable[[ArmReading], tuple[float, float]]
+Series = Sequence[Sequence[tuple[float, ArmReading]]]
+"""Of each release (time, cumulative counters), ascending."""
+
+Counting = Callable[[ArmReading], tuple[float, float]]
 """Cumulative (failed, all) requests of a reading."""
 
 
-def statuses(
-    application: Application, series: Sequence[Sequence[tuple[float, ArmReading]]], at: float
-) -> tuple[Status, ...]:
+def statuses(application: Application, series: Series, at: float) -> tuple[Status, ...]:
     """Every promise of an application. The proxy counts its requests; what nothing here measures is unknown and says so."""
     levels = of_application(application, metrics=_unqueried(application))
     counts = _counts(application)
@@ -112,12 +142,38 @@ def statuses(
     )
 
 
-def _counts(application: Application) -> dict[str, Count]:
+def availability(application: Application, series: Series, at: float, *, window: float) -> Status | None:
+    """The promise of requests answered without an error, over a ``window`` of seconds; None when it is not made."""
+    levels = (one for one in of_application(application, metrics=_unqueried(application)) if one.name == AVAILABILITY)
+    level = next(levels, None)
+    if level is None:
+        return None
+    samples = [[Sample(when, reading.errors, reading.requests) for when, reading in one] for one in series]
+    return judge(msgspec.structs.replace(level, window=Window(window)), samples, at)
+
+
+def courses(application: Application, series: Series, times: Sequence[float]) -> dict[str, list[tuple[float, float]]]:
+    """How the budget of every promise went: (time, share that was left then); NaN where nobody can tell."""
+    counts = _counts(application)
+    found: dict[str, list[tuple[float, float]]] = {}
+    for level in of_application(application, metrics=_unqueried(application)):
+        if count := counts.get(level.name):
+            samples = [usable((Sample(at, *count(one)) for at, one in readings), math.inf) for readings in series]
+            spendings = (spent(level, counted(samples, begin(level.window, at), at)) for at in times)
+            found[level.name] = [(at, _left(one)) for at, one in zip(times, spendings, strict=True)]
+    return found
+
+
+def _left(found: Spending | Unknown) -> float:
+    return found.remaining if isinstance(found, Spending) and found.remaining is not None else math.nan
+
+
+def _counts(application: Application) -> dict[str, Counting]:
     slow = {latency_name(one): _slow(one.threshold * 1000) for one in application.spec.slo.latency}
     return {AVAILABILITY: lambda reading: (reading.errors, reading.requests), **slow}
 
 
-def _slow(threshold_ms: float) -> Count:
+def _slow(threshold_ms: float) -> Counting:
     at_least = edge(threshold_ms).judged - 0.5  # edges are whole milliseconds, printed as floats
     return lambda reading: (
         sum(requests for lower, requests in reading.latency if lower >= at_least),
@@ -137,6 +193,26 @@ def _live_before(rollouts: Sequence[Rollout], at: float) -> ReleaseId | None:
     if any(one.started_at < at and (one.ended_at is None or one.ended_at > at) for one in rollouts):
         return None
     return next((one.baseline for one in rollouts if one.started_at >= at), None)
+
+
+def thinned(counts: Iterable[Count], resolution: float) -> list[Count]:
+    """At most one count of a release in ``resolution`` seconds, besides its first and last and both sides of every restart."""
+    found: list[Count] = []
+    for release, inside in _by_release(counts).items():
+        pairs = [(one.at, one.reading) for one in inside]
+        for index, (at, reading) in enumerate(pairs):
+            following = pairs[index + 1][1] if index + 1 < len(pairs) else None
+            is_edge = following is None or _restarted((at, reading), following) or index == 0
+            if is_edge or _restarted(pairs[index - 1], reading) or at >= found[-1].at + resolution:
+                found.append(Count(at, release, reading))
+    return sorted(found, key=lambda one: one.at)
+
+
+def _by_release(counts: Iterable[Count]) -> dict[ReleaseId, list[Count]]:
+    groups: dict[ReleaseId, list[Count]] = {}
+    for one in sorted(counts, key=lambda one: one.at):
+        groups.setdefault(one.release, []).append(one)
+    return groups
 
 
 def _thinned(kept: list[tuple[float, ArmReading]]) -> list[tuple[float, ArmReading]]:

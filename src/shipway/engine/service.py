@@ -7,18 +7,19 @@ spec and of the rollout machine, and nothing of HTTP or terminals.
 import contextlib
 import getpass
 from collections.abc import Callable, Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
+from shipway.cost.prices import PriceBook, price_book
+from shipway.engine import knowing
 from shipway.engine.explaining import in_words, where_it_stands
-from shipway.engine.gating import Gate, let_in
+from shipway.engine.gating import Deploying, Gate
 from shipway.engine.loop import Engine
 from shipway.engine.planning import Surroundings, plan_of
 from shipway.engine.ports import Clock, Runtime
-from shipway.engine.promises import Ledger, statuses
+from shipway.engine.promised import Counts, Promises
 from shipway.engine.views import (
     ApplicationView,
     Deployed,
@@ -26,17 +27,17 @@ from shipway.engine.views import (
     FieldView,
     LogFile,
     PromisesView,
-    PromiseView,
     ReleaseView,
     RolloutView,
     application_view,
     rollout_view,
 )
+from shipway.model.commits import Commit, NoCommit, Provenance, pseudonym
 from shipway.model.errors import BadInput, NotFound, Refused
 from shipway.model.ids import AppName, ReleaseId, rollout_id
 from shipway.model.problems import Problem
 from shipway.model.suggestions import did_you_mean
-from shipway.policy.releases import Release
+from shipway.plan.releasing import LOCAL, Known
 from shipway.rollout.events import (
     AbortRequested,
     Event,
@@ -51,9 +52,6 @@ from shipway.rollout.evolve import LOGIC
 from shipway.rollout.states import Delivery, Phase, Rollout
 from shipway.spec import Application, DeclaredApplication, DeclaredPlatform, Source, parse_documents, resolve
 from shipway.spec.platform import Local
-
-_PAGE = 2000
-"""Events of the journal that are read in one go, in about 25 ms."""
 
 
 class SourceFile(msgspec.Struct, frozen=True):
@@ -72,6 +70,8 @@ class DeployRequest(msgspec.Struct, frozen=True, kw_only=True):
     sets: tuple[str, ...] = ()
     environment: str = ""
     by: str = ""
+    commits: dict[str, Provenance] = {}
+    """By application: where its release comes from."""
 
 
 class Secrets(Protocol):
@@ -87,6 +87,8 @@ class _Document(msgspec.Struct, frozen=True):
 
     application: dict[str, object]
     origins: dict[str, tuple[str, str, int]]
+    environment: str = ""
+    """That it was asked for; empty when none was named."""
 
 
 class Service:
@@ -102,11 +104,16 @@ class Service:
         port_trouble: Callable[[int], str] = lambda _port: "",
         platform: DeclaredPlatform | None = None,
         gate: Gate | None = None,
+        counts: Counts = lambda _app: (),
+        book: PriceBook | None = None,
     ) -> None:
         self.engine = engine
         self._runtime, self._clock, self._secrets = runtime, clock, secrets
         self._port_trouble, self._platform, self._gate = port_trouble, platform, gate
-        self._ledgers: dict[AppName, Ledger] = {}
+        self._promises = Promises(engine, clock, counts, platform)
+        self._book = book
+        self._known: dict[tuple[str, str], Known] = {}
+        """By application and environment, as :meth:`learn` found it last."""
 
     # -- reading
 
@@ -158,21 +165,29 @@ class Service:
         Raises:
             NotFound: there is no application of that name.
         """
-        states = [self._state(name)] if name else list(self.engine.states())
-        return PromisesView(applications=tuple([await self._promised(state) for state in states]))
+        if name:
+            return PromisesView(applications=await self._promises.of([self._state(name)]))
+        return await self._promises.all(list(self.engine.states()))
 
-    async def _promised(self, state: Delivery) -> PromiseView:
-        if state.live is None:
-            return PromiseView(app=state.app, release=None, statuses=())
-        ledger = self._ledgers.setdefault(state.app, Ledger())
-        while events := list(islice(self.engine.recorded(state.app, ledger.version), _PAGE)):
-            ledger.read_on(events, state)
-            await self._clock.sleep(0)  # readings are due meanwhile
-        ledger.recall(*self.engine.past(state.app))
-        now, at = await self.engine.readings(state.app), self._clock.now()
+    async def learn(self, request: DeployRequest) -> None:
+        """Measure what policies may ask about the applications of a request, before :meth:`deploy` asks them."""
+        if self._gate is None:
+            return
+        parsed = parse_documents([Source(f.file, f.text, request.sets) for f in request.files], self._platform)
+        for name in {AppName(one.metadata.name) for one in parsed.applications}:
+            self._known[name, request.environment or LOCAL] = await self._learnt(name, request.environment)
+
+    async def _learnt(self, name: AppName, environment: str) -> Known:
+        state = self.engine.state(name)
+        if state is None or state.live is None:
+            return knowing.known(knowing.NOT_LIVE, knowing.NOT_LIVE, {})
         document = msgspec.json.decode(state.releases[state.live].document, type=_Document)
-        found = statuses(Application.model_validate(document.application), ledger.series(now, at), at)
-        return PromiseView(app=state.app, release=state.live, statuses=found)
+        if document.environment != environment:
+            why = f"what is live was released for {document.environment or 'no environment'}"
+            return knowing.known(why, why, {})
+        (promised,) = await self._promises.of([state])
+        budget = knowing.error_budget(promised.statuses)
+        return knowing.known(knowing.traffic(self.engine.history(name), self._clock.now()), budget, {})
 
     def history(self, name: str) -> tuple[tuple[RolloutView, ...], tuple[ReleaseView, ...]]:
         """Rollouts (oldest first) and releases of an application."""
@@ -229,10 +244,10 @@ class Service:
         if not parsed.declared:
             raise BadInput("no Application in these files", hint="shipway init writes one to start from.")
         platform = parsed.declared_platform or self._platform
-        places = _Places(self.engine.states(), self._port_trouble)
-        events = [self._requested(one, platform, request, places) for one in _ordered(parsed.declared)]
+        places, at = _Places(self.engine.states(), self._port_trouble), self._clock.now()
+        events = [self._requested(one, platform, request, places, at) for one in _ordered(parsed.declared)]
         new = [event for event in events if not self._same(event)]
-        warnings = self._judged(parsed.declared, [event.plan.app for event in new], platform, request)
+        warnings = self._judged(parsed.declared, [event.plan.app for event in new], platform, request, at)
         self.engine.submit(*((event.plan.app, event) for event in new))
         return Deployment(
             applications=tuple(self._deployed(event, changed=event in new) for event in events),
@@ -286,6 +301,7 @@ class Service:
         platform: DeclaredPlatform | None,
         request: DeployRequest,
         places: "_Places",
+        at: float,
     ) -> ReleaseRequested:
         resolved = resolve(declared, platform, request.environment)
         application = resolved.application
@@ -309,13 +325,14 @@ class Service:
             path: (o.kind, o.file, o.line) for path, o in resolved.provenance.items()
         }
         return ReleaseRequested(
-            at=self._clock.now(),
+            at=at,
             plan=plan_of(application, around),
             label=label_of(application),
-            document=msgspec.json.encode(_Document(application.document(), origins)).decode(),
+            document=msgspec.json.encode(_Document(application.document(), origins, request.environment)).decode(),
             by=_by(request.by),
             logic=LOGIC,
             history=self.engine.history(name),
+            commit=_commit(request.commits.get(name), platform),
         )
 
     def _judged(
@@ -324,22 +341,25 @@ class Service:
         new: Sequence[AppName],
         platform: DeclaredPlatform | None,
         request: DeployRequest,
+        at: float,
     ) -> tuple[Problem, ...]:
         """What policy says about the releases that would begin; raises Denied when it forbids any of them."""
-        if self._gate is None:
+        if self._gate is None or not new:
             return ()
-        releases = [
-            Release(
-                document=resolve(one, platform, request.environment).application.document(),
-                declared=one,
+        live = {str(state.app): found for state in self.engine.states() if (found := _declared(state)) is not None}
+        asked = {one.application.metadata.name: one for one in declared}
+        return self._gate.admit(
+            Deploying(
+                new=[one for name, one in asked.items() if name in new],
+                around={**live, **asked},
+                platform=platform,
                 environment=request.environment,
-                at=self._clock.now(),
                 by=_by(request.by),
+                at=at,
+                book=self._book or price_book((), platform.platform.spec.prices if platform else None),
+                knows=lambda app, environment: self._known.get((app, environment or LOCAL), Known()),
             )
-            for one in declared
-            if one.application.metadata.name in new
-        ]
-        return let_in([finding for release in releases for finding in self._gate.judge(release)])
+        )
 
     def _digests(self, application: Application) -> Mapping[str, str]:
         names = sorted(set(application.spec.secrets.values()))
@@ -396,6 +416,24 @@ class Service:
     def _release(self, state: Delivery, release: str) -> None:
         if release not in state.releases:
             raise NotFound(f"{state.app} has no release {release!r}", hint=f"It has {', '.join(state.releases)}.")
+
+
+def _commit(found: Provenance | None, platform: DeclaredPlatform | None) -> Provenance:
+    """As the platform lets it be kept."""
+    if not isinstance(found, Commit):
+        return found or NoCommit("whoever released it did not say")
+    hashed = platform is not None and platform.platform.spec.authors == "hashed" and found.author
+    return msgspec.structs.replace(found, author=pseudonym(found.author)) if hashed else found
+
+
+def _declared(state: Delivery) -> DeclaredApplication | None:
+    """What is live (or newest) of an application, as a file would have it."""
+    release = state.releases.get(state.live) if state.live else next(reversed(state.releases.values()), None)
+    if release is None:
+        return None
+    document = msgspec.json.decode(release.document, type=_Document)
+    text = msgspec.json.encode(document.application)
+    return next(iter(parse_documents([Source(f"{state.app} {release.id}", text)]).declared), None)
 
 
 def _rollouts(state: Delivery) -> tuple[Rollout, ...]:

@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from shipway.analysis.policy import Step
+from shipway.model.commits import Commit, Provenance
 from shipway.model.ids import AppName, ReleaseId, RolloutId
 from shipway.rollout.states import Kind, Phase
 
@@ -126,6 +127,13 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
     indicators: tuple[IndicatorSeries, ...]
     phases: tuple[PhaseSpan, ...]
     events: tuple[Line, ...]
+    commit: Provenance | None = None
+    """Where the release comes from; None where that was not kept."""
+
+    @property
+    def code(self) -> str:
+        """The commit as people read it; empty when it is unknown."""
+        return self.commit.short if isinstance(self.commit, Commit) else ""
 
     @property
     def name(self) -> str:

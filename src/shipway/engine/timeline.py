@@ -252,6 +252,7 @@ def _made(state: Delivery, rollout: Rollout, story: _Story) -> Timeline:
         indicators=tuple(_series(release.plan.judge.indicators, story.judged)),
         phases=tuple(story.phases),
         events=tuple(story.lines),
+        commit=release.commit,
     )
 
 

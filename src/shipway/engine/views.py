@@ -10,11 +10,13 @@ import msgspec
 
 from shipway.analysis.verdict import IndicatorEvidence
 from shipway.engine.ports import InstanceStatus
+from shipway.model.commits import Provenance
 from shipway.model.ids import ReleaseId
 from shipway.model.problems import Problem
 from shipway.rollout.decide import is_settled
 from shipway.rollout.states import Delivery, Release, Rollout
-from shipway.slo.budget import Status
+from shipway.slo.budget import Status, Unknown
+from shipway.slo.journeys import Composite
 
 
 class IndicatorView(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +83,7 @@ class ReleaseView(msgspec.Struct, frozen=True, kw_only=True):
     live: bool
     failure: str
     instances: tuple[InstanceStatus, ...] = ()
+    commit: Provenance | None = None
 
 
 class ApplicationView(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,10 +151,23 @@ class PromiseView(msgspec.Struct, frozen=True, kw_only=True):
     """One per promise; empty when nothing was promised."""
 
 
+class JourneyView(msgspec.Struct, frozen=True, kw_only=True):
+    """How a journey through several applications stands."""
+
+    name: str
+    applications: tuple[str, ...]
+    objective: float
+    """0..1."""
+    window: float
+    """Seconds."""
+    spending: Composite | Unknown
+
+
 class PromisesView(msgspec.Struct, frozen=True, kw_only=True):
     """The same of all."""
 
     applications: tuple[PromiseView, ...]
+    journeys: tuple[JourneyView, ...] = ()
 
 
 class LogFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -239,4 +255,5 @@ def _release(state: Delivery, release: Release, instances: tuple[InstanceStatus,
         live=state.live == release.id,
         failure=release.failure,
         instances=instances,
+        commit=release.commit,
     )

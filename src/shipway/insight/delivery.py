@@ -6,7 +6,7 @@ where records come from (``cli``) and lead times of pull requests (``lead``).
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import NormalDist
 from typing import Literal
 
@@ -24,6 +24,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     application: str
+    release: str = ""
     team: str = ""
     environment: str = ""
     started_at: float
@@ -31,7 +32,9 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     """When the change was live for everybody, or when it was taken back."""
     result: Result = "success"
     committed_at: tuple[float, ...] = ()
-    """Of the changes that it brought; empty when unknown."""
+    """When the changes that it brought were written; empty when unknown, or when there were none."""
+    no_commits: str = ""
+    """Why ``committed_at`` is empty."""
     detected_at: float | None = None
     """When it was known to be bad, by whatever means; None when it was not."""
 
@@ -113,7 +116,9 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
     detect: Distribution | None
     """From the start of a failed deployment to the moment it was known to be bad."""
     level: str
-    """Of the benchmark; empty without deployments."""
+    """Of the benchmark; empty without evidence enough for one."""
+    absent: Mapping[str, str] = {}
+    """Why a measure is missing, by its name: ``lead_time``, ``change_failure``, ``restore``, ``detect``, ``level``."""
 
 
 def statistics(
@@ -126,6 +131,8 @@ def statistics(
     """Of the deployments that finished in [begin, end), with the incidents that are held against them."""
     if not end > begin:
         raise ValueError(f"a period must end after it begins, got {begin:g} to {end:g}")
+    deployments = list(deployments)
+    since = max(begin, min((one.started_at for one in deployments), default=end))
     inside = sorted((one for one in deployments if begin <= one.finished_at < end), key=lambda one: one.finished_at)
     held = _held(inside, incidents, window)
     successes = [one for one in inside if one.result == "success"]
@@ -153,7 +160,61 @@ def statistics(
         detect=Distribution.of(known),
         level="",
     )
-    return msgspec.structs.replace(found, level=level(found))
+    absent = _absent(found, successes, since)
+    return msgspec.structs.replace(found, level="" if "level" in absent else level(found), absent=absent)
+
+
+MOST_WEEKS = 26
+
+
+class Week(msgspec.Struct, frozen=True, kw_only=True):
+    """Seven days of a trend."""
+
+    begin: float
+    deployments: int
+    failures: int
+    lead_time: float | None
+    """Median, in seconds."""
+
+
+def weekly(
+    deployments: Sequence[Deployment], incidents: Sequence[Incident], begin: float, end: float
+) -> tuple[Week, ...]:
+    """The whole weeks of [begin, end), counted back from its end, oldest first; the last :data:`MOST_WEEKS`."""
+    count = min(MOST_WEEKS, math.floor((end - begin) / (7 * DAY)))
+    found = []
+    for back in range(count, 0, -1):
+        at = end - back * 7 * DAY
+        one = statistics(deployments, incidents, at, at + 7 * DAY)
+        failures = one.change_failure.part if one.change_failure else 0
+        lead = one.lead_time.median if one.lead_time else None
+        found.append(Week(begin=at, deployments=one.deployments, failures=failures, lead_time=lead))
+    return tuple(found)
+
+
+def _absent(found: Statistics, successes: Sequence[Deployment], since: float) -> dict[str, str]:
+    """Why each measure is missing that is."""
+    if not found.deployments:
+        return dict.fromkeys(_MEASURES, "nothing was deployed")
+    reasons: dict[str, str] = {}
+    if found.lead_time is None:
+        said = next((one.no_commits for one in successes if one.no_commits), "")
+        reasons["lead_time"] = said or ("no release brought a commit" if successes else "no deployment succeeded")
+    nothing = (
+        "nothing failed" if not (found.change_failure and found.change_failure.part) else "it is not over, or not timed"
+    )
+    reasons |= {name: nothing for name in ("restore", "detect") if getattr(found, name) is None}
+    if too_little := _too_little(found, since, reasons.get("lead_time", "")):
+        reasons["level"] = too_little
+    return reasons
+
+
+def _too_little(found: Statistics, since: float, no_lead: str) -> str:
+    days = (found.end - since) / DAY
+    if found.deployments < LEAST_DEPLOYMENTS or days < LEAST_DAYS:
+        seen = f"{found.deployments} deployments in {days:.1f} days"
+        return f"{seen}; a level needs {LEAST_DEPLOYMENTS} over {LEAST_DAYS:g} days"
+    return f"a level needs the lead time: {no_lead}" if no_lead else ""
 
 
 def grouped(deployments: Sequence[Deployment], by: Callable[[Deployment], str]) -> dict[str, list[Deployment]]:
@@ -164,6 +225,9 @@ def grouped(deployments: Sequence[Deployment], by: Callable[[Deployment], str]) 
     return dict(sorted(groups.items()))
 
 
+_MEASURES = ("lead_time", "change_failure", "restore", "detect", "level")
+LEAST_DEPLOYMENTS, LEAST_DAYS = 10, 14.0
+"""Evidence without which no level is told: one good deployment makes nobody elite."""
 BENCHMARK = 2023
 """Year of the report that the limits below are from; they move every year (DORA, Accelerate State of DevOps 2023)."""
 _LEVELS: tuple[tuple[str, float, float, float], ...] = (
@@ -175,7 +239,9 @@ _LEVELS: tuple[tuple[str, float, float, float], ...] = (
 
 
 def level(found: Statistics) -> str:
-    """The best level of the benchmark of which no known measure falls short; "low" is the rest."""
+    """The best level of the benchmark of which no known measure falls short; "low" is the rest. See ``absent`` for whether
+    there is evidence enough to tell it.
+    """
     if not found.deployments:
         return ""
     lead = found.lead_time.median if found.lead_time else 0.0

@@ -7,7 +7,7 @@ before it. Leaves out queues: a step whose load exceeds what is running counts a
 import math
 from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -43,33 +43,87 @@ class Outcome(msgspec.Struct, frozen=True):
     """Steps in which budget or bounds allowed fewer instances than needed."""
     covered: float | None
     """Share of forecast peaks that stayed below the forecast with its margin; None for a reactive policy."""
-    instances: Floats
-    """At each step, for plots."""
+    instances: tuple[int, ...]
+    """That carry load, at each step."""
+    dearest: float | None = None
+    """What the dearest hour costs at that many instances; with a budget never more than budget / 730."""
+    conflict: str = ""
+    """In words, at the step that lacks most; empty without one."""
 
 
 class _Wish(msgspec.Struct, frozen=True):
     instances: int
-    conflict: bool = False
+    lacking: int = 0
+    """Instances that are needed and not allowed, or not paid for."""
+    conflict: str = ""
     covered: bool | None = None
     """Whether the peak of a forecast that has just come true was below it; None: none has."""
 
 
-def simulate(trace: Series, begin: int, policy: Policy, bounds: Bounds, startup: float = 120.0) -> Outcome | Absent:
-    """Runs ``policy`` from index ``begin`` of ``trace`` to its end; what lies before is history.
+class _Expected(NamedTuple):
+    """What a step is to be ready for, with the margin in it."""
+
+    load: float
+    covered: bool | None
+
+
+class Simulation(msgspec.Struct, frozen=True):
+    """The policies side by side."""
+
+    start: float
+    """Seconds since the epoch, of the first simulated value; what lies before is history."""
+    step: float
+    load: Floats
+    outcomes: tuple[Outcome, ...]
+
+
+def compare(trace: Series, begin: int, bounds: Bounds, startup: float = 120.0) -> Simulation | Absent:
+    """Every policy on the same trace, from index ``begin`` on; the forecasts are made once.
 
     An instance carries load ``startup`` seconds after it is asked for. Only ``cost-aware`` heeds the budget.
     """
+    problem = _impossible(trace, begin, bounds)
+    if problem:
+        return Absent(problem)
+    whole = Series(trace.start, trace.step, filled(trace))
+    expected = list(_expected(whole, begin))
+    outcomes = tuple(_outcome(policy, whole, begin, (bounds, startup), expected) for policy in POLICIES)
+    return Simulation(trace.start + begin * trace.step, trace.step, whole.values[begin:], outcomes)
+
+
+def simulate(trace: Series, begin: int, policy: Policy, bounds: Bounds, startup: float = 120.0) -> Outcome | Absent:
+    """One policy alone, as :func:`compare` runs it."""
+    problem = _impossible(trace, begin, bounds)
+    if problem:
+        return Absent(problem)
+    whole = Series(trace.start, trace.step, filled(trace))
+    expected = () if policy == "reactive" else list(_expected(whole, begin))
+    return _outcome(policy, whole, begin, (bounds, startup), expected)
+
+
+def _impossible(trace: Series, begin: int, bounds: Bounds) -> str:
+    """Why nothing can be simulated; empty when it can."""
     if not 0 < begin < len(trace.values):
-        return Absent(f"nothing to simulate: {len(trace.values)} values, beginning at {begin}")
+        return f"a history and a trace are needed: there are {len(trace.values)} values in all"
     if not bounds.capacity > 0:
-        return Absent("an instance must be able to carry some load")
+        return "an instance must be able to carry some load"
+    if bounds.least > bounds.most or bounds.least < 0:
+        return f"the fewest instances are {bounds.least}, the most {bounds.most}"
+    known = trace.values[np.isfinite(trace.values)]
+    if not len(known) or (known < 0).any():
+        return "the load is below 0 at times" if len(known) else "nothing was measured"
+    return ""
+
+
+def _outcome(
+    policy: Policy, trace: Series, begin: int, how: tuple[Bounds, float], expected: Sequence[_Expected]
+) -> Outcome:
+    bounds, startup = how
     if policy != "cost-aware":
         bounds = msgspec.structs.replace(bounds, budget=None)
-    values = filled(trace)
     delay = max(1, math.ceil(startup / trace.step))
-    replay = _reactive if policy == "reactive" else _predictive
-    wishes = list(replay(Series(trace.start, trace.step, values), begin, bounds))
-    return _accounted(policy, Series(trace.start, trace.step, values[begin:]), bounds, delay, wishes)
+    wishes = list(_reactive(trace, begin, bounds) if policy == "reactive" else _decided(expected, bounds))
+    return _accounted(policy, Series(trace.start, trace.step, trace.values[begin:]), bounds, delay, wishes)
 
 
 def _reactive(trace: Series, begin: int, bounds: Bounds) -> Iterator[_Wish]:
@@ -81,7 +135,13 @@ def _reactive(trace: Series, begin: int, bounds: Bounds) -> Iterator[_Wish]:
         yield _Wish(current)
 
 
-def _predictive(trace: Series, begin: int, bounds: Bounds) -> Iterator[_Wish]:
+def _decided(expected: Sequence[_Expected], bounds: Bounds) -> Iterator[_Wish]:
+    for one in expected:
+        found = decide(one.load, 1.0, bounds)
+        yield _Wish(found.instances, found.needed - found.instances, found.conflict, one.covered)
+
+
+def _expected(trace: Series, begin: int) -> Iterator[_Expected]:
     """The forecast peak of the next 15 minutes with its margin, and never less than the load of the moment needs."""
     every = max(1, round(REFIT / trace.step))
     margin, peak = Margin(), math.nan
@@ -89,7 +149,7 @@ def _predictive(trace: Series, begin: int, bounds: Bounds) -> Iterator[_Wish]:
     for at in range(begin - warm, len(trace.values)):
         covered = None
         if (at - begin) % every == 0:
-            actual = float(trace.values[at - every : at].max())
+            actual = float(trace.values[max(0, at - every) : at].max())
             covered = actual <= peak * margin.factor if math.isfinite(peak) else None
             margin = margin.after(actual, peak)
             found = forecast(Series(trace.start, trace.step, trace.values[:at]), every)
@@ -97,9 +157,7 @@ def _predictive(trace: Series, begin: int, bounds: Bounds) -> Iterator[_Wish]:
             # A forecast of nothing has no ratio to what comes; a little load is always expected.
             peak = max(peak, FLOOR * float(trace.values[max(0, at - 96 * every) : at].mean()))
         if at >= begin:
-            load = max(peak * margin.factor, float(trace.values[at - 1]))
-            decision = decide(load, 1.0, bounds)
-            yield _Wish(decision.instances, bool(decision.conflict), covered)
+            yield _Expected(max(peak * margin.factor, float(trace.values[at - 1])), covered)
 
 
 def _accounted(policy: Policy, load: Series, bounds: Bounds, delay: int, wishes: Sequence[_Wish]) -> Outcome:
@@ -116,7 +174,9 @@ def _accounted(policy: Policy, load: Series, bounds: Bounds, delay: int, wishes:
         unserved=float(beyond.sum()) / total if total > 0 else 0.0,
         cost=None if bounds.price is None else hours * bounds.price,
         instance_hours=hours,
-        conflicts=sum(wish.conflict for wish in wishes),
+        conflicts=sum(bool(wish.conflict) for wish in wishes),
         covered=sum(judged) / len(judged) if judged else None,
-        instances=running.astype(float),
+        instances=tuple(running.tolist()),
+        dearest=None if bounds.price is None else float(wished.max()) * bounds.price,
+        conflict=max(wishes, key=lambda wish: wish.lacking).conflict,
     )

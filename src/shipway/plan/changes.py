@@ -10,8 +10,9 @@ import msgspec
 
 from shipway.analysis.detect import Sight
 from shipway.cost.estimate import Change as CostChange
+from shipway.insight.risk import Risk
 from shipway.plan.fields import Field, Found, Secretive, differences
-from shipway.policy.findings import Finding
+from shipway.policy.findings import Finding, Summary
 from shipway.policy.rules import Place
 from shipway.render.compiling import Compiled
 from shipway.render.rendered import Reason, Rendered, path_text
@@ -68,6 +69,13 @@ class Judged(msgspec.Struct, frozen=True):
     finding: Finding
 
 
+class ApplicationRisk(msgspec.Struct, frozen=True):
+    """How likely a release of an application is to be rolled back."""
+
+    application: str
+    risk: Risk
+
+
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """The whole answer."""
 
@@ -76,8 +84,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """Applications that the change of the Platform touches, by itself."""
     detects: tuple[Detects, ...] = ()
     findings: tuple[Judged, ...] = ()
-    """Those that fail, warn, or could not be judged."""
+    """Those that fail, warn, could not be judged, or are excepted."""
+    policy: Summary = Summary()
+    """How many there are of each status."""
     costs: tuple[CostChange, ...] = ()
+    risks: tuple[ApplicationRisk, ...] = ()
 
     @property
     def empty(self) -> bool:
@@ -121,7 +132,7 @@ def touched(before: Snapshot, after: Iterable[Compiled]) -> tuple[str, ...]:
 def by_reasons(provenance: Mapping[str, Reason]) -> Mapping[str, Place]:
     """Path of every leaf to the place of the first thing that somebody wrote and it follows from; without those of none."""
     placed = ((path, _written(reason)) for path, reason in provenance.items())
-    return {path: Place(found.file, found.line) for path, found in placed if found is not None}
+    return {path: Place(found.file, found.line, found.column) for path, found in placed if found is not None}
 
 
 def _key(one: Compiled) -> Key:

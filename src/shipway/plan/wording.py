@@ -1,5 +1,6 @@
 """A plan as text for a terminal and as Markdown for a pull request. Pure; JSON needs no words."""
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
@@ -131,18 +132,42 @@ def _inline(line: str) -> str:
 def _notes(plan: Plan) -> Iterator[tuple[str, list[str]]]:
     """What is known about the change, each with a title; nothing where there is nothing."""
     notes = (
-        ("Policy", [_finding(one) for one in plan.findings]),
+        ("Policy", [*(_finding(one) for one in plan.findings), *_judged(plan)]),
         ("Applications that the change of the Platform touches", [", ".join(plan.platform)] if plan.platform else []),
         ("Cost of a month", [_cost(one) for one in plan.costs]),
+        ("Risk of a rollback", list(_risks(plan))),
         ("What the rollout can detect", list(_detects(plan))),
     )
     return ((title, lines) for title, lines in notes if lines)
 
 
+def _judged(plan: Plan) -> list[str]:
+    counted = plan.policy
+    parts = (
+        (counted.passed, "passed"),
+        (counted.skipped - counted.excepted, "skipped"),
+        (counted.excepted, "excepted"),
+    )
+    said = [f"{number} {what}" for number, what in parts if number]
+    return [f"{', '.join(said)}."] if said else []
+
+
+def _risks(plan: Plan) -> Iterator[str]:
+    """The riskiest first, those of one risk together; then once how far the history carries."""
+    same: dict[str, list[str]] = {}
+    for one in sorted(plan.risks, key=lambda one: (-one.risk.probability, one.application)):
+        risk = one.risk
+        reasons = "; ".join(f"{reason.text} (odds x {math.exp(reason.log_odds):.2f})" for reason in risk.reasons)
+        said = f"{risk.probability:.1%} (90 %: {risk.low:.1%} to {risk.high:.1%}){': ' * bool(reasons)}{reasons}"
+        same.setdefault(said, []).append(one.application)
+    yield from (f"{', '.join(names)}: {said}" for said, names in same.items())
+    yield from dict.fromkeys(f"{one.risk.note[:1].upper()}{one.risk.note[1:]}." for one in plan.risks)
+
+
 def _finding(judged: Judged) -> str:
     one = judged.finding
-    where = f"{one.place.file}:{one.place.line}: " if one.place.line else ""
-    word = "error" if one.status == "error" else one.action
+    where = f"{one.place.file}:{one.place.line}:{one.place.column}: " if one.place.line else ""
+    word = "excepted" if one.exception else "error" if one.status == "error" else one.action
     return _plain(f"{where}{word} {one.rule}: {one.message} ({one.subject}; {', '.join(judged.environments)})")
 
 

@@ -24,12 +24,12 @@ from shipway.policy.cel.tree import (
     Select,
     children,
 )
-from shipway.policy.rules import Path
+from shipway.policy.rules import NOTHING, Path
 
 NAMES = ("object", "oldObject", "request", "params", "namespaceObject", "variables", "authorizer")
 _ENVIRONMENT = Environment(variables=NAMES, lenient_or_value=True)
-_ANY_NAME = Environment(lenient_or_value=True, check=False, limit=10_000)
-"""For parts of expressions, in which names of comprehensions are free. Blame is not worth long evaluations."""
+_LIMIT = 10_000
+"""Steps of evaluating a part of an expression. Blame is not worth long evaluations."""
 MAX_STEPS = 400
 """Nodes looked at for one blame."""
 
@@ -90,11 +90,14 @@ def compiled(source: str, variables: Mapping[str, Expression], environment: Envi
     return Expression(program, tuple(used), frozenset(roots))
 
 
-def blame(expression: Expression, scope: Scope) -> Path:
-    """Path in ``object`` of the value that made the expression false; ``()`` when it cannot be told."""
-    walk = _Walk(scope)
+def blame(expression: Expression, scope: Scope, roots: "Names" = NOTHING) -> Path:
+    """Path in ``object`` of the value that made the expression false; ``()`` when it cannot be told.
+
+    ``roots``: paths of further names that stand for something in the object.
+    """
+    walk = _Walk(scope, {**roots, "object": ()}, expression.program.environment)
     try:
-        return walk.blame(expression.program.root, {"object": ()}, scope.bindings) or ()
+        return walk.blame(expression.program.root, walk.roots, scope.bindings) or ()
     except (CelError, RecursionError, _Enough):
         return ()
 
@@ -113,8 +116,9 @@ _MAX_PROGRAMS = 20_000
 class _Walk:
     """One blame. ``names`` says which path a name stands for, ``bindings`` what its value is."""
 
-    def __init__(self, scope: Scope) -> None:
-        self._scope, self._steps = scope, 0
+    def __init__(self, scope: Scope, roots: Names, environment: Environment) -> None:
+        self._scope, self._steps, self._environment = scope, 0, environment
+        self.roots = roots
 
     def value(self, node: Node, bindings: Bindings) -> Any:
         """Value of a part of the expression; None when it has none."""
@@ -122,7 +126,7 @@ class _Walk:
         if self._steps > MAX_STEPS:
             raise _Enough
         try:
-            return _program(node).evaluate(bindings)
+            return _program(node, self._environment).evaluate(bindings)
         except CelError:
             return None
 
@@ -146,7 +150,7 @@ class _Walk:
                     node.body, inner, {**bindings, node.name: self.value(node.value, bindings)}, wanted=wanted
                 )
             case Select(operand=Ident(name="variables")) if (root := self._variable(node.field)) is not None:
-                return self.blame(root, {"object": ()}, self._scope.bindings, wanted=wanted)
+                return self.blame(root, self.roots, self._scope.bindings, wanted=wanted)
         return self.origin(node, names, bindings)
 
     def _of_logic(self, node: Logic, names: Names, bindings: Bindings, *, wanted: bool) -> Path | None:
@@ -162,11 +166,27 @@ class _Walk:
 
     def _of_elements(self, node: Comprehension, names: Names, bindings: Bindings, *, wanted: bool) -> Path | None:
         if (node.fold == "all") == wanted and node.fold != "exists_one":
-            for value, path in self.elements(node.over, names, bindings):
-                inner = {**bindings, node.first: value}
+            for inner_names, inner, path in self._turns(node, names, bindings):
                 if self.value(node.body, inner) is not wanted:
-                    return self.blame(node.body, {**names, node.first: path}, inner, wanted=wanted) or path
-        return self.origin(node.over, names, bindings)
+                    return self.blame(node.body, inner_names, inner, wanted=wanted) or path
+        found = self.origin(node.over, names, bindings)
+        if found is None:  # a list of the policy's own: what is compared with it decides
+            turns = self._turns(node, names, bindings)
+            found = next((self.blame(node.body, *one[:2], wanted=wanted) for one in turns), None)
+        return found
+
+    def _turns(
+        self, node: Comprehension, names: Names, bindings: Bindings
+    ) -> Iterator[tuple[Names, Bindings, Path | None]]:
+        """Names and bindings of every turn, with the path of its element."""
+        over = self.value(node.over, bindings) if node.second is not None else None
+        for number, (value, path) in enumerate(self.elements(node.over, names, bindings)):
+            if node.second is None:
+                yield {**names, node.first: path}, {**bindings, node.first: value}, path
+            else:  # the forms with two variables: index and element, or key and value
+                first, second = (value, over[value]) if isinstance(over, Mapping) else (number, value)
+                paths = {**names, node.first: path, node.second: path}
+                yield paths, {**bindings, node.first: first, node.second: second}, path
 
     def elements(self, node: Node, names: Names, bindings: Bindings) -> Iterator[tuple[Any, Path | None]]:
         """The elements of a list (or keys of a map) with the path of each."""
@@ -176,13 +196,21 @@ class _Walk:
                     yield from self.elements(arg, names, bindings)
                 return
             case Select(operand=Ident(name="variables")) if (root := self._variable(node.field)) is not None:
-                yield from self.elements(root, {"object": ()}, self._scope.bindings)
+                yield from self.elements(root, self.roots, self._scope.bindings)
                 return
             case Comprehension(fold="filter"):
                 for value, path in self.elements(node.over, names, bindings):
                     if self.value(node.body, {**bindings, node.first: value}) is True:
                         yield value, path
                 return
+            case Comprehension(fold="map", condition=None):
+                for inner_names, inner, path in self._turns(node, names, bindings):
+                    yield self.value(node.body, inner), self.origin(node.body, inner_names, inner) or path
+                return
+        yield from self._standing(node, names, bindings)
+
+    def _standing(self, node: Node, names: Names, bindings: Bindings) -> Iterator[tuple[Any, Path | None]]:
+        """The same of a list or map that stands somewhere as it is."""
         base, found = self.origin(node, names, bindings), self.value(node, bindings)
         if isinstance(found, Mapping):
             yield from ((key, (*base, key) if base is not None else None) for key in found)
@@ -196,7 +224,7 @@ class _Walk:
                 return names.get(node.name)
             case Select(operand=Ident(name="variables")):
                 root = self._variable(node.field)
-                return None if root is None else self.origin(root, {"object": ()}, self._scope.bindings)
+                return None if root is None else self.origin(root, self.roots, self._scope.bindings)
             case Select() | Has():
                 base = self.origin(node.operand, names, bindings)
                 return None if base is None else (*base, node.field)
@@ -221,10 +249,10 @@ class _Walk:
         return expression.program.root if expression is not None else None
 
 
-def _program(node: Node) -> Program:
+def _program(node: Node, environment: Environment) -> Program:
     known = _programs.get(id(node))
     if known is None:
         if len(_programs) >= _MAX_PROGRAMS:
             _programs.clear()
-        known = _programs[id(node)] = (node, Program("", node, _ANY_NAME))
+        known = _programs[id(node)] = (node, Program("", node, environment.without_checks(_LIMIT)))
     return known[1]

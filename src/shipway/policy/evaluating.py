@@ -14,10 +14,14 @@ from shipway.policy.enforcing import action_of, exception_of
 from shipway.policy.facts import is_fact
 from shipway.policy.findings import Finding, subject
 from shipway.policy.resources import plural, subject_of
-from shipway.policy.rules import NOTHING, Action, CompiledRule, Outcome, Path, Place, Request, Status
+from shipway.policy.rules import NOTHING, Action, CompiledRule, Object, Outcome, Path, Place, Request, Status
+from shipway.spec.diagnosis import dotted
 from shipway.spec.policies import Merged
 
 _QUIET = ("pass", "skip")
+FACTS = frozenset({"Delivery", "Workload", "SecretScan"})
+"""Kinds of facts that no kind of Kubernetes' is called like."""
+ALONE = "it looks at other objects, and nobody has said here what else there is"
 Locate = Callable[[Path], Place]
 """Where the value at a path of the subject is written by a person; what is not written is where its parent is."""
 MAX_KINDS = 1000
@@ -30,7 +34,7 @@ class Evaluator:
     """Rules as they are enforced in one environment."""
 
     def __init__(self, rules: Sequence[CompiledRule], sets: Merged | None = None, environment: str = "") -> None:
-        self._sets, self._environment = sets or Merged(), environment
+        self._sets, self.environment = sets or Merged(), environment
         acting = [(rule, action_of(rule, self._sets, environment)) for rule in rules]
         self.rules: tuple[tuple[CompiledRule, Action], ...] = tuple(one for one in acting if one[1] != "off")
         self._index: dict[tuple[str, str], tuple[tuple[CompiledRule, Action], ...]] = {}
@@ -60,12 +64,21 @@ class Evaluator:
         about = subject_of(request)
         found: list[Finding] = []
         for rule, action in self.rules_for(str(about.get("kind", "")), request.resource):
-            for outcome in rule.evaluate(request):
+            for outcome in rule.evaluate(request) if not (request.alone and rule.looks_around) else _skipped(ALONE):
                 if passes or outcome.status not in _QUIET or outcome.annotations:
                     found.append(self._finding(rule, action, outcome, request, locate))
                 elif counts is not None:
                     counts[outcome.status] += 1
         return found
+
+    def skipped(self, kind: str, about: Object, reason: str) -> list[Finding]:
+        """What the rules for a fact of this kind say where it cannot be known: that they were not asked, and why."""
+        request = Request(object=about)
+        return [
+            self._finding(rule, action, outcome, request, None)
+            for rule, action in self.rules_for(kind)
+            for outcome in _skipped(reason)
+        ]
 
     def _finding(
         self, rule: CompiledRule, action: Action, outcome: Outcome, request: Request, locate: Locate | None
@@ -74,11 +87,11 @@ class Evaluator:
         one = subject(about)
         status, message, exception = outcome.status, outcome.message, ""
         if status in ("fail", "warn"):
-            excepted = exception_of(rule, one, self._sets, self._environment, request.at)
+            excepted = exception_of(rule, one, self._sets, self.environment, request.at)
             if excepted is not None:
                 status, exception = "skip", excepted.name
                 message = f"{message} (excepted until {excepted.expires}: {excepted.reason} [{excepted.ticket}])"
-        bad = status in ("fail", "warn", "error")
+        bad = status in ("fail", "warn", "error") or bool(exception)
         return Finding(
             rule=rule.id,
             status=_enforced(status, action),
@@ -88,9 +101,10 @@ class Evaluator:
             message=message,
             path=outcome.path,
             found=_shown(about, outcome.path) if bad else "",
+            allowed=_short(outcome.allowed) if bad else "",
             place=locate(outcome.path) if locate and bad else Place(),
             title=rule.title,
-            fix=rule.fix if bad else "",
+            fix=(rule.fix or _fix(rule, outcome)) if bad else "",
             controls=rule.controls,
             rule_place=rule.place,
             reason=outcome.reason,
@@ -101,9 +115,16 @@ class Evaluator:
         )
 
 
+def _skipped(reason: str) -> tuple[Outcome, ...]:
+    # Annotations are shown whatever else is left out: a rule that was not asked must not look like one that passed.
+    return (Outcome("skip", reason, annotations={"skipped": reason}),)
+
+
 def _can_apply(rule: CompiledRule, kind: str, resource: str) -> bool:
     if rule.kinds is not None and kind not in rule.kinds:
         return False
+    if kind in FACTS and not rule.sees_facts:  # `*` means every object of a cluster, and there are no facts in one
+        return rule.kinds is not None or (rule.resources is not None and resource in rule.resources)
     return rule.resources is None or "*" in rule.resources or resource in rule.resources
 
 
@@ -124,7 +145,21 @@ def _shown(value: Any, path: Path) -> str:
         text = msgspec.json.encode(value, enc_hook=str).decode()
     except RecursionError:
         return "..."
+    return _short(text)
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
     return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 3]}..."
+
+
+def _fix(rule: CompiledRule, outcome: Outcome) -> str:
+    """What to do where the policy does not say it."""
+    more = f"`shipway policy explain {rule.id}` says more"
+    if outcome.status == "error":
+        return f"Give the rule what it needs to be judged, or repair it; {more}."
+    what = f"`{dotted(outcome.path)}`" if outcome.path else "the object"
+    return f"Change {what} {'to what is allowed' if outcome.allowed else 'as the message says'}; {more}."
 
 
 def refusals(findings: Iterable[Finding]) -> list[Finding]:

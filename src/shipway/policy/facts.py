@@ -45,12 +45,14 @@ def delivery(
     traffic: Mapping[str, Any] | None = None,
     error_budget: Mapping[str, Any] | None = None,
     image: Mapping[str, Any] | None = None,
+    unknown: Mapping[str, str] = NOTHING,
 ) -> Object:
     """One release that somebody asks for.
 
     ``application`` is the resolved Application. ``cost`` holds ``monthly`` and ``budget`` in the same ``currency``;
     ``traffic`` holds ``requestsPerSecond``; ``error_budget`` holds ``left`` as a ratio (below 0: overspent); ``image`` adds
-    what a registry says (``created``, ``labels``, ``signed``) to what the reference itself tells.
+    what an image says of itself (``created``, ``size``, ``labels``) to what the reference tells. ``unknown`` says why
+    something is not known, by its name (``traffic``, ``cost.budget``).
     """
     spec = application.get("spec", NOTHING)
     reference = str(spec.get("image") or "")
@@ -67,6 +69,7 @@ def delivery(
             "errorBudget": dict(error_budget) if error_budget else None,
             "image": {**image_reference(reference), **(image or {})} if reference else None,
             "change": {"allowed": change.allowed, "reason": change.reason, "until": change.until} if change else None,
+            "unknown": dict(unknown) or None,
         },
     )
 
@@ -113,24 +116,44 @@ def outline(value: Object) -> Object:
 
 def workloads(objects: Sequence[Object], environment: str = "") -> Iterator[tuple[Object, Object]]:
     """(fact, the object that it is about) of every controller of pods: what else in the set is meant for its pods."""
-    budgets = _Selectors(objects, "PodDisruptionBudget", "selector")
-    policies = _Selectors(objects, "NetworkPolicy", "podSelector")
+    around = Around(objects)
     for one in objects:
-        if one.get("kind") in _CONTROLLERS:
-            yield _workload(one, budgets, policies, environment), one
+        if is_controller(one):
+            yield around.workload(one, environment), one
 
 
-def _workload(value: Object, budgets: "_Selectors", policies: "_Selectors", environment: str) -> Object:
-    spec, within = _map(value.get("spec")), namespace(value)
-    pods = labels(_map(spec.get("template")))
-    facts = {
-        "kind": value.get("kind"),
-        "environment": environment or None,
-        "replicas": spec.get("replicas", 1) if value.get("kind") != "DaemonSet" else None,
-        "podDisruptionBudgets": budgets.selecting(within, pods),
-        "networkPolicies": policies.selecting(within, pods),
-    }
-    return _fact("Workload", name(value), facts, str(metadata(value).get("namespace") or ""))
+def is_controller(value: Object) -> bool:
+    """Whether an object makes pods and keeps them, so that there is a Workload about it."""
+    return value.get("kind") in _CONTROLLERS
+
+
+class Around:
+    """Other objects, and what they mean for one: asked by rules about several objects at once."""
+
+    def __init__(self, objects: Sequence[Object]) -> None:
+        self.objects = objects
+        self._budgets = _Selectors(objects, "PodDisruptionBudget", "selector")
+        self._policies = _Selectors(objects, "NetworkPolicy", "podSelector")
+        self._namespaces = {
+            name(one): one for one in objects if one.get("kind") == "Namespace" and one.get("apiVersion") == "v1"
+        }
+
+    def namespace(self, value: Object) -> Object | None:
+        """The Namespace that an object is in, if it is known."""
+        return self._namespaces.get(namespace(value))
+
+    def workload(self, value: Object, environment: str = "") -> Object:
+        """The Workload about a controller of pods."""
+        spec, within = _map(value.get("spec")), namespace(value)
+        pods = labels(_map(spec.get("template")))
+        facts = {
+            "kind": value.get("kind"),
+            "environment": environment or None,
+            "replicas": spec.get("replicas", 1) if value.get("kind") != "DaemonSet" else None,
+            "podDisruptionBudgets": self._budgets.selecting(within, pods),
+            "networkPolicies": self._policies.selecting(within, pods),
+        }
+        return _fact("Workload", name(value), facts, str(metadata(value).get("namespace") or ""))
 
 
 class _Selectors:

@@ -50,6 +50,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     path: Path = ()
     found: str = ""
     """The offending value as JSON, cut short; empty when it is the absence of one."""
+    allowed: str = ""
+    """What it may be instead, as the policy writes it; empty where that cannot be told."""
     place: Place = Place()
     """Of the offending value in the user's file."""
     title: str = ""
@@ -59,6 +61,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     exception: str = ""
     """Name of the exception that turned a fail into a skip."""
+    environment: str = ""
+    """Where it was judged so, when that was in several."""
     ignores_errors: bool = False
     annotations: Mapping[str, str] = {}
     facts: Mapping[str, Any] | None = None

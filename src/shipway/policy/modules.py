@@ -5,12 +5,12 @@ strings, or objects with ``msg``. The object under judgement is ``input``, the o
 ``exception`` holds lists of suffixes (the empty one for no suffix) that are not applied.
 """
 
-import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 from shipway.model.problems import Problem
-from shipway.policy.gatekeeper.reviews import Reviews
+from shipway.policy.gatekeeper.reviews import Reviews, looks_around
+from shipway.policy.rego.blame import ENTRY, Blame, Blaming
 from shipway.policy.rego.faults import EvaluationError, RegoError
 from shipway.policy.rego.index import Group
 from shipway.policy.rego.module import Compiled
@@ -18,7 +18,6 @@ from shipway.policy.rego.module import load as load_rego
 from shipway.policy.rego.values import UNDEFINED, Set, Value, ordered, plain, to_json
 from shipway.policy.rules import Action, CompiledRule, Outcome, Request
 
-_RULE: Final = re.compile(r"(deny|violation|warn)(?:_(\w+))?")
 ACTIONS: Final[Mapping[str, Action]] = {"deny": "deny", "violation": "deny", "warn": "warn"}
 
 
@@ -39,24 +38,26 @@ def load(
     found: list[CompiledRule] = []
     for package in compiled.packages:
         if packages is None or ".".join(package) in packages:
-            found += _rules(compiled, package)
+            found += _rules(compiled, package, around=any(map(looks_around, modules.values())))
     return found, []
 
 
-def _rules(compiled: Compiled, package: tuple[str, ...]) -> list[CompiledRule]:
+def _rules(compiled: Compiled, package: tuple[str, ...], *, around: bool) -> list[CompiledRule]:
     groups = compiled.rules(package)
+    blaming = Blaming(compiled)
     return [
         CompiledRule(
             policy=".".join(package), name=name, engine="rego", action=ACTIONS[match.group(1)], place=group.place,
-            evaluate=_evaluating(compiled, group, (*package, "exception") if "exception" in groups else None, match.group(2) or ""),
+            evaluate=_evaluating(compiled, blaming, group, (*package, "exception") if "exception" in groups else None, match.group(2) or ""),
+            looks_around=around, sees_facts=True,
         )
         for name, group in groups.items()
-        if (match := _RULE.fullmatch(name)) and group.kind != "function"
+        if (match := ENTRY.fullmatch(name)) and group.kind != "function"
     ]  # fmt: skip
 
 
 def _evaluating(
-    compiled: Compiled, group: Group, exception: tuple[str, ...] | None, suffix: str
+    compiled: Compiled, blaming: Blaming, group: Group, exception: tuple[str, ...] | None, suffix: str
 ) -> Callable[[Request], Sequence[Outcome]]:
     stock = Reviews()
 
@@ -65,10 +66,13 @@ def _evaluating(
             return ()
         try:
             input_, data = plain(request.object), stock.data(request)
-            found = outcomes(compiled.value(group.path, input_, data, request.at))
-            failed = any(one.status != "pass" for one in found)
-            if failed and exception and _excepted(compiled.value(exception, input_, data, request.at), suffix):
+            value = compiled.value(group.path, input_, data, request.at)
+            found = outcomes(value)
+            if all(one.status == "pass" for one in found):
+                return found
+            if exception and _excepted(compiled.value(exception, input_, data, request.at), suffix):
                 return (Outcome("skip", f"{'.'.join(exception)} names it"),)
+            found = outcomes(value, blaming.blame(group.path, input_, data, request.at, about=input_))
         except (EvaluationError, TypeError) as error:
             return (Outcome("error", str(error)),)
         return found
@@ -80,18 +84,19 @@ def _excepted(value: Value, suffix: str) -> bool:
     return isinstance(value, Set | list) and any(suffix in names for names in value if isinstance(names, Set | list))
 
 
-def outcomes(value: Value) -> Sequence[Outcome]:
+def outcomes(value: Value, blame: Blame | None = None) -> Sequence[Outcome]:
     """What the value of such a rule means: a collection of messages, one message, or true without any."""
     if value is UNDEFINED or value is False:
         return (Outcome("pass"),)
     values = ordered(value) if isinstance(value, Set) else value if isinstance(value, list) else [value]
-    return [_outcome(one) for one in values] or (Outcome("pass"),)
+    return [_outcome(one, blame) for one in values] or (Outcome("pass"),)
 
 
-def _outcome(value: Value) -> Outcome:
+def _outcome(value: Value, blame: Blame | None) -> Outcome:
     message = value.get("msg") if isinstance(value, dict) else value
     if message is True:
-        return Outcome("fail", "the rule says so, without a message")
+        message = "the rule says so, without a message"
     if not isinstance(message, str):
         return Outcome("error", f"expected a message or an object with `msg`, found {to_json(value)!r}")
-    return Outcome("fail", message)
+    path, allowed = blame(value, message) if blame else ((), "")
+    return Outcome("fail", message, path, allowed=allowed)

@@ -289,7 +289,7 @@ def _outcome(validation: _Validation, scope: Scope) -> Outcome | None:
     if value is not False:
         return Outcome("error", f"{validation.source}: expected true or false, got {type(value).__name__}")
     path = blame(validation.expression, scope)
-    return Outcome("fail", _message(validation, scope), path, validation.reason)
+    return Outcome("fail", _message(validation, scope), path, validation.reason, allowed=validation.source)
 
 
 def _message(validation: _Validation, scope: Scope) -> str:

@@ -53,6 +53,8 @@ class Request(msgspec.Struct, frozen=True):
     """The Namespace that the object is in."""
     inventory: Sequence[Object] = ()
     """Other objects that rules may look up (Gatekeeper's ``data.inventory``, Kyverno's ``resource.Get``, params)."""
+    alone: bool = False
+    """Nobody has said what else there is, so an empty ``inventory`` means nothing: rules that look around are skipped."""
     values: Mapping[str, Any] = NOTHING
     """Context that a policy would fetch from a cluster, given instead: Kyverno CLI's values, config maps, API calls."""
     at: float = 0.0
@@ -70,11 +72,13 @@ class Outcome(msgspec.Struct, frozen=True):
     status: Status
     message: str = ""
     path: Path = ()
-    """The offending value, where the rule can tell."""
+    """The offending value, where the rule can tell; a value that is missing has the path where it would be."""
     reason: str = ""
     """Of a refusal, as in a Kubernetes Status: ``Invalid``, ``Forbidden``, ``Unauthorized``, ``RequestEntityTooLarge``."""
     annotations: Mapping[str, str] = NOTHING
     """For the audit event, by key."""
+    allowed: str = ""
+    """What the value may be, as the policy writes it, where that can be told."""
 
 
 class CompiledRule(msgspec.Struct, frozen=True):
@@ -94,6 +98,10 @@ class CompiledRule(msgspec.Struct, frozen=True):
     """What the policy itself asks for; a platform may ask for less or more in an environment."""
     environments: tuple[str, ...] = ()
     """Where it holds unless the platform says otherwise; empty: everywhere."""
+    looks_around: bool = False
+    """Looks at other objects (``data.inventory``), and would take an inventory that nobody has for an empty one."""
+    sees_facts: bool = False
+    """Asked about platform facts although it names no kinds: conftest's Rego sees whatever is its input."""
     ignores_errors: bool = False
     """``failurePolicy: Ignore``: an error is still shown as one, but refuses nothing."""
     severity: Severity = "medium"

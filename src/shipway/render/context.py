@@ -71,7 +71,7 @@ class Place(msgspec.Struct, frozen=True, dict=True):
         key, value, depth = declared.node.at(path)
         if depth < len(path):
             return Origin("default")
-        return Origin("platform default", declared.file, (key or value).line)
+        return Origin.at("platform default", declared.file, key, value)
 
     def origin(self, field: str) -> Origin:
         """No application, so nothing that one could have said."""

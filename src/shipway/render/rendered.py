@@ -38,6 +38,7 @@ class Reason(msgspec.Struct, frozen=True):
     line: int = 0
     because: "tuple[Reason, ...]" = ()
     """What a derived value follows from: the next links of the chain."""
+    column: int = 0
 
     def __str__(self) -> str:
         if self.kind in {"derived", "house rule"}:
@@ -115,10 +116,10 @@ def _step(part: str | int) -> str:
 def _said(context: "Context | Place", field: str) -> Reason:
     if field.startswith(PLATFORM):
         origin = context.platform_origin(field.removeprefix(PLATFORM))
-        return Reason("platform" if origin.line else "default", "", field, *_at(origin))
+        return _written("platform" if origin.line else "default", field, origin)
     origin = context.origin(field)
-    return Reason(origin.kind, "", field, *_at(origin))
+    return _written(origin.kind, field, origin)
 
 
-def _at(origin: Origin) -> tuple[str, int]:
-    return origin.file, origin.line
+def _written(kind: ReasonKind, field: str, origin: Origin) -> Reason:
+    return Reason(kind, field=field, file=origin.file, line=origin.line, column=origin.column)

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from shipway.model.quantities import format_duration
 from shipway.render import versions
 from shipway.render.context import Context
 from shipway.render.pods import template
@@ -15,6 +16,8 @@ from shipway.render.tracing import Draft, derived, plain, said
 from shipway.spec.cron import EVERY_RELEASE
 
 _RULE = "workloads are replaced without a gap, and their pods are hardened"
+_EXPECTED = "shipway.dev/expected-duration"
+"""Read by :mod:`shipway.cost.demand`."""
 _KEPT = 86_400
 """Seconds for which a finished job can be looked at."""
 
@@ -91,7 +94,12 @@ def _cron_job(context: Context) -> dict[str, Any]:
         "failedJobsHistoryLimit": 3,
         "jobTemplate": {"metadata": {"labels": _metadata(context)["labels"]}, "spec": _job_spec(context)},
     }
-    return {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": _metadata(context), "spec": spec}
+    usual = context.spec.expected_duration
+    told: dict[str, object] | None = (
+        None if usual is None else {_EXPECTED: said(format_duration(usual), "spec.expectedDuration")}
+    )
+    metadata = {**_metadata(context), "annotations": told}
+    return {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": metadata, "spec": spec}
 
 
 def _job(context: Context) -> dict[str, Any]:

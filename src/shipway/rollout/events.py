@@ -7,6 +7,7 @@ history can be judged again with another alpha. Every event carries its time; no
 import msgspec
 
 from shipway.analysis.readings import ArmReading, Reading
+from shipway.model.commits import Provenance
 from shipway.model.ids import Generation, ReleaseId
 from shipway.rollout.plan import DeliveryPlan
 
@@ -33,6 +34,8 @@ class ReleaseRequested(_Event, frozen=True, tag=True):
     """Which logic judges the rollout that follows; old histories replay under theirs."""
     history: tuple[tuple[float, ArmReading], ...] = ()
     """Readings of the live release from before the rollout: traffic and the dispersion of its errors."""
+    commit: Provenance | None = None
+    """Where it comes from. None in journals from before this was kept."""
 
 
 class UndoRequested(_Event, frozen=True, tag=True):

@@ -85,6 +85,7 @@ def _release_requested(state: Delivery, event: e.ReleaseRequested) -> Delivery:
         at=event.at,
         by=event.by,
         logic=event.logic,
+        commit=event.commit,
     )
     # Once it is reached on a port it stays there; an install that failed has nobody to cut off, and may have failed of it.
     reached = state.live is not None or (state.rollout is not None and state.rollout.is_active)

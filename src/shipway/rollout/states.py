@@ -11,6 +11,7 @@ import msgspec
 from shipway.analysis.judge import JudgeState
 from shipway.analysis.readings import ArmReading
 from shipway.analysis.verdict import Judgement
+from shipway.model.commits import Provenance
 from shipway.model.ids import AppName, Generation, ReleaseId, RolloutId
 from shipway.model.weights import Weights
 from shipway.rollout.plan import DeliveryPlan
@@ -57,6 +58,7 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     at: float
     by: str
     logic: int
+    commit: Provenance | None = None
     run: Literal["stopped", "running", "stopping"] = "stopped"
     run_generation: Generation = Generation(0)
     ready: int = 0

@@ -12,7 +12,7 @@ import msgspec
 from shipway.slo.budget import Spending, Status, Unknown
 
 
-class Composite(msgspec.Struct, frozen=True, kw_only=True):
+class Composite(msgspec.Struct, frozen=True, tag="known", kw_only=True):
     """The share of journeys that fail, 0..1."""
 
     share: float

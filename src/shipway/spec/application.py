@@ -304,6 +304,11 @@ class Changeable(Closed):
         description="When a scheduled job runs, in cron's five fields, UTC; or `release`: once with every release.",
         examples=["0 3 * * *"],
     )
+    expected_duration: PositiveDuration | None = Field(
+        default=None,
+        description="How long a run of a scheduled job usually takes; estimates of its cost need it.",
+        examples=["20m"],
+    )
     chaos: Annotated[tuple[Fault, ...], Field(strict=False)] = Field(
         default=(),
         description="Faults that it is regularly tried with, when the Platform says so.",

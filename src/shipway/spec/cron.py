@@ -1,4 +1,4 @@
-"""Whether a schedule is a cron line. Used by :mod:`shipway.spec.rules`; says nothing about when it fires."""
+"""Whether a schedule is a cron line, and what its fields hold. Used by :mod:`shipway.spec.rules` and :mod:`shipway.cost.schedule`."""
 
 import re
 
@@ -23,6 +23,31 @@ def cron_error(line: str) -> str:
         if not all(_fits(item, name, low, high) for item in part.split(",")):
             return f"expected {low} to {high}, a range, a list or * for the {name}, got {part[:60]}"
     return ""
+
+
+def cron_fields(line: str) -> tuple[frozenset[int], ...]:
+    """The values of the five fields; a Sunday is 0.
+
+    Raises:
+        ValueError: it is no cron line, or :data:`EVERY_RELEASE`.
+    """
+    error = "it has no times" if line == EVERY_RELEASE else cron_error(line)
+    if error:
+        raise ValueError(error)
+    parts = zip(line.lower().split(), _FIELDS, strict=True)
+    fields = [{value for item in part.split(",") for value in _values(item, *field)} for part, field in parts]
+    return (*map(frozenset, fields[:4]), frozenset(day % 7 for day in fields[4]))
+
+
+def _values(item: str, name: str, low: int, high: int) -> range:
+    match = _PART.fullmatch(item)
+    assert match is not None  # cron_error has looked
+    everything, first, last, step = match.groups()
+    begin = low if everything == "*" else _number(first, name, low)
+    end = high if everything == "*" or (last is None and step) else _number(last or first, name, low)
+    assert begin is not None
+    assert end is not None
+    return range(begin, end + 1, int(step or 1))
 
 
 def _fits(item: str, name: str, low: int, high: int) -> bool:

@@ -243,6 +243,11 @@ class PlatformSpec(Closed):
     local: Local = Field(
         default_factory=Local, description="How releases run on one machine.", examples=[{"drain": "5s"}]
     )
+    authors: Literal["names", "hashed"] = Field(
+        default="names",
+        description="How the journal keeps the authors of commits: by name, or by a digest of it.",
+        examples=["hashed"],
+    )
 
 
 class Platform(Closed):

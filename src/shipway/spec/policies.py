@@ -262,6 +262,8 @@ class Merged(msgspec.Struct, frozen=True):
     exceptions: tuple[PolicyException, ...] = ()
     change_windows: tuple[Window, ...] = ()
     freezes: tuple[Window, ...] = ()
+    places: tuple[tuple[str, int, int], ...] = ()
+    """(file, line, column) of the end of each exception."""
 
 
 def merged(sets: Sequence[DeclaredPolicySet]) -> Merged:
@@ -275,7 +277,13 @@ def merged(sets: Sequence[DeclaredPolicySet]) -> Merged:
         tuple(one for spec in specs for one in spec.exceptions),
         tuple(one for spec in specs for one in spec.change_windows),
         tuple(one for spec in specs for one in spec.freezes),
+        tuple(_expiry(one, index) for one in sets for index in range(len(one.policies.spec.exceptions))),
     )
+
+
+def _expiry(declared: DeclaredPolicySet, index: int) -> tuple[str, int, int]:
+    node = declared.node.at(("spec", "exceptions", index, "expires"))[1]
+    return declared.file, node.line, node.column
 
 
 def in_utc(at: float) -> str:

@@ -71,6 +71,14 @@ class Origin(msgspec.Struct, frozen=True):
     file: str = ""
     line: int = 0
     """From 1; 0 for a default of ours and for the command line."""
+    column: int = 0
+    """Of the value in that line, or of its key when the value begins further down."""
+
+    @classmethod
+    def at(cls, kind: OriginKind, file: str, key: Node | None, value: Node) -> "Origin":
+        """Where a value of a document is written."""
+        column = value.column if key is None or key.line == value.line else key.column
+        return cls(kind, file, (key or value).line, column)
 
 
 class Resolved(msgspec.Struct, frozen=True):
@@ -253,7 +261,7 @@ def _origin(layer: _Layer, path: Path) -> Origin:
     key, value, _ = layer.declared.node.at(written)
     if value.file:
         return Origin("command line", value.file)
-    return Origin(layer.kind, layer.declared.file, (key or value).line)
+    return Origin.at(layer.kind, layer.declared.file, key, value)
 
 
 def _provenance(

@@ -166,6 +166,9 @@ def _schedule(application: Application) -> Iterator[Broken]:
         )
     if spec.schedule is not None and (error := cron_error(spec.schedule)):
         yield Broken(path, "bad-schedule", error)
+    if spec.expected_duration is not None and spec.archetype != "scheduled-job":
+        message = f"{_an(spec.archetype)} runs all the time; remove `expectedDuration`"
+        yield Broken(("spec", "expectedDuration"), "conflict", message, about, key=True)
     if spec.archetype == "scheduled-job" and spec.scale is not None:
         yield Broken(
             ("spec", "scale"),

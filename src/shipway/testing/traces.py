@@ -1,10 +1,10 @@
 """Usage of containers that never were, for judging recommenders on what they have not seen.
 
-Called by tests and ``bench.sizing``. Five kinds, as operators know them; every trace follows from its kind and seed.
+Called by tests and ``bench.sizing``. Six kinds, as operators know them; every trace follows from its kind and seed.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Literal
 
 import msgspec
@@ -12,8 +12,8 @@ import numpy as np
 
 from shipway.insight.series import DAY, WEEK, Floats
 
-Kind = Literal["diurnal", "bursty", "leak", "batch", "cold start"]
-KINDS: tuple[Kind, ...] = ("diurnal", "bursty", "leak", "batch", "cold start")
+Kind = Literal["diurnal", "bursty", "leak", "batch", "cold start", "releases"]
+KINDS: tuple[Kind, ...] = ("diurnal", "bursty", "leak", "batch", "cold start", "releases")
 MIB = 2.0**20
 
 
@@ -34,9 +34,7 @@ def trace(kind: Kind, seed: int, weeks: int = 4, step: float = 60.0) -> Trace:
     at = np.arange(round(weeks * WEEK / step), dtype=float) * step
     size = math.exp(rng.normal(-1, 0.8))
     memory = math.exp(rng.normal(6, 0.7)) * MIB
-    cpu, used = {"diurnal": _diurnal, "bursty": _bursty, "leak": _leak, "batch": _batch, "cold start": _cold}[kind](
-        rng, at
-    )
+    cpu, used = _MAKERS[kind](rng, at)
     noise = np.asarray(np.exp(rng.normal(0, 0.08, len(at))), float)
     return Trace(kind, seed, step, np.asarray(size * cpu * noise, float), np.asarray(memory * used, float))
 
@@ -95,3 +93,23 @@ def _cold(rng: np.random.Generator, at: Floats) -> tuple[Floats, Floats]:
     since = at % every
     warm = np.exp(-since / rng.uniform(120, 600))
     return 0.25 * _day(at, 13, 0.7) * _slow(rng, at, 0.1) + 1.2 * warm, 0.5 + 0.3 * (1 - warm)
+
+
+def _releases(rng: np.random.Generator, at: Floats) -> tuple[Floats, Floats]:
+    """A level that holds for some days and then is another one, under a load that hardly knows the hour."""
+    level, when, factor = np.empty(len(at)), 0.0, 1.0
+    while when < at[-1] + 1:
+        level[at >= when] = factor
+        when += rng.exponential(5) * DAY
+        factor *= math.exp(rng.normal(0, 0.5) - 0.3 * math.log(factor))
+    return level * _slow(rng, at, 0.04), 0.5 + 0.2 * np.minimum(level, 3) + 0.01 * rng.normal(size=len(at))
+
+
+_MAKERS: Mapping[Kind, Callable[[np.random.Generator, Floats], tuple[Floats, Floats]]] = {
+    "diurnal": _diurnal,
+    "bursty": _bursty,
+    "leak": _leak,
+    "batch": _batch,
+    "cold start": _cold,
+    "releases": _releases,
+}

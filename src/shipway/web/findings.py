@@ -52,9 +52,12 @@ def _lines(finding: Finding) -> str:
     """What is wrong and where, then the object and the value, then what to do."""
     word = "excepted" if finding.exception else "error" if finding.status == "error" else finding.action
     lines = [f"{_where(finding)}{word} {finding.rule}: {_plain(finding.message)}"]
-    value = f" = {finding.found}" if finding.found else ""
+    value = f" = {finding.found}" if finding.found else " is not there"
     path = f"  {dotted(finding.path)}{value}" if finding.path else ""
-    lines.append(f"    {finding.subject}{path}")
+    where = f" in {finding.environment}" if finding.environment else ""
+    lines.append(f"    {finding.subject}{where}{_plain(path)}")
+    if finding.allowed and not finding.exception:
+        lines.append(f"    allowed: {_plain(finding.allowed)}")
     if finding.fix and not finding.exception:
         lines.append(f"    fix: {finding.fix}")
     return "\n".join(lines)

@@ -5,6 +5,7 @@ Built by the loaders, one for each kind of policy; used by ``emitter`` while it 
 
 import difflib
 from collections.abc import Collection, Iterable
+from copy import copy
 from typing import Any
 
 from shipway.policy.cel import libraries as known
@@ -69,6 +70,12 @@ class Environment:
                 self._add(overload)
         if lenient_or_value:
             self._calls["orValue", True, 2] = Chosen(or_value_leniently, charged=False)
+
+    def without_checks(self, limit: int) -> "Environment":
+        """The same for a part of an expression, whose names may be bound around it, with a ``limit`` of its own."""
+        made = copy(self)
+        made.variables, made.check, made.limit = None, False, limit
+        return made
 
     def _add(self, overload: Overload) -> None:
         same = self._overloads.setdefault((overload.name, overload.member), [])

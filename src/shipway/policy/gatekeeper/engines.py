@@ -11,6 +11,7 @@ import msgspec
 from shipway.policy.blame import Expression, Scope, blame, compiled
 from shipway.policy.cel import CelError, CelSyntaxError
 from shipway.policy.gatekeeper.reviews import Reviews
+from shipway.policy.rego.blame import Blame, Blaming
 from shipway.policy.rego.faults import EvaluationError, RegoError
 from shipway.policy.rego.module import load
 from shipway.policy.rego.values import UNDEFINED, Set, ordered, plain, to_json
@@ -74,30 +75,33 @@ def _rego(source: Mapping[str, Any], path: Path, reviews: Reviews, report: Repor
     if "violation" not in rules.rules(package):
         report((*path, "rego"), "missing", "expected a rule `violation` in the template's package", 0)
         return
-    entry = (*package, "violation")
+    entry, blaming = (*package, "violation"), Blaming(rules)
 
     def judge(request: Request, parameters: Mapping[str, Any]) -> Sequence[Outcome]:
-        input_ = {"review": reviews.review(request), "parameters": parameters}
+        review, data = reviews.review(request), reviews.data(request)
+        input_ = {"review": review, "parameters": parameters}
         try:
-            value = rules.value(entry, input_, reviews.data(request), request.at)
+            value = rules.value(entry, input_, data, request.at)
         except EvaluationError as error:
             return (Outcome("error", str(error)),)
-        return violations(value)
+        if value is UNDEFINED or not value:
+            return (Outcome("pass"),)
+        blame = blaming.blame(entry, input_, data, request.at, about=review["object"], parameters=parameters)
+        return violations(value, blame)
 
     found["rego"] = judge
 
 
-def violations(value: object) -> Sequence[Outcome]:
+def violations(value: object, blame: Blame) -> Sequence[Outcome]:
     """One outcome for each element of a set of violations; each is an object with ``msg``."""
-    if value is UNDEFINED or not value:
-        return (Outcome("pass"),)
     if not isinstance(value, Set | list):
         return (Outcome("error", "`violation` must be a set"),)
     outcomes: list[Outcome] = []
     for one in ordered(value):
         message = one.get("msg") if isinstance(one, dict) else None
         if isinstance(message, str):
-            outcomes.append(Outcome("fail", message))
+            path, allowed = blame(one, message)
+            outcomes.append(Outcome("fail", message, path, allowed=allowed))
         else:
             outcomes.append(Outcome("error", f"a violation must be an object with `msg`, found {to_json(one)!r}"))
     return outcomes
@@ -192,14 +196,14 @@ class Native:
         try:
             value = one.expression.evaluate(scope)
         except CelError as error:
-            return next(iter(self._error(f"{one.source}: {error.message}")), None)
+            return next(iter(self._error(f"{one.source}: {error.message}", blame(one.expression, scope))), None)
         if value is True:
             return None
-        return Outcome("fail", self._message(one, scope), blame(one.expression, scope))
+        return Outcome("fail", self._message(one, scope), blame(one.expression, scope), allowed=one.source)
 
-    def _error(self, message: str) -> Sequence[Outcome]:
+    def _error(self, message: str, path: Path = ()) -> Sequence[Outcome]:
         """An error refuses unless ``failurePolicy`` is Ignore."""
-        return () if self._ignores else (Outcome("error", message),)
+        return () if self._ignores else (Outcome("error", message, path),)
 
     def _message(self, one: _Validation, scope: Scope) -> str:
         if one.message_expression is not None:

@@ -14,7 +14,7 @@ from shipway.model.problems import Problem
 from shipway.policy.gatekeeper.engines import Engine, Judge, defaulted, judges
 from shipway.policy.gatekeeper.matching import matches
 from shipway.policy.gatekeeper.matching import problems as match_problems
-from shipway.policy.gatekeeper.reviews import Reviews
+from shipway.policy.gatekeeper.reviews import Reviews, looks_around
 from shipway.policy.metadata import described
 from shipway.policy.rego.values import plain
 from shipway.policy.resources import group_version, name
@@ -148,6 +148,7 @@ def _rule(template: Template, document: Document, engine: Engine | None, problem
             policy=template.kind, name=title, engine=used, action=action, place=_place(document),
             evaluate=_evaluating(template.judges[used], match, parameters), kinds=_kinds(match),
             severity=about.severity, title=about.title, rationale=about.rationale, fix=about.fix, controls=about.controls,
+            looks_around=used == "rego" and looks_around(str(template.document.data.get("spec"))),
         )
     ]  # fmt: skip
 

@@ -1,5 +1,6 @@
 """What a template sees: ``input.review`` and ``data.inventory`` of a request. Called by ``engines``."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,6 +9,7 @@ from shipway.policy.resources import group_version, is_namespaced, metadata, nam
 from shipway.policy.rules import Object, Request
 
 Plain = dict[str, Any]
+_AROUND = re.compile(r"""\bdata\s*(\.\s*inventory\b|\[\s*["']inventory["'])""")
 
 
 def review(request: Request) -> Plain:
@@ -41,6 +43,11 @@ def review(request: Request) -> Plain:
         if value is not None and key not in ("object", "oldObject")
     }
     return plain({**found, **given})  # type: ignore[no-any-return]  # a mapping gives a dict
+
+
+def looks_around(text: str) -> bool:
+    """Whether Rego asks for other objects."""
+    return bool(_AROUND.search(text))
 
 
 def inventory(objects: Sequence[Object]) -> Plain:

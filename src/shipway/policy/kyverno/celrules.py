@@ -23,6 +23,7 @@ _NAMES = (
 )
 ENVIRONMENT = Environment(variables=_NAMES, functions=libraries.FUNCTIONS, lenient_or_value=True)
 _MESSAGE_LENGTH = 5000
+_IMAGES = "\0images"
 
 
 class Validation(msgspec.Struct, frozen=True):
@@ -136,9 +137,37 @@ def _validated(expressions: Expressions, scope: Scope, missed: Sequence[str]) ->
         if not _truth(condition, scope, f"the condition `{name_}`", missed):
             return Outcome("skip", f"the condition `{name_}` is not met")
     for validation in expressions.validations:
-        if not _truth(validation.expression, scope, "the validation", missed):
-            return Outcome("fail", _message(validation, scope), blame(validation.expression, scope))
+        try:
+            holds = _truth(validation.expression, scope, "the validation", missed)
+        except NoData:
+            raise
+        except RuleFault as fault:
+            return Outcome("error" if expressions.lenient else "fail", str(fault), _blame(validation, scope))
+        if not holds:
+            source = validation.expression.program.source
+            return Outcome("fail", _message(validation, scope), _blame(validation, scope), allowed=source)
     return Outcome("pass")
+
+
+def _blame(validation: Validation, scope: Scope) -> Path:
+    """The value that decided; a reference among ``images`` is that of a container."""
+    path = blame(validation.expression, scope, {"images": (_IMAGES,)})
+    if path[:1] != (_IMAGES,):
+        return path
+    found = pods.spec_of(scope.bindings.get("object") or {})
+    if found is None or len(path) == 1:
+        return ()
+    group, *rest = path[1:]
+    if not rest:
+        return (*found[0], group)
+    listed = found[1].get(str(group))
+    with_image = [index for index, one in enumerate(listed if isinstance(listed, list) else ()) if _has_image(one)]
+    index = rest[0]
+    return (*found[0], group, with_image[index], "image") if isinstance(index, int) and index < len(with_image) else ()
+
+
+def _has_image(container: object) -> bool:
+    return isinstance(container, Mapping) and isinstance(container.get("image"), str)
 
 
 def _truth(wanted: Expression, scope: Scope, what: str, missed: Sequence[str]) -> bool:

@@ -31,6 +31,8 @@ class Context:
         self._data: dict[str, Any] | None = None
         self._pending: dict[str, Mapping[str, Any]] = {}
         self._loading: list[str] = []
+        self.sources: dict[str, Mapping[str, Any]] = {}
+        """Context entries as they were declared, by name."""
 
     @property
     def data(self) -> dict[str, Any]:
@@ -104,7 +106,7 @@ class Context:
             if "variable" in entry or not mocked:
                 if name in self._pending:
                     self._load(name)
-                self._pending[name] = entry
+                self._pending[name] = self.sources[name] = entry
 
     def _load(self, name: str) -> None:
         entry = self._pending.pop(name, None)

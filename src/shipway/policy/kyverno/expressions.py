@@ -76,7 +76,7 @@ def evaluate(text: str, data: object, at: float) -> Any:
     """The value of an expression over ``data``; None when nothing is there. Raises :class:`RuleFault`."""
     expression = parse(text)
     try:
-        return _plain(_Interpreter(jmespath.Options(custom_functions=_Functions(at))).visit(expression.parsed, data))
+        return visit(expression.parsed, data, at)
     except (
         RuleFault,
         JMESPathError,
@@ -88,6 +88,11 @@ def evaluate(text: str, data: object, at: float) -> Any:
         KeyError,
     ) as error:
         raise RuleFault(f"`{_short(text)}` has no value: {str(error) or type(error).__name__}") from None
+
+
+def visit(node: Any, data: object, at: float) -> Any:
+    """The value of a part of an expression over ``data``. May raise all that :func:`evaluate` turns into a fault."""
+    return _plain(_Interpreter(jmespath.Options(custom_functions=_Functions(at))).visit(node, data))
 
 
 def _plain(value: object) -> object:

@@ -4,6 +4,7 @@ Called by ``validation``. The outcome is a ``Mismatch`` that knows the offending
 does not concern you" (``()`` and ``<()``) makes a mismatch with ``skip``. Variables are already substituted.
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -16,6 +17,7 @@ from shipway.policy.kyverno.faults import RuleFault, Unsupported
 from shipway.policy.rules import Path
 
 _ANCHOR = re.compile(r"([=^X<+]?)\((.*)\)", re.DOTALL)
+_LONGEST_SHOWN = 200
 MAX_DEPTH = 60
 """Of pattern and object; deeper is refused instead of exhausting the stack."""
 
@@ -27,6 +29,10 @@ class Mismatch(msgspec.Struct, frozen=True):
     message: str
     skip: bool = False
     """The pattern does not apply to this object."""
+    allowed: str = ""
+    """What the pattern asks for there."""
+    present: bool = True
+    """Whether there is a value at the path."""
 
 
 class Pattern(msgspec.Struct, frozen=True):
@@ -68,11 +74,13 @@ def _match(value: object, pattern: object, path: Path) -> Mismatch | None:
         raise RuleFault(f"the pattern is deeper than {MAX_DEPTH} levels")
     if isinstance(pattern, dict):
         if not isinstance(value, dict):
-            return Mismatch(path, f"expected a map, found {_shown(value)}")
+            return Mismatch(path, f"expected a map, found {_shown(value)}", allowed="a map", present=value is not None)
         return _match_map(value, pattern, path)
     if isinstance(pattern, list):
         if not isinstance(value, list):
-            return Mismatch(path, f"expected a list, found {_shown(value)}")
+            return Mismatch(
+                path, f"expected a list, found {_shown(value)}", allowed="a list", present=value is not None
+            )
         return _match_list(value, pattern, path)
     return _match_scalar(value, pattern, path)
 
@@ -81,7 +89,7 @@ def _match_scalar(value: object, pattern: object, path: Path) -> Mismatch | None
     if isinstance(value, list):
         return next(
             (
-                Mismatch((*path, i), _expected(item, pattern))
+                Mismatch((*path, i), _expected(item, pattern), allowed=_shown(pattern))
                 for i, item in enumerate(value)
                 if not scalars.satisfies(item, pattern)
             ),
@@ -89,7 +97,9 @@ def _match_scalar(value: object, pattern: object, path: Path) -> Mismatch | None
         )
     if pattern == "*" and value is not None:
         return None
-    return None if scalars.satisfies(value, pattern) else Mismatch(path, _expected(value, pattern))
+    if scalars.satisfies(value, pattern):
+        return None
+    return Mismatch(path, _expected(value, pattern), allowed=_shown(pattern), present=value is not None)
 
 
 def _match_list(values: Sequence[object], patterns: Sequence[object], path: Path) -> Mismatch | None:
@@ -101,7 +111,8 @@ def _match_list(values: Sequence[object], patterns: Sequence[object], path: Path
     if not isinstance(first, list):
         return _match_scalar(values, first, path)
     if len(values) < len(patterns):
-        return Mismatch(path, f"expected at least {len(patterns)} items, found {len(values)}")
+        wanted = f"at least {len(patterns)} items"
+        return Mismatch(path, f"expected {wanted}, found {len(values)}", allowed=wanted)
     pairs = zip(values, patterns, strict=False)
     return next((found for i, (value, below) in enumerate(pairs) if (found := _match(value, below, (*path, i)))), None)
 
@@ -172,7 +183,7 @@ def _match_key(kind: str, value: dict[str, Any], name: str, pattern: object, her
         case "=":
             return _match(value[name], pattern, here) if present else None
         case "X":
-            return Mismatch(here, "the field must not be set") if present else None
+            return Mismatch(here, "the field must not be set", allowed="not set") if present else None
         case "^":
             return _exists(value.get(name), pattern, here)
         case _:
@@ -181,18 +192,27 @@ def _match_key(kind: str, value: dict[str, Any], name: str, pattern: object, her
 
 def _match_plain(value: object, pattern: object, path: Path) -> Mismatch | None:
     if value is None and pattern not in (None, ""):
-        return Mismatch(path, "the field is required")
+        return Mismatch(path, "the field is required", allowed=_wanted(pattern), present=False)
     return _match(value, pattern, path)
 
 
 def _exists(value: object, pattern: object, path: Path) -> Mismatch | None:
     """Each map of the pattern must be met by at least one item of the list."""
     if not isinstance(value, list):
-        return Mismatch(path, f"expected a list, found {_shown(value)}")
+        return Mismatch(path, f"expected a list, found {_shown(value)}", allowed="a list", present=value is not None)
     wanted = pattern if isinstance(pattern, list) else [pattern]
     if all(any(_match(item, one, (*path, i)) is None for i, item in enumerate(value)) for one in wanted):
         return None
-    return Mismatch(path, "no item of the list is as required")
+    return Mismatch(
+        path, "no item of the list is as required", allowed=f"a list with an item such as {_wanted(wanted)}"
+    )
+
+
+def _wanted(pattern: object) -> str:
+    """What a pattern asks for, in short."""
+    if isinstance(pattern, dict | list):
+        return json.dumps(pattern, ensure_ascii=False, default=str)[:_LONGEST_SHOWN]
+    return _shown(pattern)
 
 
 def _expected(value: object, pattern: object) -> str:

@@ -80,7 +80,7 @@ def judge(validate: Mapping[str, Any], request: Request, data: Context, exempt: 
         return Outcome("skip", "excepted") if excepted else Outcome("pass")
     told = "; ".join(f"{one.control}: {one.field} {one.message}" for one in left)
     text = str(data.lenient(str(validate.get("message") or ""))) or f"it violates the Pod Security Standard {level}"
-    return Outcome("fail", f"{text.rstrip('.')}: {told}", (*path, *left[0].path))
+    return Outcome("fail", f"{text.rstrip('.')}: {told}", (*path, *left[0].path), allowed=left[0].message)
 
 
 def _exempts(exclusion: Mapping[str, Any], violation: Violation) -> bool:

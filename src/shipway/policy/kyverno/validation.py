@@ -5,12 +5,23 @@ Called through the rules that ``loading`` compiles. Bodies: ``pattern``, ``anyPa
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from shipway.policy.blame import Expression
-from shipway.policy.kyverno import celrules, conditions, exceptions, matching, patterns, podsecurity, variables
+from shipway.policy.kyverno import (
+    blame,
+    celrules,
+    conditions,
+    exceptions,
+    matching,
+    origins,
+    patterns,
+    podsecurity,
+    variables,
+)
 from shipway.policy.kyverno.context import Context
 from shipway.policy.kyverno.faults import RuleFault, Unresolved
 from shipway.policy.kyverno.patterns import Mismatch
@@ -74,13 +85,21 @@ def _judge(rule: Rule, request: Request, data: Context) -> Outcome:
         return celrules.judge(rule.cel, request)
     if "foreach" in rule.validate:
         return _each(rule.validate["foreach"], rule.validate, data, 0)
-    return _body(rule.validate, rule.validate, data, data.request.object, ())
+    return _body(rule.validate, rule.validate, data, data.request.object)
 
 
-def _body(body: Mapping[str, Any], validate: Mapping[str, Any], data: Context, value: object, path: Path) -> Outcome:
-    """``deny``, ``pattern`` or ``anyPattern`` of a rule or of a ``foreach``."""
+def _body(
+    body: Mapping[str, Any],
+    validate: Mapping[str, Any],
+    data: Context,
+    value: object,
+    *,
+    path: Path = (),
+    level: int = -1,
+) -> Outcome:
+    """``deny``, ``pattern`` or ``anyPattern`` of a rule or of a ``foreach``, whose element is at ``path``."""
     if "deny" in body:
-        return _deny(body["deny"], validate, data, path)
+        return _deny(body["deny"], validate, data, path, level)
     if data.request.object is None:
         return Outcome("skip", "nothing to compare with a pattern: the object is deleted")
     if "pattern" in body:
@@ -98,7 +117,7 @@ def _pattern_outcome(found: Mismatch | None, validate: Mapping[str, Any], data: 
         return Outcome("pass")
     if found.skip:
         return Outcome("skip", found.message)
-    return Outcome("fail", message(validate, data, found.message), (*path, *found.path))
+    return Outcome("fail", message(validate, data, found.message), (*path, *found.path), allowed=found.allowed)
 
 
 def _any_pattern(
@@ -114,15 +133,25 @@ def _any_pattern(
             skipped = found
         else:
             failed.append(found)
-    closest = max(failed, key=lambda one: len(one.path), default=skipped)
+    # A value that is there and wrong tells more than one that is missing, and the deepest was the closest to fitting.
+    closest = max(failed, key=lambda one: (one.present, len(one.path)), default=skipped)
     return _pattern_outcome(closest, validate, data, path)
 
 
-def _deny(deny: Mapping[str, Any] | None, validate: Mapping[str, Any], data: Context, path: Path) -> Outcome:
+def _deny(
+    deny: Mapping[str, Any] | None, validate: Mapping[str, Any], data: Context, path: Path, level: int
+) -> Outcome:
     wanted = (deny or {}).get("conditions")
-    if wanted and not conditions.hold(wanted, data.lenient):
+    if not wanted:
+        return Outcome("fail", message(validate, data, ""), path)
+    if not conditions.hold(wanted, data.lenient):
         return Outcome("pass")
-    return Outcome("fail", message(validate, data, conditions.reason(wanted, data.lenient) if wanted else ""), path)
+    where, allowed = blame.blame(wanted, data, level)
+    said = conditions.reason(wanted, data.lenient)
+    if not said and not validate.get("message") and allowed:
+        said = f"expected {allowed}"
+    text = message(validate, data, said)
+    return Outcome("fail", text, where or path, allowed=allowed)
 
 
 def message(validate: Mapping[str, Any], data: Context, detail: str) -> str:
@@ -154,19 +183,27 @@ def _each(loops: Sequence[Mapping[str, Any]], validate: Mapping[str, Any], data:
 def _loop(loop: Mapping[str, Any], validate: Mapping[str, Any], data: Context, level: int) -> Iterator[Outcome]:
     expression = str(data.resolve(str(loop.get("list", ""))))
     found = _elements(expression, data)
-    root = _root(expression)
     for index, element in enumerate(found):
         names = {"element": element, "elementIndex": index, f"element{level}": element, f"elementIndex{level}": index}
         given = {name: values[index] for name, values in data.per_element().items() if index < len(values)}
         with data.scope(**names, **given):
             try:
-                yield _element(loop, validate, data, element=element, path=(*root, index) if root else (), level=level)
+                outcome = _element(loop, validate, data, element=element, level=level)
             except RuleFault as fault:
-                yield Outcome("error", str(fault))
+                outcome = Outcome("error", str(fault))
+        yield _placed(outcome, expression, index, data, level)
+
+
+def _placed(outcome: Outcome, expression: str, index: int, data: Context, level: int) -> Outcome:
+    """An outcome about an element of a loop with the element's place in the object."""
+    if not outcome.path:
+        return outcome
+    root = partial(blame.element_path, expression, index, data, level)
+    return msgspec.structs.replace(outcome, path=blame.within(outcome.path, level, root))
 
 
 def _element(
-    loop: Mapping[str, Any], validate: Mapping[str, Any], data: Context, *, element: object, path: Path, level: int
+    loop: Mapping[str, Any], validate: Mapping[str, Any], data: Context, *, element: object, level: int
 ) -> Outcome:
     data.declare(loop.get("context") or ())
     if not conditions.hold(loop.get("preconditions"), data.lenient):
@@ -177,8 +214,8 @@ def _element(
     if scoped and not isinstance(element, dict):
         raise RuleFault("elements that are no maps need `elementScope: false`")
     if scoped or "deny" in loop:
-        return _body(loop, validate, data, element, path)
-    return _body(loop, validate, data, data.request.object, ())
+        return _body(loop, validate, data, element, path=(origins.element(level),), level=level)
+    return _body(loop, validate, data, data.request.object, level=level)
 
 
 def _elements(expression: str, data: Context) -> Sequence[Any]:
@@ -194,10 +231,3 @@ def _elements(expression: str, data: Context) -> Sequence[Any]:
     if len(listed) > MOST_ELEMENTS:
         raise RuleFault(f"expected at most {MOST_ELEMENTS} elements in `{expression[:80]}`, got {len(listed)}")
     return listed
-
-
-def _root(expression: str) -> Path:
-    """Path of the list when the expression is a plain path into the object, to point at the element that failed."""
-    parts = expression.removesuffix("[]").split(".")
-    plain = parts[:2] == ["request", "object"] and all(part.isidentifier() for part in parts)
-    return tuple(parts[2:]) if plain else ()

@@ -53,6 +53,11 @@ def substitute(value: object, query: Query, *, lenient: bool = False, path: Path
     return value
 
 
+def whole(value: object) -> bool:
+    """Whether ``value`` is one expression and nothing else."""
+    return isinstance(value, str) and _VARIABLE.fullmatch(value) is not None
+
+
 def expressions(value: object) -> list[str]:
     """Every innermost expression in ``value``, for checks at load."""
     if isinstance(value, str):

@@ -90,16 +90,21 @@ class Emitter(TermEmitter):
         """The innermost lines of a rule: what one solution means."""
         fixed = len(clause.keys) - clause.variable
         keys = [*clause.keys[:fixed], *branch.keys[len(branch.keys) - clause.variable :]]
+        self.at(branch)
         *names, value = self.values([*keys, branch.value])
+        self.reached()
         if group.kind == "object":
             contains = "True" if clause.rule.contains else "False"
             self.frame.write(f"cx.place(out, [{', '.join(names)}], {value}, {contains}, {group.number})")
         elif group.kind == "set":
-            self.frame.write(f"out.add({value})")
+            self.frame.write(self.added("out", value, array=False))
         elif self.frame.kind == "first":
             self.frame.write(f"return {value}")
         else:
             self.frame.write(f"val = agree(val, {value}, {group.title!r})")
+
+    def reached(self) -> None:
+        """A solution is about to be used. For ``tracing``."""
 
     # Lines of a body
 
@@ -109,7 +114,7 @@ class Emitter(TermEmitter):
     def nested(self, kind: str, slots: list[int], body: Sequence[Literal_], leaf: Callable[[], None], end: str) -> str:
         name = self.temp("f")
         outer = self.frame
-        outer.write(f"def {name}():")
+        self.define(name)
         self.frame = Frame(cast("Kind", kind), outer.indent + 1, end, set(outer.bound), set(slots))
         try:
             self.all(self._jobs(body))
@@ -122,6 +127,7 @@ class Emitter(TermEmitter):
 
     def literal(self, literal: Literal_) -> None:
         """One line, under its ``with`` clauses."""
+        self.at(literal)
         if not literal.withs:
             self._line(literal)
             return
@@ -180,7 +186,7 @@ class Emitter(TermEmitter):
         self.fail_if(f"type({base}) not in COLLECTIONS")
         name = self.temp("f")
         outer = self.frame
-        outer.write(f"def {name}():")
+        self.define(name)
         self.frame = Frame("test", outer.indent + 1, "return True", set(outer.bound), set(literal.slots))
         try:
             self.iterate(base, literal.terms[0] if len(literal.terms) == 3 else None, literal.terms[-2])
@@ -261,7 +267,7 @@ class Emitter(TermEmitter):
 
     def _lookup(self, term: Ref) -> str:
         head = f"{self.cx}.input" if isinstance(term.head, Var) and term.head.slot < 0 else self.value(term.head)
-        return self.store(f"dig({head}, ({', '.join(self.values(term.parts))},))")
+        return self.store(f"{self.DIG}({head}, ({', '.join(self.values(term.parts))},))")
 
     def _hoisted(self, term: Term) -> Term:
         """The term of a negated line with what OPA evaluates before it taken out."""

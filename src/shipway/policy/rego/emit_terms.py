@@ -19,6 +19,7 @@ from shipway.policy.rego.tree import (
     Comprehension,
     Done,
     Literal_,
+    Node,
     Object,
     Ref,
     Scalar,
@@ -36,9 +37,11 @@ COMPARISONS: Final = frozenset({"neq", "lt", "lte", "gt", "gte"})
 
 
 class TermEmitter:
-    """State of the translation of one set of modules."""
+    """State of the translation of one set of modules. What can be overridden is what ``tracing`` writes otherwise."""
 
     frame: Frame
+    DIG = "dig"
+    LOOK = "look"
 
     def __init__(
         self, index: Index, builtins: Mapping[str, Builtin], refused: Mapping[str, str], mocked: set[str]
@@ -224,7 +227,7 @@ class TermEmitter:
                 names.append(self.constant(part.value))
                 at += 1
             if names:
-                code = self.defined(f"dig({code}, ({', '.join(names)},))")
+                code = self.defined(f"{self.DIG}({code}, ({', '.join(names)},))")
                 continue
             part = parts[at]
             at += 1
@@ -233,7 +236,7 @@ class TermEmitter:
                 self.iterate(code, part, Var(name=item, slot=-2), last=at == len(parts), item=item)
                 code = item
             else:
-                code = self.defined(f"look({code}, {self.value(part)})")
+                code = self.defined(f"{self.LOOK}({code}, {self.value(part)})")
         return code if code is not base or not base.startswith(("cx", self.cx)) else self.defined(code)
 
     def iterate(self, base: str, key: Term | None, value: Term | None, *, last: bool = True, item: str = "") -> None:
@@ -312,7 +315,9 @@ class TermEmitter:
             return [(mine[key], yours[key]) for key in mine.keys() & yours.keys()]
         code = self.value(other)
         self.fail_if(f"type({code}) is not dict or len({code}) != {len(pattern.pairs)}")
-        return [(value, Done(code=self.defined(f"look({code}, {self.value(key)})"))) for key, value in pattern.pairs]
+        return [
+            (value, Done(code=self.defined(f"{self.LOOK}({code}, {self.value(key)})"))) for key, value in pattern.pairs
+        ]
 
     # Calls
 
@@ -332,7 +337,7 @@ class TermEmitter:
         result = self.defined(self.invocation(term, codes))
         if builtin.relation:
             item = self.temp()
-            self.frame.loop(f"for {item} in {result}:")
+            self.frame.loop(f"for {item} in {self.results(result, codes)}:")
             return item
         return result
 
@@ -365,6 +370,24 @@ class TermEmitter:
         self.constants[name] = self.builtins[term.name]
         return f"{self.cx}.call({name}{operands})"
 
+    # What tracing writes otherwise
+
+    def at(self, node: Node) -> None:
+        """A line of a body or the head of one begins."""
+
+    def define(self, name: str) -> None:
+        """Begin a function inside of a function."""
+        self.frame.write(f"def {name}():")
+
+    def added(self, out: str, value: str, *, array: bool) -> str:
+        """The statement that adds to a collection under construction."""
+        return f"{out}.{'append' if array else 'add'}({value})"
+
+    def results(self, code: str, operands: list[str]) -> str:
+        """The results of a builtin function that has many, to iterate over."""
+        del operands
+        return code
+
     # Bodies inside of terms
 
     def nested(self, kind: str, slots: list[int], body: Sequence[Literal_], leaf: Callable[[], None], end: str) -> str:
@@ -377,11 +400,12 @@ class TermEmitter:
         before, self.sorted = self.sorted, term.kind == "array"
 
         def leaf() -> None:
+            self.at(term)
             if term.key is not None:
                 key, value = self.values([term.key, term.value])
                 self.frame.write(f"{self.cx}.put({out}, {key}, {value})")
             else:
-                self.frame.write(f"{out}.{'append' if term.kind == 'array' else 'add'}({self.value(term.value)})")
+                self.frame.write(self.added(out, self.value(term.value), array=term.kind == "array"))
 
         try:
             self.frame.write(f"{out} = {empty}")

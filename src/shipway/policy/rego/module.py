@@ -22,10 +22,12 @@ MOST_MODULES: Final = 2_000
 class Compiled:
     """A set of modules, ready to be evaluated any number of times; holds no state of an evaluation."""
 
-    def __init__(self, modules: Mapping[str, Module], index: Index, program: Program) -> None:
+    def __init__(self, modules: Mapping[str, Module], index: Index, program: Program, mocked: set[str]) -> None:
         self.modules = modules
         self.index = index
         self.program = program
+        self.mocked = mocked
+        """Functions that some ``with`` replaces."""
 
     def evaluate(
         self,
@@ -54,8 +56,11 @@ class Compiled:
         self, path: Sequence[str], input_: Value, data: Value, at: float, *, strict: bool = False, steps: int = STEPS
     ) -> Value:
         """The same for a path in parts, with values that are Rego values already, in and out."""
-        context = Context(self.program, input_, data, at, Limit(steps), strict=strict)
-        node = self.index.root
+        return self.found(Context(self.program, input_, data, at, Limit(steps), strict=strict), path)
+
+    def found(self, context: Context, path: Sequence[str]) -> Value:
+        """The value of a path in parts, in a context."""
+        data, node = context.data, self.index.root
         try:
             for number, name in enumerate(path):
                 below = node.children.get(name)
@@ -129,15 +134,15 @@ def _compiled(trees: Mapping[str, Module]) -> Compiled:
     faults += _recursive(index.groups) if not faults else []
     if faults:
         raise RegoError(sorted(faults, key=lambda fault: (fault.place.file, fault.place.line, fault.place.column)))
-    space = _run("\n".join(emitter.lines), emitter.constants)
+    space = run("\n".join(emitter.lines), emitter.constants)
     evaluate = [
         _evaluator(group, [[space[one] for one in each] for each in found])
         for group, found in zip(index.groups, names, strict=True)
     ]
-    return Compiled(trees, index, Program(evaluate, index.nodes, BUILTINS))
+    return Compiled(trees, index, Program(evaluate, index.nodes, BUILTINS), mocked)
 
 
-def _run(source: str, constants: Mapping[str, Value]) -> dict[str, Any]:
+def run(source: str, constants: Mapping[str, Value]) -> dict[str, Any]:
     """The functions of emitted source: it was generated from a checked tree and names nothing but NAMES."""
     space: dict[str, Any] = {"__builtins__": {}, **NAMES, **constants}
     exec(compile(source, "<rego>", "exec"), space)  # noqa: S102  # see above

@@ -135,7 +135,7 @@ class Context:
 
     def within(self, replacements: Sequence[tuple[Any, ...]]) -> "Context":
         """The context inside of a ``with``. Two items: a path and its value; three: a function, its replacement."""
-        inner = Context(self.program, self.input, self.data, self.at, self.limit, strict=self.strict)
+        inner = self.another()
         inner.weights = self.weights
         inner.mocks = dict(self.mocks)
         inner.cache = {}
@@ -151,6 +151,10 @@ class Context:
                 inner.pin(path, value, self)
         self.limit.spend(10)
         return inner
+
+    def another(self) -> "Context":
+        """A context of the same evaluation."""
+        return Context(self.program, self.input, self.data, self.at, self.limit, strict=self.strict)
 
     def pin(self, path: Sequence[str], value: Value, outer: "Context") -> None:
         """Let replaced data hide the rules at, below and above its path."""

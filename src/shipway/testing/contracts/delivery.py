@@ -125,6 +125,10 @@ class Controller:
         """Wait for the report that so many instances are ready."""
         await self.until(lambda: self.ready(release) == ready, f"{ready} instances of {release} become ready")
 
+    async def until_stopped(self, release: ReleaseId, sentence: str = "a stop is answered by ReleaseStopped") -> None:
+        """Wait for the answer to a stop."""
+        await self.until(lambda: bool(self.of(ReleaseStopped, release)), sentence)
+
     async def watch(self) -> None:
         """Give what must not happen time to happen."""
         await self.stage.clock.sleep(self.stage.settle)
@@ -173,7 +177,7 @@ async def stopping_ends_every_instance_and_is_reported(stage: Stage) -> None:
     await shop.start(V1, 1, replicas=2)
     await shop.until_ready(V1, 2)
     await shop.stop(V1, 2)
-    await shop.until(lambda: bool(shop.of(ReleaseStopped, V1)), "a stop is answered by ReleaseStopped")
+    await shop.until_stopped(V1)
     require(_running(shop, V1) == 0, "nothing of the release runs any more")
     await shop.runtime.close()
 
@@ -183,13 +187,13 @@ async def stopping_again_is_answered_again(stage: Stage) -> None:
     await shop.start(V1, 1)
     await shop.until_ready(V1)
     await shop.stop(V1, 2)
-    await shop.until(lambda: bool(shop.of(ReleaseStopped, V1)), "a stop is answered by ReleaseStopped")
+    await shop.until_stopped(V1)
     shop.reports.clear()
     await shop.stop(V1, 2)  # a controller that died before it wrote the answer down asks again
-    await shop.until(lambda: bool(shop.of(ReleaseStopped, V1)), "so is the same stop, asked for again")
+    await shop.until_stopped(V1, "so is the same stop, asked for again")
     shop.reports.clear()
     await shop.stop(V2, 2)
-    await shop.until(lambda: bool(shop.of(ReleaseStopped, V2)), "so is the stop of what never ran")
+    await shop.until_stopped(V2, "so is the stop of what never ran")
     await shop.runtime.close()
 
 
@@ -210,7 +214,7 @@ async def a_stale_start_is_ignored(stage: Stage) -> None:
     await shop.start(V1, 1)
     await shop.until_ready(V1)
     await shop.stop(V1, 3)
-    await shop.until(lambda: bool(shop.of(ReleaseStopped, V1)), "a stop is answered by ReleaseStopped")
+    await shop.until_stopped(V1)
     await shop.start(V1, 2)
     await shop.watch()
     require(_running(shop, V1) == 0, "a start older than the newest stop starts nothing")
@@ -220,9 +224,7 @@ async def a_stale_start_is_ignored(stage: Stage) -> None:
 async def a_stop_that_overtakes_its_start_wins(stage: Stage) -> None:
     shop = await Controller(stage).open()
     await shop.stop(V1, 2)
-    await shop.until(
-        lambda: bool(shop.of(ReleaseStopped, V1)), "the stop of what never ran is answered by ReleaseStopped"
-    )
+    await shop.until_stopped(V1, "the stop of what never ran is answered by ReleaseStopped")
     await shop.start(V1, 1)
     await shop.watch()
     require(_running(shop, V1) == 0, "the start that arrives late starts nothing")
@@ -237,7 +239,7 @@ async def reports_name_the_command_that_they_answer(stage: Stage) -> None:
     await shop.start(V1, 2)
     await shop.until(lambda: shop.of(InstancesChanged, V1)[-1].generation == 2, "a newer start is reported as its own")
     await shop.stop(V1, 3)
-    await shop.until(lambda: bool(shop.of(ReleaseStopped, V1)), "a stop is answered by ReleaseStopped")
+    await shop.until_stopped(V1)
     require(shop.of(ReleaseStopped, V1)[-1].generation == 3, "the answer is to this stop")
     await shop.stop(V1, 5)  # what a start and its stop come to when the start was lost
     await shop.until(lambda: shop.of(ReleaseStopped, V1)[-1].generation == 5, "a newer stop is answered as its own")
@@ -252,7 +254,7 @@ async def a_stopped_release_can_be_started_again(stage: Stage) -> None:
     await shop.start(V1, 1)
     await shop.until_ready(V1)
     await shop.stop(V1, 2)
-    await shop.until(lambda: bool(shop.of(ReleaseStopped, V1)), "a stop is answered by ReleaseStopped")
+    await shop.until_stopped(V1)
     shop.reports.clear()
     await shop.start(V1, 3)
     await shop.until_ready(V1)
@@ -307,7 +309,7 @@ async def a_second_controller_adopts_what_runs(stage: Stage) -> None:
     await second.watch()
     require(_identity(second, V1) == before, "the start that they came from, asked for again, changes nothing")
     await second.stop(V1, 2)
-    await second.until(lambda: bool(second.of(ReleaseStopped, V1)), "the adopted release can be stopped")
+    await second.until_stopped(V1, "the adopted release can be stopped")
     require(not first.of(ReleaseStopped, V1), "the first controller hears nothing after close")
     await second.runtime.close()
 

@@ -19,6 +19,7 @@ from starlette.routing import Route
 from shipway.model.errors import ShipwayError
 from shipway.policy.evaluating import Evaluator
 from shipway.policy.releases import Scan
+from shipway.web.admission.inventory import Inventory
 from shipway.web.admission.metrics import Metrics
 from shipway.web.admission.reviewing import review
 
@@ -67,9 +68,10 @@ def create_app(
     worker: str = "",
     every: float = 2.0,
     scan: Scan | None = None,
+    inventory: Inventory | None = None,
 ) -> Starlette:
     """The application. ``read`` makes an evaluator of the policies as they are; ``stamp`` changes when they do;
-    ``scan`` finds secrets in objects.
+    ``scan`` finds secrets in objects; ``inventory`` is what else there is, None when nobody knows.
 
     Raises:
         ShipwayError: the policies cannot be used; a server must not begin without them.
@@ -84,10 +86,13 @@ def create_app(
             return PlainTextResponse(f"expected at most {MAX_BODY:,} bytes\n", 413)
         began = time.perf_counter()
         try:
-            answered = review(body, policies.evaluator, time.time(), scan)
+            around = inventory.around if inventory is not None else None
+            answered = review(body, policies.evaluator, time.time(), scan, around)
         except ValueError as error:
             metrics.refused += 1
             return PlainTextResponse(f"{error}\n", 400)
+        if inventory is not None:
+            inventory.note(answered)
         metrics.answered(answered.operation, allowed=answered.allowed, seconds=time.perf_counter() - began)
         for finding in answered.findings:
             metrics.found(finding.rule, finding.status)
@@ -101,9 +106,11 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        watching = asyncio.create_task(policies.watch(every))
+        watching = [asyncio.create_task(policies.watch(every))]
+        watching += [asyncio.create_task(inventory.watch(every))] if inventory is not None else []
         yield
-        watching.cancel()
+        for task in watching:
+            task.cancel()
 
     routes = [
         Route("/validate", validate, methods=["POST"]),
@@ -112,4 +119,5 @@ def create_app(
     ]
     app = Starlette(routes=routes, lifespan=lifespan)
     app.state.policies = policies
+    app.state.inventory = inventory
     return app

@@ -1,7 +1,7 @@
 """The ValidatingWebhookConfiguration for a webhook, and what to choose in it. Called by ``policy serve --print-config``."""
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import yaml
@@ -13,8 +13,18 @@ _ADVICE = """\
 # {choice}
 # Namespaces of the cluster itself are left out, so that a webhook that fails can still be mended.
 """
-_DENIES = "Fail, since {count} rule{s} deny: otherwise whoever makes the webhook fail is free of them. Run two replicas or more."
+_DENIES = (
+    "Fail, since {count} deny: otherwise whoever makes the webhook fail is free of them. Run two replicas or more."
+)
 _ADVISES = "Ignore, since no rule denies: nothing is lost when an audit or a warning is."
+_LENIENT = (
+    "Ignore, since {count} deny and ask for it themselves (failurePolicy: Ignore): an error of theirs refuses nothing."
+)
+_MIXED = """
+# {count} of them ask for Ignore themselves (failurePolicy: Ignore). Their own errors refuse nothing, but while the webhook is
+# away they refuse like the others; serve them by a webhook of their own to have it otherwise."""
+_ELSEWHERE = frozenset({"deliveries", "policyexceptions"})
+"""Resources that are never under review: rules about them cannot deny here."""
 
 
 def configuration(
@@ -24,8 +34,7 @@ def configuration(
 
     ``url`` of the webhook, or ``service`` as ``namespace/name``; ``authority`` is the PEM of who signed its certificate.
     """
-    denying = sum(action == "deny" for _, action in rules)
-    advice = _DENIES.format(count=denying, s="" if denying == 1 else "s") if denying else _ADVISES
+    fails, advice = _advice([rule for rule, action in rules if action == "deny" and not _is_elsewhere(rule)])
     client: dict[str, Any] = {"url": f"{url.rstrip('/')}/validate"}
     if service:
         namespace, _, name = service.rpartition("/")
@@ -36,7 +45,7 @@ def configuration(
         "name": "policy.shipway.dev",
         "admissionReviewVersions": ["v1"],
         "sideEffects": "None",
-        "failurePolicy": "Fail" if denying else "Ignore",
+        "failurePolicy": "Fail" if fails else "Ignore",
         "matchPolicy": "Equivalent",
         "timeoutSeconds": 5,
         "clientConfig": client,
@@ -66,3 +75,19 @@ def configuration(
         "webhooks": [webhook],
     }
     return _ADVICE.format(choice=advice) + yaml.safe_dump(manifest, sort_keys=False)
+
+
+def _advice(denying: Sequence[CompiledRule]) -> tuple[bool, str]:
+    """Whether ``Fail`` is the choice, and why."""
+    lenient = sum(rule.ignores_errors for rule in denying)
+    if lenient == len(denying):
+        return False, _LENIENT.format(count=_rules(lenient)) if denying else _ADVISES
+    return True, _DENIES.format(count=_rules(len(denying))) + (_MIXED.format(count=lenient) if lenient else "")
+
+
+def _is_elsewhere(rule: CompiledRule) -> bool:
+    return rule.resources is not None and rule.resources <= _ELSEWHERE
+
+
+def _rules(number: int) -> str:
+    return f"{number} rule{'' if number == 1 else 's'}"

@@ -1,7 +1,9 @@
 """One AdmissionReview (``admission.k8s.io/v1``): what was asked to what is answered. Called by ``app`` and by the bench.
 
-Total: whatever is wrong with a review is an answer that does not allow it. The Namespace itself is not part of a review, so
-``namespaceSelector`` sees the one label that every namespace has; select namespaces in the webhook's configuration.
+Total: whatever is wrong with a review is an answer that does not allow it. A review holds one object and nothing around it:
+other objects, and the labels of its Namespace, come from the inventory. Without one, rules about several objects are
+skipped, and the answer's audit annotations say so; ``namespaceSelector`` then sees the one label that every namespace has.
+What is only known of a release (cost, change windows) is judged before it, and skipped here in the same way.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,9 +12,10 @@ from typing import Any
 import msgspec
 
 from shipway.policy.evaluating import Evaluator
+from shipway.policy.facts import Around, is_controller
 from shipway.policy.findings import Finding
 from shipway.policy.releases import Scan
-from shipway.policy.rules import NOTHING, Request
+from shipway.policy.rules import NOTHING, Object, Request
 from shipway.spec.diagnosis import dotted
 
 MAX_WARNING = 256
@@ -56,14 +59,24 @@ class Answered(msgspec.Struct, frozen=True):
     allowed: bool
     operation: str = ""
     findings: Sequence[Finding] = ()
+    came: Object | None = None
+    """The object that there will be, when it is allowed and no dry run."""
+    went: Object | None = None
+    """The one that there was."""
 
 
+NO_INVENTORY = "what else there is was not told: `--inventory DIR` names manifests of it"
+NO_RELEASE = "it is about a release, which `plan`, `policy check` and `deploy` judge; a review is about an object"
 _decoder = msgspec.json.Decoder(Review)
 _raw = msgspec.json.Decoder(dict[str, Any])
 
 
-def review(body: bytes, evaluator: Evaluator, at: float, scan: Scan | None = None) -> Answered:
+def review(
+    body: bytes, evaluator: Evaluator, at: float, scan: Scan | None = None, around: Around | None = None
+) -> Answered:
     """Answer a review. ``at`` is now, in seconds since the epoch; ``scan`` finds secrets in the object.
+
+    ``around`` is what else there is, as far as anybody has said; None: nobody has.
 
     Raises:
         ValueError: the body is no AdmissionReview, so there is no uid to answer to.
@@ -77,15 +90,28 @@ def review(body: bytes, evaluator: Evaluator, at: float, scan: Scan | None = Non
     request = asked.request
     if request.operation not in _OPERATIONS:
         raise ValueError(f"expected CREATE, UPDATE, DELETE or CONNECT, got {request.operation[:60]}")
-    findings = evaluator.evaluate(_request(request, body, at), passes=False)
+    findings = evaluator.evaluate(_request(request, body, at, around), passes=False)
     if scan is not None and request.object is not None and evaluator.rules_for("SecretScan"):
         scanned = scan(request.object)
         if scanned is not None and scanned["spec"]["secrets"]:
             findings += evaluator.evaluate(Request(object=scanned, at=at), passes=False)
+    if request.object is not None and not request.sub_resource and is_controller(request.object):
+        findings += _about_workload(request.object, evaluator, at, around)
     return _answer(request, findings)
 
 
-def _request(asked: Asked, body: bytes, at: float) -> Request:
+def _about_workload(value: Object, evaluator: Evaluator, at: float, around: Around | None) -> list[Finding]:
+    """What rules say that need more than the object: those about what belongs to it, and those about its release."""
+    found = evaluator.skipped("Delivery", value, NO_RELEASE)
+    if around is None:
+        return found + evaluator.skipped("Workload", value, NO_INVENTORY)
+    if evaluator.rules_for("Workload"):
+        fact = around.workload(value, evaluator.environment)
+        found += evaluator.evaluate(Request(object=fact, at=at), passes=False)
+    return found
+
+
+def _request(asked: Asked, body: bytes, at: float, around: Around | None) -> Request:
     resource = asked.resource.resource
     return Request(
         object=asked.object,
@@ -94,6 +120,9 @@ def _request(asked: Asked, body: bytes, at: float) -> Request:
         user_info=asked.user_info,
         at=at,
         dry_run=asked.dry_run,
+        inventory=around.objects if around else (),
+        alone=around is None,
+        namespace_object=around.namespace(asked.object or asked.old_object or NOTHING) if around else None,
         resource=f"{resource}/{asked.sub_resource}" if asked.sub_resource else resource,
         admission=_Lazy(body),
     )
@@ -138,7 +167,8 @@ def _answer(asked: Asked, findings: Sequence[Finding]) -> Answered:
     if notes:
         response["auditAnnotations"] = notes
     data = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response}
-    return Answered(msgspec.json.encode(data), not denied, asked.operation, findings)
+    came, went = (None, None) if denied or asked.dry_run or asked.sub_resource else (asked.object, asked.old_object)
+    return Answered(msgspec.json.encode(data), not denied, asked.operation, findings, came, went)
 
 
 def _is_tolerated(finding: Finding) -> bool:

@@ -80,7 +80,9 @@ class Api:
         return _json({})
 
     async def deploy(self, request: Request) -> Response:
-        return _json(self._service.deploy(await _body(request, DeployRequest)))
+        asked = await _body(request, DeployRequest)
+        await self._service.learn(asked)
+        return _json(self._service.deploy(asked))
 
     async def application(self, request: Request) -> Response:
         return _json(self._service.application(_name(request)))

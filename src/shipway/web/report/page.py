@@ -8,6 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from shipway.engine.sentences import duration, share
 from shipway.engine.timeline import ArmPoint, Timeline, Verdict
+from shipway.web.report.charts import Picture
 from shipway.web.report.plots import picture
 
 WORDS: dict[Verdict, str] = {
@@ -31,12 +32,18 @@ class ArmRow(NamedTuple):
 
 
 class Section(NamedTuple):
-    """A table beside the rollouts: promises, costs and the like, in words and numbers chosen by whoever adds it."""
+    """A card beside the rollouts: promises, costs and the like, in words and numbers chosen by whoever adds it."""
 
     title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+    columns: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
     note: str = ""
+    pictures: tuple[Picture, ...] = ()
+    """From ``charts``; their numbers stand in the table too."""
+    absent: tuple[str, ...] = ()
+    """What cannot be said, and why."""
+    numbers: frozenset[str] = frozenset()
+    """Columns of numbers, which are set to the right."""
 
 
 def render_report(
@@ -67,7 +74,15 @@ def render_report(
         pictures={one.rollout: picture(one) for one in timelines},
         arms={one.rollout: tuple(_arms(one)) for one in timelines},
         css=_source(environment, "report.css"),
+        zip=zip,
     )
+
+
+def standalone(picture: Picture) -> str:
+    """A picture as a file of its own, in light and dark."""
+    rules = PackageLoader("shipway.web", "report").get_source(Environment(autoescape=True), "report.css")[0]
+    colours = rules[: rules.index("* {")]
+    return picture.svg.replace(">", f"><style>{colours} svg {{ background: var(--card) }}</style>", 1)
 
 
 def _source(environment: Environment, name: str) -> str:

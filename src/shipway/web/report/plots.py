@@ -1,42 +1,30 @@
-"""The pictures of one rollout as inline SVG. Called by ``page``; holds no arithmetic beyond choosing what to show.
+"""The pictures of one rollout as inline SVG. Called by ``page``; holds no arithmetic beyond choosing what to show."""
 
-The same timeline gives the same bytes. Colours are drawn as placeholders and replaced by the page's CSS variables, so
-that one picture serves light and dark.
-"""
-
-import re
-import warnings
 from collections.abc import Callable, Iterator, Sequence
-from html import escape
-from io import StringIO
 from math import inf
 from typing import Any
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
 
 from shipway.engine.sentences import share
 from shipway.engine.timeline import ArmPoint, IndicatorSeries, Timeline
 from shipway.rollout.states import Phase
-
-COLOURS = {
-    "#010101": "ink",
-    "#010102": "soft",
-    "#010103": "line",
-    "#010104": "canary",
-    "#010105": "baseline",
-    "#010106": "bad",
-    "#010107": "good",
-    "#010108": "wait",
-    "#010109": "card",
-    "#01010a": "second",
-}
-"""Placeholder to CSS variable. Placeholders are colours that nobody would choose."""
-
-INK, SOFT, LINE, CANARY, BASELINE, BAD, GOOD, WAIT, CARD, SECOND = COLOURS
+from shipway.web.report.drawing import (
+    BAD,
+    BASELINE,
+    CANARY,
+    CARD,
+    GOOD,
+    INK,
+    SOFT,
+    WAIT,
+    drawn,
+    legend,
+    series_colours,
+    text,
+)
 
 _PHASES = {
     Phase.STARTING: SOFT,
@@ -52,40 +40,11 @@ _PHASES = {
     Phase.ABORTED: BAD,
 }
 
-_WIDTH, _PANEL, _STRIP, _GAP, _FOOT = 9.6, 1.5, 0.27, 0.5, 0.3
+_PANEL, _STRIP, _GAP, _FOOT = 1.5, 0.27, 0.5, 0.3
 """Inches."""
 
 _LETTER = 0.0105
 """Width of a letter as a share of the plot's, to leave out names that do not fit their phase."""
-
-_RC: dict[Any, Any] = {
-    "svg.fonttype": "none",
-    "font.family": "DejaVu Sans",
-    "font.size": 8.5,
-    "text.color": INK,
-    "axes.edgecolor": LINE,
-    "axes.labelcolor": SOFT,
-    "axes.titlesize": 9.5,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.titlepad": 7,
-    "axes.facecolor": "none",
-    "figure.facecolor": "none",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.grid.axis": "y",
-    "axes.axisbelow": True,
-    "grid.color": LINE,
-    "grid.linewidth": 0.6,
-    "xtick.color": LINE,
-    "ytick.color": LINE,
-    "xtick.labelcolor": SOFT,
-    "ytick.labelcolor": SOFT,
-    "lines.linewidth": 1.8,
-    "lines.solid_capstyle": "round",
-    "legend.frameon": False,
-}
 
 _UNITS = ((180.0, 1.0, "s"), (3 * 3600.0, 60.0, "min"), (inf, 3600.0, "h"))
 """(rollouts up to so many seconds, seconds of the unit, its name)."""
@@ -104,10 +63,9 @@ def picture(timeline: Timeline) -> str:
         return ""
     panels = list(_panels(timeline))
     heights = [_STRIP, *(_PANEL for _ in panels)]
-    with mpl.rc_context({**_RC, "svg.hashsalt": timeline.rollout}):
-        height = sum(heights) + _GAP * len(panels) + _FOOT
-        figure = Figure(figsize=(_WIDTH, height))
-        FigureCanvasSVG(figure)
+    height = sum(heights) + _GAP * len(panels) + _FOOT
+
+    def paint(figure: Figure) -> None:
         # `hspace` is in units of the mean height of a panel.
         gap = _GAP * len(heights) / sum(heights)
         figure.subplots_adjust(left=0.062, right=0.99, top=1 - 0.02 / height, bottom=_FOOT / height, hspace=gap)
@@ -117,12 +75,8 @@ def picture(timeline: Timeline) -> str:
             _marks(ax, timeline)
             panel(ax, timeline)
         _time_axis(axes[-1], timeline)
-        out = StringIO()
-        with warnings.catch_warnings():
-            # The browser draws the text, and it has more fonts than the one whose widths are measured here.
-            warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-            figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
-    return _inline(out.getvalue(), timeline)
+
+    return drawn(height, timeline.rollout, f"Rollout {timeline.rollout}", paint)
 
 
 def _panels(timeline: Timeline) -> Iterator[Panel]:
@@ -132,22 +86,6 @@ def _panels(timeline: Timeline) -> Iterator[Panel]:
             yield _rates(series)
     if timeline.indicators:
         yield _evidence
-
-
-def _inline(svg: str, timeline: Timeline) -> str:
-    """Without prologue and element ids, with the page's colours and fonts."""
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(
-        r' id="(?:figure|axes|patch|line2d|text|legend|matplotlib\.axis|xtick|ytick|FillBetween\w*|Line\w*)_\d+"',
-        "",
-        svg,
-    )
-    svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
-    for placeholder, name in COLOURS.items():
-        svg = svg.replace(placeholder, f"var(--{name})")
-    svg = svg.replace("'DejaVu Sans'", "var(--font)").replace("DejaVu Sans", "var(--font)")
-    svg = re.sub(r'<svg ([^>]*?)height="[^"]*" ([^>]*?)width="[^"]*"', r"<svg \1\2", svg, count=1)
-    return svg.replace("<svg ", f'<svg role="img" aria-label="Rollout {escape(timeline.rollout)}" ', 1)
 
 
 def _since(timeline: Timeline, at: float) -> float:
@@ -205,7 +143,7 @@ def _weights(ax: Axes, timeline: Timeline) -> None:
     ax.set_ylim(0, 1.06 * max(10.0, *asked))
     ax.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
     ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g} %"))
-    _legend(ax)
+    legend(ax)
 
 
 def _rates(series: IndicatorSeries) -> Panel:
@@ -218,11 +156,11 @@ def _rates(series: IndicatorSeries) -> Panel:
             ax.axhline(
                 series.allowed, color=BAD, linewidth=1, linestyle=(0, (5, 3)), label=f"allowed {share(series.allowed)}"
             )
-        ax.set_title(_text(series.name))
+        ax.set_title(text(series.name))
         ax.set_ylim(0, top)
         ax.yaxis.set_major_locator(MaxNLocator(4))
         ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{100 * y:g} %"))
-        _legend(ax)
+        legend(ax)
 
     return panel
 
@@ -233,7 +171,7 @@ def _arm(ax: Axes, times: Sequence[float], arms: Sequence[ArmPoint], colour: str
         return
     x, rate, low, high = zip(*shown, strict=True)
     ax.fill_between(x, low, high, color=colour, alpha=0.16, linewidth=0)
-    ax.plot(x, rate, color=colour, label=_text(label))
+    ax.plot(x, rate, color=colour, label=text(label))
 
 
 def _top(series: IndicatorSeries) -> float:
@@ -247,7 +185,7 @@ def _top(series: IndicatorSeries) -> float:
 def _evidence(ax: Axes, timeline: Timeline) -> None:
     limit = timeline.indicators[0].points[0].limit
     floor, top = -0.35 * limit, 1.3 * limit
-    for series, colour in zip(timeline.indicators, _cycle(), strict=False):
+    for series, colour in zip(timeline.indicators, series_colours(), strict=False):
         shown = [
             (_since(timeline, at.at), max(floor, point.evidence))
             for at, point in zip(timeline.points, series.points, strict=True)
@@ -257,7 +195,7 @@ def _evidence(ax: Axes, timeline: Timeline) -> None:
             ax.plot(
                 *zip(*shown, strict=True),
                 color=colour,
-                label=_text(series.name),
+                label=text(series.name),
                 marker="o" if len(shown) <= _DOTS else "",
                 markersize=2.6,
             )
@@ -276,30 +214,4 @@ def _evidence(ax: Axes, timeline: Timeline) -> None:
     ax.set_ylim(floor, top)
     ax.yaxis.set_major_locator(MaxNLocator(4))
     ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}".replace("-", "−")))
-    _legend(ax)
-
-
-def _cycle() -> Iterator[str]:
-    while True:
-        yield from (CANARY, SECOND, WAIT, GOOD, INK)
-
-
-def _text(words: str) -> str:
-    """Names come from users: a dollar sign is no formula, and a leading underscore does not hide them."""
-    return words.replace("$", r"\$").lstrip("_") or "–"
-
-
-def _legend(ax: Axes) -> None:
-    handles, labels = ax.get_legend_handles_labels()
-    if handles:
-        ax.legend(
-            handles,
-            labels,
-            loc="lower right",
-            bbox_to_anchor=(1.0, 0.99),
-            ncols=len(handles),
-            fontsize=8,
-            borderaxespad=0,
-            handlelength=1.4,
-            labelcolor=SOFT,
-        )
+    legend(ax)

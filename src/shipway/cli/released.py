@@ -1,0 +1,103 @@
+"""What a release on record asks for, as its Application said: size, instances, budget. Called by what advises and what charges."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from shipway.cli.records import Records
+from shipway.cost.usage import Requested
+from shipway.model.quantities import Money, QuantityError, parse_cpu, parse_memory, parse_money
+from shipway.rollout.evolve import evolve, initial
+from shipway.rollout.states import Delivery
+
+
+class Now(msgspec.Struct, frozen=True):
+    """What an instance has today; None: unknown or unset."""
+
+    cpu: float | None = None
+    """Cores."""
+    memory: float | None = None
+    """Bytes; here a process that takes more is ended, so it is the limit too."""
+    scaled_on: frozenset[str] = frozenset()
+    instances: int = 1
+    """The fewest that run."""
+    carries: float | None = None
+    """Requests a second for which a scaler starts another instance."""
+    budget: Money | None = None
+
+
+class _Resources(msgspec.Struct):
+    cpu: str | float | None = None
+    memory: str | int | None = None
+    factor: float = 1.0
+
+
+class _Scale(msgspec.Struct):
+    min: int = 1
+    signal: str = ""
+    target: float | None = None
+
+
+class _Spec(msgspec.Struct):
+    resources: _Resources = msgspec.field(default_factory=_Resources)
+    scale: _Scale | None = None
+    replicas: int | None = None
+    budget: str | None = None
+
+
+class _Application(msgspec.Struct):
+    spec: _Spec = msgspec.field(default_factory=_Spec)
+
+
+class _Document(msgspec.Struct):
+    application: _Application
+
+
+def asked(document: str) -> Now:
+    """From what a release remembers of its file; nothing where that cannot be read."""
+    try:
+        spec = msgspec.json.decode(document, type=_Document).application.spec
+        cpu = parse_cpu(str(spec.resources.cpu)) if spec.resources.cpu else None
+        memory = float(parse_memory(str(spec.resources.memory))) if spec.resources.memory else None
+        budget = parse_money(spec.budget) if spec.budget else None
+    except (msgspec.DecodeError, QuantityError):
+        return Now()
+    scale, factor = spec.scale, spec.resources.factor
+    fewest = spec.replicas if spec.replicas is not None else scale.min if scale else 1
+    return Now(
+        cpu=None if cpu is None else cpu * factor,
+        memory=None if memory is None else memory * factor,
+        scaled_on=frozenset({scale.signal} & {"cpu", "memory"}) if scale else frozenset(),
+        instances=fewest,
+        carries=scale.target if scale and scale.signal == "requests" else None,
+        budget=budget,
+    )
+
+
+def state(journal: Records, app: str) -> Delivery:
+    """An application as it stands after everything on record."""
+    found = initial(journal.owner(app))
+    for event in journal.events(app):
+        found = evolve(found, event)
+    return found
+
+
+def now(journal: Records, app: str) -> Now:
+    """What the live release of an application asks for; nothing of one that is not on record, or has none."""
+    if app not in journal.apps:
+        return Now()
+    found = state(journal, app)
+    return asked(found.releases[found.live].document) if found.live else Now()
+
+
+def requested(journal: Records, apps: Iterable[str]) -> dict[tuple[str, str], Requested]:
+    """By (application, release), of releases that ask for anything."""
+    found: dict[tuple[str, str], Requested] = {}
+    for app in apps:
+        if app in journal.apps:
+            for name, release in state(journal, app).releases.items():
+                one = asked(release.document)
+                if one.cpu or one.memory:
+                    many = max(1, one.instances)
+                    found[app, name] = Requested(many * (one.cpu or 0.0), many * (one.memory or 0.0), many)
+    return found
