@@ -206,8 +206,7 @@ def _risks(
 ) -> Iterator[ApplicationRisk]:
     """Of every application that changes and stays, as if it went now."""
     names = list(dict.fromkeys(one.application for one in becoming))
-    past = before.declared if before else {}
-    changes = [_change(name, past.get(name), after.declared[name]) for name in names]
+    changes = [_change(name, before.declared.get(name) if before else None, after.declared[name]) for name in names]
     for change, risk in zip(changes, risks(asked.home, changes), strict=True):
         yield ApplicationRisk(change.application, risk)
 

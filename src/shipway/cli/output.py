@@ -34,9 +34,11 @@ def to_json(data: object, *, indent: int = 2) -> str:
 
 
 def show(data: object, human: "RenderableType", *, json: bool) -> None:
-    """One answer: ``data`` as JSON, or ``human`` for people."""
+    """One answer: ``data`` as JSON, or ``human`` for people. Rich is for tables and terminals; to import it takes 20 ms."""
     if json:
         sys.stdout.write(to_json(data) + "\n")
+    elif isinstance(human, str) and not sys.stdout.isatty():
+        sys.stdout.write(human + "\n")
     else:
         console().print(human)
 

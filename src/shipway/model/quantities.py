@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import lru_cache
 from types import MappingProxyType
 
 import msgspec
@@ -71,6 +72,7 @@ def parse_duration(text: str) -> float:
     return _at_most(float(seconds), LONGEST, "at most 36500d", text)
 
 
+@lru_cache
 def format_duration(seconds: float) -> str:
     """The shortest exact spelling in falling units: ``5400.0`` is ``1h30m``, ``0.2`` is ``200ms``."""
     rest, parts = Decimal(repr(seconds)), []

@@ -38,6 +38,15 @@ def compile_pattern(text: str) -> Pattern:
     return engine(text)
 
 
+def matches(pattern: Pattern, text: str) -> Iterator[Any]:
+    """All matches from the left; as in Go none is empty where the one before it ends."""
+    end = -1
+    for match in pattern.finditer(text):
+        if not match.start() == match.end() == end:
+            yield match
+        end = match.end()
+
+
 @lru_cache(maxsize=1)
 def _engine() -> Callable[[str], Pattern]:
     try:

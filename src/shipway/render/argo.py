@@ -14,7 +14,7 @@ from shipway.render.rendered import Rendered, rendered
 from shipway.render.routes import backend
 from shipway.render.thresholds import Sides, Threshold, guarded, own_series, priced_core, signals_of, thresholds
 from shipway.render.thresholds import notes as common_notes
-from shipway.render.tracing import Draft, derived
+from shipway.render.tracing import Draft, derived, plain
 from shipway.spec.delivery import Delivery, Step
 
 INTERVAL = 30.0
@@ -108,7 +108,7 @@ def retargeted(draft: Draft, field: str, kind: str, version: str) -> Draft:
 def _rollout(context: Context, draft: Draft, objects: tuple[Rendered, ...]) -> Draft:
     rolling = at(draft.tree, "spec", "strategy", "rollingUpdate") or {}
     strategy = _strategy(context, _router(context, objects), rolling)
-    spec = {**draft.tree["spec"], "strategy": derived(strategy, _RULE, "spec.delivery", "spec.slo")}
+    spec = {**draft.tree["spec"], "strategy": derived(plain(strategy), _RULE, "spec.delivery", "spec.slo")}
     return Draft({**draft.tree, "apiVersion": _API, "kind": "Rollout", "spec": spec}, draft.rule)
 
 
@@ -240,7 +240,7 @@ def window(delivery: Delivery) -> float:
 
 
 def _template(context: Context, name: str, spec: dict[str, Any]) -> Draft:
-    traced = derived(spec, "the checks as limits on PromQL", "spec.delivery", "spec.slo")
+    traced = derived(plain(spec), "the checks as limits on PromQL", "spec.delivery", "spec.slo")
     metadata = context.metadata(f"{context.name}-{name}")
     return Draft({"apiVersion": _API, "kind": "AnalysisTemplate", "metadata": metadata, "spec": traced}, _RULE)
 

@@ -8,8 +8,11 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 
 import msgspec
+from msgspec.structs import replace
 
-from shipway.render.slo.promises import ISTIO, OPENTELEMETRY
+from shipway.render.signals import METERS
+from shipway.render.slo.levels import ServiceLevel
+from shipway.render.slo.promises import of_application
 from shipway.render.tracing import Traced, derived, said
 from shipway.spec import Application, Origin, Platform, Resolved
 from shipway.spec.application import SERVING, Dependency, Spec
@@ -30,12 +33,12 @@ class Place(msgspec.Struct, frozen=True, dict=True):
     environment: str
     cluster: str
 
-    @property
+    @cached_property
     def platform(self) -> Platform:
         """The whole Platform document."""
         return self.organisation.platform
 
-    @property
+    @cached_property
     def components(self) -> Components:
         """What is installed in the clusters."""
         return self.platform.spec.components
@@ -94,17 +97,17 @@ class Context(msgspec.Struct, frozen=True, dict=True):
     place: Place
     resolved: Resolved
 
-    @property
+    @cached_property
     def application(self) -> Application:
         """With nothing left to look up."""
         return self.resolved.application
 
-    @property
+    @cached_property
     def spec(self) -> Spec:
         """What the application is and needs, here."""
         return self.application.spec
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Name of the application and of most of its objects."""
         name: str = self.application.metadata.name
@@ -130,7 +133,7 @@ class Context(msgspec.Struct, frozen=True, dict=True):
         """Whether customers depend on it."""
         return self.place.production
 
-    @property
+    @cached_property
     def components(self) -> Components:
         """What is installed in the clusters."""
         return self.place.components
@@ -256,7 +259,19 @@ class Context(msgspec.Struct, frozen=True, dict=True):
     @property
     def request_series(self) -> str:
         """PromQL selector of the counter of answered requests, as the SLO rules count them."""
-        return (ISTIO if self.meshed else OPENTELEMETRY).total.replace("{app}", self.name)
+        return METERS[self.components.mesh].total.replace("{app}", self.name)
+
+    @cached_property
+    def promises(self) -> tuple[ServiceLevel, ...]:
+        """Every promise of the application here; without alerts where the monitoring profile wants none."""
+        runbooks = self.components.monitoring.runbooks
+        found = of_application(
+            self.application,
+            METERS[self.components.mesh],
+            metrics=self.place.platform.spec.metrics,
+            runbook=f"{runbooks.rstrip('/')}/{{app}}#{{slo}}" if runbooks else "",
+        )
+        return found if self.monitoring.alerts else tuple(replace(level, page=None, ticket=None) for level in found)
 
     @cached_property
     def host(self) -> Traced | None:
@@ -297,10 +312,14 @@ class Context(msgspec.Struct, frozen=True, dict=True):
 
     def labels(self, component: str = "") -> dict[str, object]:
         """Labels of every object: whose it is, for people, quotas and bills."""
+        return {**self._labels, "app.kubernetes.io/component": component} if component else self._labels.copy()
+
+    @cached_property
+    def _labels(self) -> dict[str, object]:
         metadata = self.application.metadata
         return {
             **self.selector(),
-            "app.kubernetes.io/component": component or said(self.spec.archetype, "spec.archetype"),
+            "app.kubernetes.io/component": said(self.spec.archetype, "spec.archetype"),
             "app.kubernetes.io/part-of": said(metadata.system, "metadata.system") if metadata.system else None,
             "app.kubernetes.io/managed-by": MANAGER,
             "shipway.dev/environment": derived(self.environment, "the environment it is compiled for"),

@@ -6,12 +6,9 @@ As a ConfigMap that Grafana's side-car picks up, or for Grafana's operator, as t
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
-
 from shipway.model.quantities import format_duration
-from shipway.render.alerts import levels
 from shipway.render.context import Context
-from shipway.render.panels import Panel, Row, dashboard
+from shipway.render.panels import Panel, Row, to_json
 from shipway.render.signals import METERS, Signals
 from shipway.render.slo.levels import ServiceLevel
 from shipway.render.slo.rules import selector, share
@@ -28,16 +25,15 @@ def objects(context: Context) -> Iterator[Draft]:
     if not context.monitoring.dashboard:
         return
     rule = "promises, requests and saturation of the application, by the metrics that its alerts count"
-    text = msgspec.json.format(msgspec.json.encode(model(context)), indent=1).decode() + "\n"
-    body = derived(text, rule, "spec.slo", "spec.archetype", "platform.spec.components.mesh")
+    body = derived(_text(context), rule, "spec.slo", "spec.archetype", "platform.spec.components.mesh")
     make = _config_map if context.components.monitoring.dashboards == "sidecar" else _grafana_dashboard
     yield Draft(make(context, body), "Grafana finds it by a label")
 
 
-def model(context: Context) -> dict[str, Any]:
-    """The dashboard as Grafana's JSON model; a cluster has one Grafana, so nothing in it names the cluster."""
+def _text(context: Context) -> str:
+    """Grafana's JSON model; a cluster has one Grafana, so nothing in it names the cluster."""
     team = context.application.metadata.team
-    return dashboard(context.name, context.name, [context.name, *([team] if team else [])], _rows(context))
+    return to_json(context.name, context.name, [context.name, *([team] if team else [])], tuple(_rows(context)))
 
 
 def _config_map(context: Context, body: object) -> dict[str, Any]:
@@ -71,9 +67,9 @@ def _grafana_dashboard(context: Context, body: object) -> dict[str, Any]:
 
 
 def _rows(context: Context) -> Iterator[Row]:
-    promises = levels(context)
+    promises = context.promises
     if promises:
-        yield Row("Promises", [*(_budget(level) for level in promises), _burning(promises)])
+        yield Row("Promises", (*(_budget(level) for level in promises), _burning(promises)))
     if context.serving:
         yield Row("Requests", _requests(Signals(METERS[context.components.mesh], context.name)))
     yield Row("Saturation", _saturation(context))
@@ -84,26 +80,26 @@ def _budget(level: ServiceLevel) -> Panel:
     period = level.window.calendar or format_duration(level.window.seconds)
     about = f"{level.description} {level.objective:g} % over {period}."
     limits = ((0, "orange"), (0.25, "green"))
-    return Panel(f"Budget left: {level.name}", {"left": query}, "percentunit", "stat", limits, about)
+    return Panel(f"Budget left: {level.name}", (("left", query),), "percentunit", "stat", limits, about)
 
 
 def _burning(promises: tuple[ServiceLevel, ...]) -> Panel:
-    queries = {level.name: f"({share(level, _SHORT)}) / {level.budget!r}" for level in promises}
+    queries = tuple((level.name, f"({share(level, _SHORT)}) / {level.budget!r}") for level in promises)
     about = "Times the speed at which the budget would just last."
     return Panel("Burn rate, 1 h", queries, "short", limits=((1, "orange"), (14.4, "red")), description=about)
 
 
-def _requests(signals: Signals) -> list[Panel]:
+def _requests(signals: Signals) -> tuple[Panel, ...]:
     shares = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
-    durations = {name: signals.percentile("", WINDOW, quantile) for name, quantile in shares.items()}
-    return [
-        Panel("Rate", {"requests": signals.total("", WINDOW)}, "reqps"),
-        Panel("Errors", {"failed": signals.errors("", WINDOW)}, "percentunit"),
+    durations = tuple((name, signals.percentile("", WINDOW, quantile)) for name, quantile in shares.items())
+    return (
+        Panel("Rate", (("requests", signals.total("", WINDOW)),), "reqps"),
+        Panel("Errors", (("failed", signals.errors("", WINDOW)),), "percentunit"),
         Panel("Duration", durations, "s"),
-    ]
+    )
 
 
-def _saturation(context: Context) -> list[Panel]:
+def _saturation(context: Context) -> tuple[Panel, ...]:
     pods = f'namespace="{context.namespace}", container="{context.name}"'
     cpu = f"sum by (pod) (rate(container_cpu_usage_seconds_total{{{pods}}}[{WINDOW}]))"
     memory = f"sum by (pod) (container_memory_working_set_bytes{{{pods}}})"
@@ -113,14 +109,14 @@ def _saturation(context: Context) -> list[Panel]:
     )
     limit = f'sum by (pod) (kube_pod_container_resource_limits{{{pods}, resource="memory"}})'
     request = f'sum by (pod) (kube_pod_container_resource_requests{{{pods}, resource="cpu"}})'
-    each = "{{pod}}"
-    return [
-        Panel("CPU of what is requested", {each: f"{cpu} / {request}"}, "percentunit"),
-        Panel("Memory of the limit", {each: f"{memory} / {limit}"}, "percentunit", limits=((0.9, "red"),)),
-        Panel("Throttled", {each: throttled}, "percentunit"),
-        Panel(
-            "Restarts",
-            {each: f"sum by (pod) (increase(kube_pod_container_status_restarts_total{{{pods}}}[1h]))"},
-            "short",
-        ),
-    ]
+    restarts = f"sum by (pod) (increase(kube_pod_container_status_restarts_total{{{pods}}}[1h]))"
+    return (
+        _by_pod("CPU of what is requested", f"{cpu} / {request}", "percentunit"),
+        _by_pod("Memory of the limit", f"{memory} / {limit}", "percentunit", ((0.9, "red"),)),
+        _by_pod("Throttled", throttled, "percentunit"),
+        _by_pod("Restarts", restarts, "short"),
+    )
+
+
+def _by_pod(title: str, query: str, unit: str, limits: tuple[tuple[float, str], ...] = ()) -> Panel:
+    return Panel(title, (("{{pod}}", query),), unit, limits=limits)

@@ -165,7 +165,7 @@ def _canary(context: Context, objects: tuple[Rendered, ...]) -> Draft:
         "service": _service(context, provider, objects),
         "analysis": _analysis(context),
     }
-    traced = derived(said, _RULE, "spec.delivery", "spec.slo", "spec.port")
+    traced = derived(plain(said), _RULE, "spec.delivery", "spec.slo", "spec.port")
     tree = {"apiVersion": "flagger.app/v1beta1", "kind": "Canary", "metadata": context.metadata(), "spec": traced}
     return Draft(tree, _RULE)
 
@@ -261,7 +261,7 @@ def _templates(context: Context) -> Iterator[Draft]:
     for threshold in _thresholds(context):
         query = guarded(threshold, signals_of(context), _sides(context), least)
         spec = {"provider": {"type": "prometheus", "address": context.components.monitoring.server}, "query": query}
-        traced = derived(spec, f"the limit `{threshold.text}` as PromQL", "spec.delivery", "spec.slo")
+        traced = derived(plain(spec), f"the limit `{threshold.text}` as PromQL", "spec.delivery", "spec.slo")
         metadata = context.metadata(_template(context, threshold))
         tree = {"apiVersion": "flagger.app/v1beta1", "kind": "MetricTemplate", "metadata": metadata, "spec": traced}
         yield Draft(tree, _RULE)

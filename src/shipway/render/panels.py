@@ -3,7 +3,8 @@
 Used by :mod:`shipway.render.dashboards`. Knows layout and nothing of what is shown.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -17,14 +18,15 @@ HEIGHT = 8
 
 
 class Panel(msgspec.Struct, frozen=True):
-    """One picture: queries by legend, and the unit of their values as Grafana names it."""
+    """One picture: queries, and the unit of their values as Grafana names it."""
 
     title: str
-    queries: Mapping[str, str]
+    queries: tuple[tuple[str, str], ...]
+    """(legend, PromQL) each."""
     unit: str
     """``reqps``, ``percentunit``, ``s``, ``bytes``, ``short``, …"""
     kind: str = "timeseries"
-    limits: Sequence[tuple[float, str]] = ()
+    limits: tuple[tuple[float, str], ...] = ()
     """Values from which another colour holds."""
     description: str = ""
 
@@ -33,12 +35,12 @@ class Row(msgspec.Struct, frozen=True):
     """Panels side by side under one heading."""
 
     title: str
-    panels: Sequence[Panel]
+    panels: tuple[Panel, ...]
 
 
-def dashboard(uid: str, title: str, tags: Sequence[str], rows: Iterable[Row]) -> dict[str, Any]:
+def to_json(uid: str, title: str, tags: Sequence[str], rows: tuple[Row, ...]) -> str:
     """The dashboard as Grafana imports it. ``uid`` is at most 40 characters of letters, digits and dashes."""
-    return {
+    model = {
         "uid": uid[:40],
         "title": title,
         "tags": list(tags),
@@ -48,12 +50,19 @@ def dashboard(uid: str, title: str, tags: Sequence[str], rows: Iterable[Row]) ->
         "refresh": "30s",
         "time": {"from": "now-6h", "to": "now"},
         "templating": {"list": [_variable()]},
-        "panels": [*_placed(rows)],
+        "panels": _panels(rows),
     }
+    return msgspec.json.format(msgspec.json.encode(model), indent=1).decode() + "\n"
 
 
 def _variable() -> dict[str, Any]:
     return {"name": "datasource", "label": "Data source", "type": "datasource", "query": "prometheus", "hide": 0}
+
+
+@lru_cache(maxsize=4096)
+def _panels(rows: tuple[Row, ...]) -> msgspec.Raw:
+    """As JSON: what is shown differs from application to application, and seldom from cluster to cluster."""
+    return msgspec.Raw(msgspec.json.encode([*_placed(rows)]))
 
 
 def _placed(rows: Iterable[Row]) -> Iterable[dict[str, Any]]:
@@ -84,7 +93,7 @@ def _panel(panel: Panel) -> dict[str, Any]:
         defaults["custom"] = {"thresholdsStyle": {"mode": "line"}}
     targets = [
         {"refId": chr(ord("A") + index), "expr": query, "legendFormat": legend, "datasource": DATASOURCE}
-        for index, (legend, query) in enumerate(panel.queries.items())
+        for index, (legend, query) in enumerate(panel.queries)
     ]
     about = {"description": panel.description} if panel.description else {}
     return {

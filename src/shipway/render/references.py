@@ -31,6 +31,9 @@ class References:
         for one in objects:
             self._of[one["kind"]].append(one)
             self._named.add((_namespace(one), one["kind"], one["metadata"]["name"]))
+        self._policies: dict[str, list[Object]] = defaultdict(list)
+        for policy in self._of["NetworkPolicy"]:
+            self._policies[_namespace(policy)].append(policy)
 
     def check(self) -> Iterator[Found]:
         yield from self._hosts()
@@ -81,8 +84,8 @@ class References:
         """What network policies let in to pods with these labels, networks of machines and the side-car's ports aside."""
         return {
             peer
-            for policy in self._of["NetworkPolicy"]
-            if _namespace(policy) == namespace and matches(policy["spec"]["podSelector"].get("matchLabels", {}), wanted)
+            for policy in self._policies[namespace]
+            if matches(policy["spec"]["podSelector"].get("matchLabels", {}), wanted)
             for rule in policy["spec"].get("ingress") or ()
             for peer in _admitted(rule)
             if peer[2] not in _SIDE_CAR

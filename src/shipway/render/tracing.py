@@ -15,17 +15,17 @@ PLATFORM = "platform."
 """Before a path into the Platform document; every other path is into the Application document."""
 
 
-class Traced:
-    """A value (a leaf, or a list or map whose leaves all have one reason) and the fields that decided it."""
+class Traced(msgspec.Struct, frozen=True, gc=False):
+    """A value (a leaf, or a list or map whose leaves all have one reason) and the fields that decided it.
 
-    __slots__ = ("fields", "rule", "value")
+    What is wrapped is plain already: nothing in it is wrapped again, and none of its keys has None.
+    """
 
-    def __init__(self, value: Any, rule: str, fields: tuple[str, ...]) -> None:
-        self.value = value
-        self.rule = rule
-        """In words; empty when the value is the field's own."""
-        self.fields = fields
-        """Dotted paths: ``spec.port``, ``platform.spec.components.mesh``."""
+    value: Any
+    rule: str
+    """In words; empty when the value is the field's own."""
+    fields: tuple[str, ...]
+    """Dotted paths: ``spec.port``, ``platform.spec.components.mesh``."""
 
 
 class Draft(msgspec.Struct, frozen=True):
@@ -50,9 +50,14 @@ def plain(tree: Any) -> Any:
     """The tree without its wrapping, and without the keys whose value is None."""
     kind = type(tree)
     if kind is dict:
-        return {key: plain(value) for key, value in tree.items() if value is not None}
+        # Most values are leaves: a call for each would cost as much as all the rest.
+        return {
+            key: value if (kind := type(value)) is str else value.value if kind is Traced else plain(value)
+            for key, value in tree.items()
+            if value is not None
+        }
     if kind is Traced:
-        return plain(tree.value)
+        return tree.value
     if kind is list or kind is tuple:
         return [plain(value) for value in tree]
     return tree

@@ -41,12 +41,14 @@ class Traffic:
         self._policies: dict[str, list[Object]] = defaultdict(list)
         self._labels: dict[str, Mapping[str, str]] = {}
         self._monitors = [one for one in objects if one["kind"] in {"ServiceMonitor", "PodMonitor"}]
-        self._services = [one for one in objects if one["kind"] == "Service"]
+        self._services: dict[str, list[Object]] = defaultdict(list)
         for one in objects:
             if one["kind"] == "Namespace":
                 self._labels[one["metadata"]["name"]] = one["metadata"].get("labels", {})
             elif one["kind"] == "NetworkPolicy":
                 self._policies[one["metadata"]["namespace"]].append(one)
+            elif one["kind"] == "Service":
+                self._services[one["metadata"]["namespace"]].append(one)
 
     def check(self, *, complete: bool) -> Iterator[Found]:
         """Probes, scrapers, and both ends of every allow."""
@@ -91,8 +93,8 @@ class Traffic:
             return [pods for pods in self._in[namespace] if matches(wanted, pods.labels)]
         selectors = [
             service["spec"].get("selector") or {}
-            for service in self._services
-            if service["metadata"]["namespace"] == namespace and matches(wanted, service["metadata"].get("labels", {}))
+            for service in self._services[namespace]
+            if matches(wanted, service["metadata"].get("labels", {}))
         ]
         return [pods for pods in self._in[namespace] if any(each and matches(each, pods.labels) for each in selectors)]
 

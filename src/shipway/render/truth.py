@@ -65,6 +65,10 @@ class _Cluster:
         self.inside: dict[str, list[tuple[Object, Object]]] = defaultdict(list)
         for one, pod in self.pods:
             self.inside[_namespace(one)].append((one, pod))
+        self.scalers: dict[tuple[str, str, str], list[Object]] = defaultdict(list)
+        for one in (scaler for kind in sorted(SCALERS) for scaler in self.by_kind[kind]):
+            target = one["spec"]["scaleTargetRef"]
+            self.scalers[_namespace(one), target.get("kind", "Deployment"), target["name"]].append(one)
 
     def check(self, complete: bool) -> Iterator[Found]:
         yield from self._unique()
@@ -132,14 +136,10 @@ class _Cluster:
 
     def _scalers(self) -> Iterator[Found]:
         """One scaler for a workload, no fixed number beside it, and no second hand at its signal."""
-        scaled: dict[tuple[str, str, str], Object] = {}
-        for kind in sorted(SCALERS):
-            for one in self.by_kind[kind]:
-                target = one["spec"]["scaleTargetRef"]
-                key = (_namespace(one), target.get("kind", "Deployment"), target["name"])
-                if key in scaled:
+        for key, found in self.scalers.items():
+            for one in found:
+                if one is not found[0]:
                     yield subject(one), "scaler", f"{key[1]} {key[2]} has another scaler already"
-                scaled[key] = one
                 if "replicas" in self.named.get(key, {}).get("spec", {}):
                     yield subject(one), "replicas", f"{key[1]} {key[2]} has a fixed number of replicas beside it"
                 least, most = bounds(one)
@@ -147,9 +147,9 @@ class _Cluster:
                     yield subject(one), "bounds", f"its minimum {least} is above its maximum {most}"
         for one in self.by_kind["VerticalPodAutoscaler"]:
             target = one["spec"]["targetRef"]
-            other = scaled.get((_namespace(one), target["kind"], target["name"]))
-            if other is not None and (both := _signals(other) & _controlled(one)):
-                yield subject(one), "scaler", f"it and the horizontal scaler both follow {', '.join(sorted(both))}"
+            for other in self.scalers.get((_namespace(one), target["kind"], target["name"]), ()):
+                if both := _signals(other) & _controlled(one):
+                    yield subject(one), "scaler", f"it and the horizontal scaler both follow {', '.join(sorted(both))}"
 
     def _budgets(self) -> Iterator[Found]:
         """A disruption budget covers something, and leaves room for one to go when the scaler is at its minimum."""
@@ -173,13 +173,8 @@ class _Cluster:
 
     def _least(self, workload: Object) -> int:
         """Fewest instances of a workload."""
-        key = _key(workload)
-        for kind in SCALERS:
-            for one in self.by_kind[kind]:
-                target = one["spec"]["scaleTargetRef"]
-                if (_namespace(one), target.get("kind", "Deployment"), target["name"]) == key:
-                    return bounds(one)[0]
-        return int(workload["spec"].get("replicas", 1))
+        scalers = self.scalers.get(_key(workload))
+        return bounds(scalers[0])[0] if scalers else int(workload["spec"].get("replicas", 1))
 
     def _routes(self) -> Iterator[Found]:
         """What a route leads to exists, with that port."""

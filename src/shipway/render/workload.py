@@ -61,8 +61,8 @@ def _stateful_set(context: Context) -> dict[str, Any]:
     return {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": _metadata(context), "spec": spec}
 
 
-def _metadata(context: Context) -> dict[str, Any]:
-    return {**context.metadata(), "labels": {**context.labels(), **versions.labels(context)}}
+def _metadata(context: Context, annotations: dict[str, object] | None = None) -> dict[str, Any]:
+    return {**context.metadata(annotations=annotations), "labels": {**context.labels(), **versions.labels(context)}}
 
 
 def _claim(context: Context) -> dict[str, Any]:
@@ -98,8 +98,7 @@ def _cron_job(context: Context) -> dict[str, Any]:
     told: dict[str, object] | None = (
         None if usual is None else {_EXPECTED: said(format_duration(usual), "spec.expectedDuration")}
     )
-    metadata = {**_metadata(context), "annotations": told}
-    return {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": metadata, "spec": spec}
+    return {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": _metadata(context, told), "spec": spec}
 
 
 def _job(context: Context) -> dict[str, Any]:

@@ -30,6 +30,8 @@ class Refused(NamedTuple):
     message: str
 
 
+_OWN = frozenset({"application", "environment override", "command line"})
+"""Who says what belongs to the application; the rest is the Platform's own affair."""
 LONGEST_NAME = 40
 """Of an application: a CronJob's name may have 52 characters, and other names are made of it."""
 LONGEST_DATABASE = 50
@@ -241,10 +243,9 @@ def _judged(resolved: Resolved, platform: Platform, environment: str) -> Iterato
         yield Refused("spec.image", "missing-field", message)
     for kind in PROFILES:
         name = getattr(spec.profiles, kind)
-        written = resolved.provenance.get(f"spec.profiles.{kind}", Origin("default")).kind
-        message = _unknown_profile(platform, kind, name)
-        if message and written in {"application", "environment override", "command line"}:  # else it is the Platform's
-            yield Refused(f"spec.profiles.{kind}", "unknown-profile", message)
+        field = f"spec.profiles.{kind}"
+        if (message := _unknown_profile(platform, kind, name)) and resolved.provenance[field].kind in _OWN:
+            yield Refused(field, "unknown-profile", message)
     if (
         spec.scale
         and spec.scale.min == 0

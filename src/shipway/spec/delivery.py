@@ -5,6 +5,7 @@ fields are in :mod:`shipway.spec.rules`.
 """
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, GetJsonSchemaHandler, SerializerFunctionWrapHandler, model_serializer, model_validator
@@ -51,6 +52,7 @@ class Step(Closed):
     )
 
 
+@cache
 def default_steps() -> tuple[Step, ...]:
     """5 %, 25 % and 50 %: each small enough to be cheap when it fails and large enough to see more than the last."""
     return tuple(Step.model_validate({"weight": weight, "for": "1m"}) for weight in ("5%", "25%", "50%"))

@@ -112,7 +112,9 @@ class Node(msgspec.Struct):
             return {key: node.data(as_text, (*path, key)) for key, (_, node) in self.entries.items()}
         if self.items is not None:
             return [node.data(as_text, (*path, index)) for index, node in enumerate(self.items)]
-        return self.text if self.value is not None and as_text(path) else self.value
+        if self.value is None or isinstance(self.value, str):
+            return self.value
+        return self.text if as_text(path) else self.value
 
 
 class _Unreadable(Exception):

@@ -6,6 +6,7 @@ of a file. Works on data as written, so that a value that nobody wrote stays dis
 
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
+from functools import cached_property
 from typing import Any, Literal
 
 import msgspec
@@ -81,15 +82,6 @@ class Origin(msgspec.Struct, frozen=True):
         return cls(kind, file, (key or value).line, column)
 
 
-class Resolved(msgspec.Struct, frozen=True):
-    """An application with nothing left to look up."""
-
-    application: Application
-    """With the overrides applied and ``environments`` empty."""
-    provenance: Mapping[str, Origin]
-    """Dotted path of every leaf of ``application.document()`` to its origin; a list counts as one leaf."""
-
-
 class _Layer(msgspec.Struct, frozen=True):
     """Part of a document that says something about the application."""
 
@@ -101,6 +93,26 @@ class _Layer(msgspec.Struct, frozen=True):
     """Where in the document the layer's ``spec`` stands; empty when the document itself is the layer."""
 
 
+_Layers = Mapping[Path, _Layer]
+"""Paths of values to the layer that said each; a value is under the longest path that leads to it."""
+
+
+class Resolved(msgspec.Struct, frozen=True, dict=True):
+    """An application with nothing left to look up."""
+
+    application: Application
+    """With the overrides applied and ``environments`` empty."""
+    layers: _Layers
+
+    @cached_property
+    def provenance(self) -> Mapping[str, Origin]:
+        """Dotted path of every leaf of ``application.document()`` to its origin; a list counts as one leaf.
+
+        Worked out when first asked for: most applications are only compiled.
+        """
+        return dict(_provenance(self.application.document(), self.layers))
+
+
 def resolve(declared: DeclaredApplication, platform: DeclaredPlatform | None = None, environment: str = "") -> Resolved:
     """The application in ``environment`` (empty: as written, over the platform's defaults for everybody).
 
@@ -108,23 +120,22 @@ def resolve(declared: DeclaredApplication, platform: DeclaredPlatform | None = N
         BadInput: the platform names its environments and this is none of them. Without a platform any name will do.
     """
     _known(platform, environment)
-    data, origins = merged(declared, platform, environment)
+    data, layers = merged(declared, platform, environment)
     context = {"metrics": platform.platform.metric_units} if platform else None
-    application = Application.model_validate(data, context=context)
-    return Resolved(application, dict(_provenance(application.document(), origins)))
+    return Resolved(Application.model_validate(data, context=context), layers)
 
 
 def merged(
     declared: DeclaredApplication, platform: DeclaredPlatform | None, environment: str
-) -> tuple[dict[str, Any], dict[Path, Origin]]:
-    """The layers as one document, and the origin of each of its values (the longest path that leads to it)."""
+) -> tuple[dict[str, Any], _Layers]:
+    """The layers as one document, and who said each of its values."""
     data: dict[str, Any] = {}
-    origins: dict[Path, Origin] = {}
+    said: dict[Path, _Layer] = {}
     for layer in _layers(declared, platform, environment):
-        _merge(data, layer.data, (), layer, origins)
+        _merge(data, layer.data, (), layer, said)
     if data["spec"].get("delivery", {}).get("strategy") == "direct":  # an environment may go without the file's steps
-        _drop(data, _STEPS, _STEPS, origins)
-    return data, origins
+        _drop(data, _STEPS, _STEPS, said)
+    return data, said
 
 
 def said_by(
@@ -166,14 +177,16 @@ def _layers(declared: DeclaredApplication, platform: DeclaredPlatform | None, en
 
 
 def _platform_layers(declared: DeclaredApplication, platform: DeclaredPlatform, environment: str) -> Iterator[_Layer]:
-    def layer(kind: OriginKind, *path: str) -> _Layer:
-        return _Layer(kind, {"spec": _inside(platform.data, path)}, platform, path)
-
-    yield layer("platform default", "spec", "defaults")
-    yield layer("archetype", "spec", "archetypes", declared.application.spec.archetype)
-    for kind, name in reversed(chosen_profiles(declared, platform, environment).items()):
-        yield layer("profile", "spec", "profiles", kind, name, "defaults")
-    yield layer("environment default", "spec", "environments", environment, "defaults")
+    profiles = reversed(chosen_profiles(declared, platform, environment).items())
+    places: tuple[tuple[OriginKind, Path], ...] = (
+        ("platform default", ("spec", "defaults")),
+        ("archetype", ("spec", "archetypes", declared.application.spec.archetype)),
+        *(("profile", ("spec", "profiles", kind, name, "defaults")) for kind, name in profiles),
+        ("environment default", ("spec", "environments", environment, "defaults")),
+    )
+    for kind, path in places:
+        if said := _inside(platform.data, path):
+            yield _Layer(kind, {"spec": said}, platform, path)
 
 
 def chosen_profiles(
@@ -216,24 +229,29 @@ def _inside(data: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
 
 
 def _merge(
-    lower: dict[str, Any], upper: Mapping[str, Any], path: Path, layer: _Layer, origins: dict[Path, Origin]
+    lower: dict[str, Any], upper: Mapping[str, Any], path: Path, layer: _Layer, said: dict[Path, _Layer]
 ) -> None:
     """Lay ``upper`` over ``lower``: maps merge by key, everything else replaces."""
     for key, written in upper.items():
         here = (*path, key)
-        for rival in _RIVALS.get(here, ()):
-            _drop(lower, rival[len(path) :], rival, origins)
-        value = _full(here, written)
-        if here == ("spec", "resources") and not isinstance(written, dict):
-            for automatic in _AUTOMATIC:
-                _drop(lower, automatic[len(path) :], automatic, origins)
+        value = _field(lower, written, here, said) if path == ("spec",) else written
         if isinstance(value, dict) and here not in _WHOLE:
-            origins.setdefault(here, _origin(layer, here))
-            _merge(lower.setdefault(key, {}), value, here, layer, origins)
+            said.setdefault(here, layer)
+            _merge(lower.setdefault(key, {}), value, here, layer, said)
         else:
-            _drop(lower, (key,), here, origins)
+            _drop(lower, (key,), here, said)
             lower[key] = deepcopy(value) if isinstance(value, dict | list) else value
-            origins[here] = _origin(layer, here)
+            said[here] = layer
+
+
+def _field(lower: dict[str, Any], written: Any, path: Path, said: dict[Path, _Layer]) -> Any:
+    """What a field of ``spec`` says in full, after what it takes out of the layers below has gone."""
+    for rival in _RIVALS.get(path, ()):
+        _drop(lower, rival[1:], rival, said)
+    if path == ("spec", "resources") and not isinstance(written, dict):
+        for automatic in _AUTOMATIC:
+            _drop(lower, automatic[1:], automatic, said)
+    return _full(path, written)
 
 
 def _full(path: Path, value: Any) -> Any:
@@ -244,14 +262,14 @@ def _full(path: Path, value: Any) -> Any:
     return {} if path == ("spec", "resources") else {field: value} if field else value
 
 
-def _drop(data: dict[str, Any], inside: Path, path: Path, origins: dict[Path, Origin]) -> None:
+def _drop(data: dict[str, Any], inside: Path, path: Path, said: dict[Path, _Layer]) -> None:
     for part in inside[:-1]:
         data = data.get(str(part), {})
     if inside[-1] not in data:
         return
     del data[str(inside[-1])]
-    for known in [known for known in origins if known[: len(path)] == path]:
-        del origins[known]
+    for known in [known for known in said if known[: len(path)] == path]:
+        del said[known]
 
 
 def _origin(layer: _Layer, path: Path) -> Origin:
@@ -264,27 +282,19 @@ def _origin(layer: _Layer, path: Path) -> Origin:
     return Origin.at(layer.kind, layer.declared.file, key, value)
 
 
-def _provenance(
-    data: Mapping[str, Any], origins: Mapping[Path, Origin], path: Path = ()
-) -> Iterator[tuple[str, Origin]]:
+def _provenance(data: Mapping[str, Any], layers: _Layers, path: Path = ()) -> Iterator[tuple[str, Origin]]:
     for key, value in data.items():
         here = (*path, key)
         if isinstance(value, dict) and value and here not in _WHOLE:
-            yield from _provenance(value, origins, here)
+            yield from _provenance(value, layers, here)
         else:
-            yield dotted(here), _nearest(origins, here)
+            yield dotted(here), _nearest(layers, here)
 
 
-def _nearest(origins: Mapping[Path, Origin], path: Path) -> Origin:
+def _nearest(layers: _Layers, path: Path) -> Origin:
     """The value's own origin, or that of a map that replaced everything under it."""
-    if path in origins:
-        return origins[path]
-    whole = next(
-        (
-            origins[path[:length]]
-            for length in range(len(path) - 1, 0, -1)
-            if path[:length] in _WHOLE and path[:length] in origins
-        ),
-        None,
-    )
-    return whole or Origin("default")
+    if path in layers:
+        return _origin(layers[path], path)
+    above = (path[:length] for length in range(len(path) - 1, 0, -1))
+    whole = next((one for one in above if one in _WHOLE and one in layers), None)
+    return _origin(layers[whole], whole) if whole else Origin("default")

@@ -50,7 +50,7 @@ def test_the_budget_stops_it(name: str) -> None:
     [
         "bits.lsh(1, 1000000000000)", 'sprintf("%1000000000d", [1])', 'sprintf("%*d", [1000000000, 1])', 'net.cidr_expand("::/0")',
         'json.unmarshal(concat("", [x | some i in numbers.range(1, 20000); x := "["]))', 'to_number("1e999999999")',
-        "product(numbers.range(1, 20000))", "time.add_date(0, 100000000000, 0, 0)", 'strings.render_template("{{range .}}", {})',
+        "product(numbers.range(1, 20000))", "time.add_date(0, 100000000000, 0, 0)",
     ],
 )  # fmt: skip
 def test_what_is_too_large_is_undefined(expression: str) -> None:

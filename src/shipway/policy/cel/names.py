@@ -4,11 +4,12 @@ import base64
 import binascii
 import re
 import urllib.parse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from shipway.policy.cel.errors import CelError
 from shipway.policy.cel.functions import Library, function, method
+from shipway.policy.cel.strings import quote as quoted
 from shipway.policy.cel.timestamps import timestamp
 from shipway.policy.cel.values import EMPTY, Opaque, Optional
 
@@ -122,43 +123,62 @@ class Format(Opaque):
         return self.name
 
 
-def _shape(what: str, pattern: str, limit: int, *, prefix: bool = False) -> Check:
+def _shape(what: str, rule: str, examples: Sequence[str], pattern: str, limit: int, *, prefix: bool = False) -> Check:
     compiled = re.compile(pattern, re.ASCII)
+    such = ",  or ".join(f"'{example}'" for example in examples)
+    sentence = f"{what} {rule} (e.g. {such}, regex used for validation is '{pattern}')"
 
     def check(text: str) -> list[str]:
         problems = [f"must be no more than {limit} characters"] if len(text) > limit else []
         # A name may follow a prefix, so a dash at its end is no problem.
         tested = text[:-1] + "a" if prefix and text.endswith("-") and len(text) > 1 else text
         if len(text) <= 10 * limit and not compiled.fullmatch(tested):
-            problems.append(f"{what} must match the regular expression {pattern}")
+            problems.append(sentence)
         return problems
 
     return check
 
 
-_name = _shape("name part", _NAME, 63)
-_subdomain = _shape("a lowercase RFC 1123 subdomain", _SUBDOMAIN, 253)
+# The words are Kubernetes' own: policies put them into their messages, and tests compare them.
+_ENDS = "and must start and end with an alphanumeric character"
+_LETTERS = f"must consist of lower case alphanumeric characters or '-', {_ENDS}"
+_MIXED = f"must consist of alphanumeric characters, '-', '_' or '.', {_ENDS}"
+_NAMES = ("MyName", "my.name", "123-abc")
+_LABELS = ("a lowercase RFC 1123 label", _LETTERS, ("my-name", "123-abc"), _LABEL, 63)
+_SUBDOMAINS = ("a lowercase RFC 1123 subdomain", f"must consist of lower case alphanumeric characters, '-' or '.', {_ENDS}",
+               ("example.com",), _SUBDOMAIN, 253)  # fmt: skip
+_OLD_LABELS = ("a DNS-1035 label", ("must consist of lower case alphanumeric characters or '-', start with an alphabetic character, "
+               "and end with an alphanumeric character"), ("my-name", "abc-123"), _DNS1035, 63)  # fmt: skip
+_name = _shape("name part", _MIXED, _NAMES, _NAME, 63)
+_key = _shape("a valid label key", _MIXED, _NAMES, _NAME, 63)
+_subdomain = _shape(*_SUBDOMAINS)
 
 
 def _qualified_name(text: str) -> list[str]:
     prefix, slash, name = text.rpartition("/")
     if text.count("/") > 1:
-        return [
-            "a qualified name must consist of alphanumeric characters, '-', '_' or '.', with an optional DNS subdomain prefix and '/'"
-        ]
+        return [f"{_key('')[0]} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"]
+    if slash and not prefix:
+        return ["prefix part must be non-empty", *_name(name)]
     problems = [f"prefix part {problem}" for problem in _subdomain(prefix)] if slash else []
-    return problems + (_name(name) if name else ["name part must be non-empty"])
+    return [*problems, *([] if name else ["name part must be non-empty"]), *_name(name)]
 
 
-def _reads(what: str, read: Callable[[str], object]) -> Check:
+def _reads(problem: str | Callable[[str], str], read: Callable[[str], object]) -> Check:
     def check(text: str) -> list[str]:
         try:
             read(text)
         except (CelError, ValueError, binascii.Error):
-            return [f"invalid {what}"]
+            return [problem if isinstance(problem, str) else problem(text)]
         return []
 
     return check
+
+
+def _base64(text: str) -> None:
+    if not text:
+        raise CelError("empty")
+    base64.b64decode(text, validate=True)
 
 
 def _date(text: str) -> None:
@@ -168,19 +188,27 @@ def _date(text: str) -> None:
 
 
 _CHECKS: dict[str, Check] = {
-    "dns1123Label": _shape("a lowercase RFC 1123 label", _LABEL, 63),
+    "dns1123Label": _shape(*_LABELS),
     "dns1123Subdomain": _subdomain,
-    "dns1035Label": _shape("a DNS-1035 label", _DNS1035, 63),
+    "dns1035Label": _shape(*_OLD_LABELS),
     "qualifiedName": _qualified_name,
-    "dns1123LabelPrefix": _shape("a lowercase RFC 1123 label", _LABEL, 63, prefix=True),
-    "dns1123SubdomainPrefix": _shape("a lowercase RFC 1123 subdomain", _SUBDOMAIN, 253, prefix=True),
-    "dns1035LabelPrefix": _shape("a DNS-1035 label", _DNS1035, 63, prefix=True),
-    "labelValue": _shape("a valid label", rf"({_NAME})?", 63),
-    "uri": _reads("uri", parse_url),
-    "uuid": _shape("a uuid", _UUID, 36),
-    "byte": _reads("base64", lambda text: base64.b64decode(text, validate=True)),
-    "date": _reads("date", _date),
-    "datetime": _reads("datetime", timestamp),
+    "dns1123LabelPrefix": _shape(*_LABELS, prefix=True),
+    "dns1123SubdomainPrefix": _shape(*_SUBDOMAINS, prefix=True),
+    "dns1035LabelPrefix": _shape(*_OLD_LABELS, prefix=True),
+    "labelValue": _shape(
+        "a valid label",
+        f"must be an empty string or {_MIXED.removeprefix('must ')}",
+        ("MyValue", "my_value", "12345"),
+        rf"({_NAME})?",
+        63,
+    ),
+    "uri": _reads(
+        lambda text: f"parse {quoted(text)}: {'invalid URI for request' if text else 'empty url'}", parse_url
+    ),
+    "uuid": lambda text: [] if re.fullmatch(_UUID, text, re.ASCII) else ["does not match the UUID format"],
+    "byte": _reads("invalid base64", _base64),
+    "date": _reads("invalid date", _date),
+    "datetime": _reads("invalid datetime", timestamp),
 }
 _FORMATS = {name: Format(name, check) for name, check in _CHECKS.items()}
 

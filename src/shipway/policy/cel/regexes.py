@@ -18,6 +18,7 @@ from shipway.policy.cel.errors import CelError
 from shipway.policy.cel.functions import Library, function, method
 from shipway.policy.cel.operators import MAX_SIZE, Budget, charge, sized
 from shipway.policy.cel.values import EMPTY, Optional, Value
+from shipway.policy.regex import matches as matches_of
 
 MAX_PATTERN = 10_000
 LONG = 500
@@ -160,7 +161,7 @@ def _find(text: str, pattern: str) -> str:
 
 
 def _find_all(text: str, pattern: str, limit: int = -1) -> list[str]:
-    found = [match.group() for match in compiled(pattern).finditer(text)]
+    found = [match.group() for match in matches_of(compiled(pattern), text)]
     return found if limit < 0 else found[:limit]
 
 
@@ -182,7 +183,7 @@ def _extract(text: str, pattern: str) -> Optional:
 
 
 def _extract_all(text: str, pattern: str) -> list[str]:
-    values = [_captured(match) for match in _groups(pattern).finditer(text)]
+    values = [_captured(match) for match in matches_of(_groups(pattern), text)]
     return [value for value in values if value is not None]
 
 
@@ -193,7 +194,7 @@ def _replace(text: str, pattern: str, replacement: str, count: int = -1) -> str:
         return text
     out: list[str] = []
     at, size = 0, 0
-    for number, match in enumerate(made.finditer(text)):
+    for number, match in enumerate(matches_of(made, text)):
         if 0 < count <= number:
             break
         piece = "".join(part if isinstance(part, str) else match.group(part) or "" for part in parts)

@@ -5,7 +5,6 @@ from typing import Any
 
 from shipway.policy.cel.errors import CelError
 from shipway.policy.cel.functions import Library, function, method
-from shipway.policy.cel.operators import integer
 from shipway.policy.cel.values import INT_MAX, INT_MIN, Opaque
 
 _PART = r"(0|[1-9][0-9]*)"
@@ -16,6 +15,8 @@ _SEMVER = re.compile(
 _QUANTITY = re.compile(r"([+-]?)([0-9]+\.?[0-9]*|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]{1,3}|)", re.ASCII)
 _SCALES = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 MAX_DIGITS = 1000
+MOST_DIGITS = 18
+"""Of a quantity that Kubernetes keeps as an integer."""
 NANO = 10**9
 
 
@@ -38,8 +39,10 @@ class Quantity(Ordered):
 
     cel_type = "kubernetes.Quantity"
 
-    def __init__(self, nanos: int) -> None:
+    def __init__(self, nanos: int, whole: bool = True) -> None:
         self.key = nanos
+        self.whole = whole
+        """Written without a fraction, with at most 18 digits: only then does Kubernetes take it for an integer."""
 
     def __str__(self) -> str:
         whole, rest = divmod(abs(self.key), NANO)
@@ -49,7 +52,7 @@ class Quantity(Ordered):
     @property
     def is_integer(self) -> bool:
         """Whether ``asInteger`` has a value."""
-        return bool(self.key % NANO == 0 and INT_MIN <= self.key // NANO <= INT_MAX)
+        return bool(self.whole and self.key % NANO == 0 and INT_MIN <= self.key // NANO <= INT_MAX)
 
 
 class Semver(Ordered):
@@ -84,12 +87,15 @@ def parse_quantity(text: str) -> Quantity:
     whole, _, fraction = number.partition(".")
     scale = 9 - len(fraction)
     value = int((whole + fraction) or "0")
+    whole_number = scale >= 9 and len(str(value)) <= MOST_DIGITS
     if suffix[1:] == "i":
         value *= 1024 ** ("KMGTPE".index(suffix[0]) + 1)
+        whole_number = whole_number and len(str(value)) <= MOST_DIGITS
     else:
         scale += int(suffix[1:]) if suffix[:1] in ("e", "E") and suffix[1:] else _SCALES[suffix]
+        whole_number = scale >= 9 and len(str(value)) <= MOST_DIGITS
     nanos = value * 10**scale if scale >= 0 else -(-value // 10**-scale)
-    return Quantity(-nanos if sign == "-" else nanos)
+    return Quantity(-nanos if sign == "-" else nanos, whole_number)
 
 
 def parse_semver(text: str, normalize: bool = False) -> Semver:
@@ -123,13 +129,14 @@ def _compare(left: Ordered, right: Ordered) -> int:
 
 def _added(left: Quantity, right: Any, sign: int = 1) -> Quantity:
     other = right.key if isinstance(right, Quantity) else right * NANO
-    return Quantity(left.key + sign * other)
+    whole = left.whole and (right.whole if isinstance(right, Quantity) else True)
+    return Quantity(left.key + sign * other, whole)
 
 
 def _as_integer(value: Quantity) -> int:
-    if value.key % NANO:
+    if not value.is_integer:
         raise CelError(f"cannot convert {value} to integer")
-    return integer(value.key // NANO)
+    return int(value.key // NANO)
 
 
 def _as_float(value: Quantity) -> float:

@@ -43,7 +43,7 @@ def _replaced(pattern: str, text: str, replacement: Callable[[Any], str]) -> str
 
 def _pieces(pattern: regex.Pattern, text: str, replacement: Callable[[Any], str]) -> Iterator[str]:
     end = length = 0
-    for match in pattern.finditer(text):
+    for match in regex.matches(pattern, text):
         piece = text[end : match.start()] + replacement(match)
         end, length = match.end(), length + len(piece)
         yield piece

@@ -15,6 +15,7 @@ KINDS: Final[dict[str, frozenset[type]]] = {
     "a": frozenset({list}),
     "o": frozenset({dict}),
     "t": frozenset({Set}),
+    "z": frozenset({type(None)}),
     "c": frozenset({list, Set}),
     "C": frozenset({list, Set, dict}),
     "L": frozenset({list, Set, dict, str}),

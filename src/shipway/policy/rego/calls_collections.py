@@ -154,7 +154,8 @@ def _has(value: Value, part: Value) -> bool:
         return all(item in value for item in part)
     if type(value) is list:
         return any(
-            all(_has(*pair) for pair in zip(value[at:], part, strict=False)) for at in range(len(value) - len(part) + 1)
+            all(equal(*pair) for pair in zip(value[at:], part, strict=False))
+            for at in range(len(value) - len(part) + 1)
         )
     return equal(value, part)
 

@@ -17,7 +17,8 @@ from shipway.policy.rego.values import Set, Value, ordered, plain, to_json
 
 encoding = Library()
 add = encoding.add
-DEEPEST: Final = 200
+MOST_COPIES: Final = 100_000
+"""Elements that the aliases of a YAML text may make."""
 
 
 def simple(name: str, signature: str, function: Callable[..., Value]) -> None:
@@ -26,7 +27,10 @@ def simple(name: str, signature: str, function: Callable[..., Value]) -> None:
 
 
 def _decoded(text: str, *, url: bool) -> str:
-    padded = text + "=" * (-len(text) % 4) if url else text
+    cleaned = text.replace("\r", "").replace("\n", "")
+    padded = cleaned + "=" * (-len(cleaned) % 4) if url else cleaned
+    if url and ("+" in text or "/" in text):
+        raise BuiltinError("illegal base64 data: not the alphabet of URLs")
     try:
         return base64.b64decode(padded, altchars=b"-_" if url else None, validate=True).decode(errors="replace")
     except (binascii.Error, ValueError) as error:
@@ -53,7 +57,14 @@ simple("base64url.encode_no_pad", "s", lambda text: _encoded(text, url=True).rst
 simple("base64url.decode", "s", lambda text: _decoded(text, url=True))
 simple("hex.encode", "s", lambda text: text.encode().hex())
 simple("urlquery.encode", "s", quote_plus)
-simple("urlquery.decode", "s", unquote_plus)
+
+
+@add("urlquery.decode", "s")
+def urlquery_decode(text: str) -> str:
+    """Undoes ``urlquery.encode``."""
+    if re.search(r"%(?![0-9A-Fa-f]{2})", text):
+        raise BuiltinError("invalid URL escape")
+    return unquote_plus(text, errors="replace")
 
 
 @add("hex.decode", "s")
@@ -65,11 +76,14 @@ def hex_decode(text: str) -> str:
         raise BuiltinError("invalid hexadecimal") from error
 
 
+_HTML: Final = str.maketrans({letter: f"\\u{ord(letter):04x}" for letter in "<>&\u2028\u2029"})
+
+
 def dumped(value: Value, indent: str | None = None) -> str:
-    """JSON without spaces, as Go writes it (with <, > and & escaped)."""
+    """JSON without spaces, as Go writes it (with <, >, & and line separators escaped)."""
     separators = (",", ":") if indent is None else (",", ": ")
     text = json.dumps(to_json(value), separators=separators, ensure_ascii=False, indent=indent)
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    return text.translate(_HTML)
 
 
 @add("json.marshal_with_options", "*o")
@@ -105,14 +119,26 @@ def loaded(text: str) -> Value:
         raise BuiltinError(f"invalid JSON: {error}") from error
 
 
+def _size(value: object, known: dict[int, int]) -> int:
+    """Elements of a value with every alias written out; each is walked once, however often it is named."""
+    if not isinstance(value, dict | list):
+        return 1
+    if id(value) not in known:
+        known[id(value)] = MOST_COPIES  # what holds itself has no end
+        items = value.values() if isinstance(value, dict) else value
+        known[id(value)] = 1 + sum(_size(item, known) for item in items)
+    return known[id(value)]
+
+
 def yaml_loaded(text: str) -> Value:
-    """The value of a YAML text. Aliases are refused: a few lines of them make a document without end."""
+    """The value of the first document of a YAML text."""
     import yaml
 
     try:
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.CSafeLoader)):
-            raise BuiltinError("YAML aliases are not supported")
-        return plain(json.loads(json.dumps(yaml.load(text, Loader=yaml.CSafeLoader), default=str)))
+        found = next(yaml.load_all(text, Loader=yaml.CSafeLoader), None)
+        if _size(found, {}) > max(MOST_COPIES, len(text)):
+            raise BuiltinError("the aliases of the YAML make it too large")
+        return plain(json.loads(json.dumps(found, default=str)))
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         raise BuiltinError("invalid YAML") from error
 
@@ -129,7 +155,9 @@ def yaml_marshal(value: Value) -> str:
     """YAML in block style, keys in order."""
     import yaml
 
-    return str(yaml.safe_dump(to_json(value), default_flow_style=False, sort_keys=True, allow_unicode=True))
+    return str(
+        yaml.safe_dump(to_json(value), default_flow_style=False, sort_keys=True, allow_unicode=True)
+    ).removesuffix("...\n")
 
 
 @add("urlquery.encode_object", "o")
@@ -219,7 +247,7 @@ def _variant(found: uuid.UUID) -> str:
 
 
 _SEMVER: Final = re.compile(
-    r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(?:-([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?"
+    r"v?(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(?:-([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?"
 )
 simple("semver.is_valid", "*", lambda text: type(text) is str and _SEMVER.fullmatch(text) is not None)
 

@@ -19,10 +19,18 @@ def network(text: str, *, address: bool = True) -> Network:
     """A network, or a single address where that is allowed."""
     if "/" not in text and not address:
         raise BuiltinError(f"invalid CIDR address: {text}")
+    if "%" in text:
+        raise BuiltinError(f"a zone has no place in a CIDR address: {text}")
     try:
-        return ipaddress.ip_network(text, strict=False)
+        return _narrow(ipaddress.ip_network(text, strict=False))
     except ValueError as error:
         raise BuiltinError(f"not a valid textual representation of an IP address or CIDR: {text}") from error
+
+
+def _narrow(found: Network) -> Network:
+    """The IPv4 network that an IPv6 one stands for (``::ffff:10.0.0.0/104``), as Go sees it."""
+    mapped = found.network_address.ipv4_mapped if isinstance(found, ipaddress.IPv6Network) else None
+    return ipaddress.ip_network((mapped, found.prefixlen - 96)) if mapped and found.prefixlen >= 96 else found
 
 
 def _inside(inner: Network, outer: Network) -> bool:

@@ -40,9 +40,12 @@ def rounded(value: Fraction) -> Value:
     if value.denominator == 1:
         return _sized(int(value))
     try:
-        return float(value)
+        found = float(value)
     except OverflowError as error:
         raise BuiltinError("the number is too large") from error
+    # OPA carries eleven bits more than a float: what a float misses by its last bit, such as 2 / 3 * 3, is exact there.
+    near = float(f"{found:.15g}")
+    return _sized(near) if abs(near - found) <= math.ulp(found) else found
 
 
 @add("plus", "nn")
@@ -105,6 +108,10 @@ simple("any", "c", lambda values: any(value is True for value in values))
 simple("type_name", "*", lambda value: NAMES[type(value)])
 for kind in ("number", "string", "boolean", "array", "object", "set", "null"):
     simple(f"is_{kind}", "*", lambda value, kind=kind: NAMES[type(value)] == kind)
+simple("cast_array", "c", list)
+simple("cast_set", "c", Set)
+for kind, letter in {"string": "s", "boolean": "b", "object": "o", "null": "z"}.items():
+    simple(f"cast_{kind}", letter, lambda value: value)
 
 
 @add("max", "c")

@@ -3,11 +3,11 @@
 import re as re_literal
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
-from shipway.policy.regex import Pattern, compile_pattern
+from shipway.policy.regex import Pattern, compile_pattern, matches
 from shipway.policy.rego.builtin import Library, integer, strings
-from shipway.policy.rego.faults import BuiltinError, OperandError
+from shipway.policy.rego.faults import BuiltinError, EvaluationError, OperandError
 from shipway.policy.rego.formatting import sprintf
 from shipway.policy.rego.values import Value, key_of, pairs_ordered
 
@@ -31,8 +31,8 @@ def simple(name: str, signature: str, function: Callable[..., Value]) -> None:
 simple("startswith", "ss", lambda value, start: value.startswith(start))
 simple("endswith", "ss", lambda value, end: value.endswith(end))
 simple("contains", "ss", lambda value, part: part in value)
-simple("lower", "s", lambda value: value.lower())
-simple("upper", "s", lambda value: value.upper())
+simple("lower", "s", lambda value: _cased(value, str.lower))
+simple("upper", "s", lambda value: _cased(value, str.upper))
 simple("split", "ss", lambda value, by: value.split(by) if by else list(value))
 simple("trim", "ss", lambda value, cut: value.strip(cut) if cut else value)
 simple("trim_left", "ss", lambda value, cut: value.lstrip(cut) if cut else value)
@@ -47,6 +47,15 @@ simple("regex.is_valid", "*", lambda source: type(source) is str and _is_valid(s
 simple("regex.match", "ss", lambda source, value: pattern(source).search(value) is not None)
 simple("re_match", "ss", lambda source, value: pattern(source).search(value) is not None)
 simple("glob.quote_meta", "s", lambda value: re_literal.sub(r"([*?\\\[\]{}])", r"\\\1", value))
+
+
+def _cased(value: str, change: Callable[[str], str]) -> str:
+    """Letter by letter: in Go one letter stays one letter."""
+    return change(value) if value.isascii() else "".join(_one_letter(change(each), each) for each in value)
+
+
+def _one_letter(changed: str, letter: str) -> str:
+    return changed if len(changed) == 1 else "i" if letter == "\u0130" else letter
 
 
 @add("replace", "sss", costly=True)
@@ -123,19 +132,21 @@ simple("strings.any_suffix_match", "yy", lambda values, parts: _any_match(values
 
 @add("strings.render_template", "so")
 def render_template(template: str, values: Value) -> str:
-    """Only fields: ``{{.name}}``. Raises BuiltinError for the rest of Go's language of templates."""
+    """Only fields: ``{{.name}}``. Raises EvaluationError for the rest of Go's language of templates."""
 
     def field(match: re_literal.Match[str]) -> str:
         found: Value = values
         for name in match.group(1).strip().split(".")[1:]:
             if type(found) is not dict or name not in found:
-                raise BuiltinError(f"template: no entry for key {name!r}")
+                return "<undefined>"
             found = found[name]
         return sprintf("%v", [found])
 
     rendered = re_literal.sub(r"\{\{(\s*(?:\.\w+)+\s*)\}\}", field, template)
     if "{{" in rendered:
-        raise BuiltinError("template: only fields are supported")
+        raise EvaluationError(
+            "eval_builtin_error", "strings.render_template: only fields such as {{.name}} are supported"
+        )
     return rendered
 
 
@@ -154,7 +165,7 @@ def _is_valid(source: str) -> bool:
 def find_n(source: str, value: str, most: float) -> list[str]:
     """The first matches, all when negative."""
     number = integer(most, "operand 3")
-    found = [match.group() for match in pattern(source).finditer(value)]
+    found = [match.group() for match in matches(pattern(source), value)]
     return found if number < 0 else found[:number]
 
 
@@ -162,20 +173,22 @@ def find_n(source: str, value: str, most: float) -> list[str]:
 def find_groups(source: str, value: str, most: float) -> list[list[str]]:
     """The first matches with their groups; one that took no part is an empty string."""
     number = integer(most, "operand 3")
-    found = [[match.group(), *[group or "" for group in match.groups()]] for match in pattern(source).finditer(value)]
+    found = [[match.group(), *[group or "" for group in match.groups()]] for match in matches(pattern(source), value)]
     return found if number < 0 else found[:number]
 
 
 @add("regex.split", "ss")
 def regex_split(source: str, value: str) -> list[str]:
     """The text between the matches."""
-    found, at = [], 0
-    for match in pattern(source).finditer(value):
-        if match.end() == 0 or (match.end() == match.start() == len(value)):
-            continue
-        found.append(value[at : match.start()])
+    if not value:
+        return [""] if source else []
+    found, at, last = [], 0, 0
+    for match in matches(pattern(source), value):
+        last = match.start()
+        if match.end():
+            found.append(value[at:last])
         at = match.end()
-    return [*found, value[at:]] if value or not found else found
+    return [*found, value[at:]] if last != len(value) else found
 
 
 _DOLLAR = re_literal.compile(r"\$(?:(\$)|(\w+)|\{(\w+)\})")
@@ -196,7 +209,7 @@ def regex_replace(spend: Callable[[int], None], value: str, source: str, new: st
         return _DOLLAR.sub(part, new)
 
     pieces, at = [], 0
-    for match in compiled.finditer(value):
+    for match in matches(pattern(source), value):
         spend(1 + (len(new) >> 4))
         pieces += [value[at : match.start()], expanded(match)]
         at = match.end()
@@ -234,6 +247,8 @@ def glob_match(source: str, delimiters: Value, value: str) -> bool:
     if delimiters is None:
         separators = ""
     elif type(delimiters) is list:
+        if any(len(each) > 1 for each in strings(delimiters, "operand 2")):
+            raise BuiltinError("glob.match: a delimiter is a single character")
         separators = "".join(strings(delimiters, "operand 2")) or "."
     else:
         raise OperandError("glob.match: operand 2 must be null or array")
@@ -270,14 +285,16 @@ def glob_pattern(source: str, separators: str) -> str:
     return out
 
 
+_CLASS: Final = re_literal.compile(r"\[(!?)((?:\\.|[^\\])(?:\\.|[^\\\]])*)\]", re_literal.DOTALL)
+
+
 def _glob_class(source: str, at: int) -> tuple[int, str]:
-    stop = source.find("]", at + 2)
-    if stop < 0:
+    found = _CLASS.match(source, at)
+    if not found:
         raise BuiltinError("glob: a bracket is not closed")
-    inside = source[at + 1 : stop]
-    negated = inside[:1] in ("!", "^")
-    body = re_literal.sub(r"([\\\[\]^])", r"\\\1", inside[negated:])
-    return stop, f"[{'^' if negated else ''}{body}]"
+    # The set of symbols of ours and the expression's differ in `^` and in what needs no escape.
+    body = re_literal.sub(r"\\(.)|([\[^])", lambda one: re_literal.escape(one.group(1) or one.group(2)), found.group(2))
+    return found.end() - 1, f"[{'^' if found.group(1) else ''}{body}]"
 
 
 def unique(values: list[Value]) -> list[Value]:

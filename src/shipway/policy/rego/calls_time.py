@@ -31,6 +31,9 @@ _UNITS: Final = {
     "s": SECOND,
     "m": 60 * SECOND,
     "h": 3600 * SECOND,
+    "d": 86400 * SECOND,
+    "w": 7 * 86400 * SECOND,
+    "y": 365 * 86400 * SECOND,
 }
 
 
@@ -54,7 +57,7 @@ def _split(value: Value) -> tuple[int, tzinfo, str]:
 
 
 def _zone(name: str) -> tzinfo:
-    if name in ("", "UTC"):
+    if name in ("", "UTC", "Local"):  # the machine's zone must not decide
         return UTC
     try:
         return ZoneInfo(name)
@@ -141,11 +144,11 @@ def diff(left: Value, right: Value) -> Value:
 
 @add("time.parse_duration_ns", "s")
 def parse_duration_ns(text: str) -> Value:
-    """A duration as Go writes it: ``1h30m``."""
+    """A duration as Go writes it, ``1h30m``, with days, weeks and years of 365 days besides."""
     body = text.lstrip("+-") if text[:1] in ("+", "-") else text
     if body == "0":
         return 0
-    pieces = re.findall(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)", body)
+    pieces = re.findall(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h|d|w|y)", body)
     if not pieces or "".join(amount + unit for amount, unit in pieces) != body:
         raise BuiltinError(f"invalid duration {text!r}")
     from fractions import Fraction

@@ -1,6 +1,5 @@
 """Values as text: Rego's own notation, and ``sprintf`` with the verbs of Go's ``fmt``. Called by the builtins."""
 
-import json
 import re
 from decimal import Decimal
 from typing import Final
@@ -10,6 +9,7 @@ from shipway.policy.rego.values import Set, Value, ordered, pairs_ordered
 
 WIDEST: Final = 10_000
 """Width or precision of a verb."""
+_ESCAPES: Final = {"\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v"}
 _VERB: Final = re.compile(r"%([-+# 0]*)(\*|\d+)?(?:\.(\*|\d*))?(\[\d+\])?(.)?", re.DOTALL)
 
 
@@ -29,7 +29,15 @@ def shown(value: Value) -> str:
 
 def quoted(text: str) -> str:
     """A string in double quotes as Go's strconv.Quote writes it."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\x7f")
+    return f'"{"".join(map(_escaped, text))}"'
+
+
+def _escaped(letter: str) -> str:
+    if letter.isprintable():
+        return f"\\{letter}" if letter in '"\\' else letter
+    point = ord(letter)
+    wide = f"\\x{point:02x}" if point < 0x80 else f"\\u{point:04x}" if point < 0x10000 else f"\\U{point:08x}"
+    return _ESCAPES.get(letter, wide)
 
 
 def scalar(value: Value) -> str:
@@ -41,10 +49,10 @@ def scalar(value: Value) -> str:
     return str(value) if isinstance(value, int) else general(float(value))
 
 
-def general(value: float) -> str:
-    """The shortest digits, with an exponent below 1e-4 and from 1e21 on (Go's %v)."""
+def general(value: float, most: float = 1e21) -> str:
+    """The shortest digits, with an exponent below 1e-4 and from ``most`` on (1e21 in JSON, 1e6 in Go's %v)."""
     text = repr(value)
-    if value == 0 or 1e-4 <= abs(value) < 1e21:
+    if value == 0 or 1e-4 <= abs(value) < most:
         return f"{Decimal(text):f}".removesuffix(".0")
     mantissa, _, power = text.partition("e")
     if not power:
@@ -91,6 +99,8 @@ def _kind(value: Value) -> str:
 
 
 def _plain(value: Value) -> str:
+    if type(value) is float:
+        return general(value, 1e6)
     return value if type(value) is str else shown(value)
 
 
@@ -144,7 +154,8 @@ def _integer(verb: str, flags: str, places: int | None, value: int) -> str | Non
     if verb == "s" and abs(value) >> 63:
         return str(value)  # Go's big.Int writes itself under any verb
     if verb in ("c", "q", "U") and 0 <= value < 0x110000:
-        return {"c": chr(value), "q": f"'{chr(value)}'", "U": f"U+{value:04X}"}[verb]
+        quote = "\\'" if value == 39 else '"' if value == 34 else _escaped(chr(value))
+        return {"c": chr(value), "q": f"'{quote}'", "U": f"U+{value:04X}"}[verb]
     return None
 
 
@@ -154,7 +165,7 @@ def _float(verb: str, places: int | None, value: float) -> str | None:
     if verb in "eE":
         return f"{value:.{6 if places is None else places}{verb}}"
     if verb in "gG":
-        return general(value) if places is None else f"{value:.{places}{verb}}"
+        return general(value, 1e6) if places is None else f"{value:.{places}{verb}}"
     return None
 
 
@@ -166,5 +177,6 @@ def _string(verb: str, flags: str, places: int | None, text: str) -> str | None:
     if verb == "q":
         return f"`{text}`" if "#" in flags and "`" not in text else quoted(text)
     if verb in "xX":
-        return format(int.from_bytes(text.encode()), f"0{2 * len(text.encode())}{verb}") if text else ""
+        found = text.encode(errors="replace").hex(" ") if " " in flags else text.encode(errors="replace").hex()
+        return found.upper() if verb == "X" else found
     return None

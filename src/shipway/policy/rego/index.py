@@ -138,6 +138,7 @@ class Index:
         sets = [clause for clause in everything if clause.rule.contains and not clause.keys]
         if any(clause.keys for clause in everything):
             group.kind = "object"
+            self._check_keyed(group)
         elif sets:
             group.kind = "set"
             for clause in everything:
@@ -148,6 +149,11 @@ class Index:
             if below.package and below.path != group.path and group.kind != "object":
                 self._fault(everything[0], f"the rule {group.title} conflicts with the package {'.'.join(below.path)}")
                 break
+
+    def _check_keyed(self, group: Group) -> None:
+        for clause in group.clauses:
+            if not clause.keys:
+                self._fault(clause, f"{group.title} is a single value here and an object with keys elsewhere")
 
     def _settle_function(self, group: Group, everything: list[Clause], functions: list[Clause]) -> None:
         group.kind = "function"

@@ -48,7 +48,5 @@ REFUSED: Final[Mapping[str, str]] = {
          "graphql.schema_is_valid"], "GraphQL has no part in delivery",
     ),
     "regex.globs_match": "no policy in the public libraries uses it",
-    "cast_array": "deprecated", "cast_set": "deprecated", "cast_string": "deprecated", "cast_boolean": "deprecated",
-    "cast_null": "deprecated", "cast_object": "deprecated",
 }  # fmt: skip
 """What is refused at load, and why."""

@@ -154,6 +154,8 @@ class Scopes:
 
     def _reveal(self, literal: Literal_) -> None:
         for name in declared(literal):
+            if name in self.scope.declared and literal.kind == "assign":
+                self._fault(literal.place, f"{name} has been assigned or declared above: `:=` declares a name once")
             if name in self.scope.later:
                 self.scope.declared[name] = self.scope.later.pop(name)
 

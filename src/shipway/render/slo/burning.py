@@ -6,6 +6,7 @@ one that it still goes on. Used by the rules and by :mod:`shipway.slo.budget`, s
 """
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Literal
 
 import msgspec
@@ -86,6 +87,7 @@ def factor(burn: Burn, windows: AlertWindows) -> float:
     return max(1.0, burn.factor(windows.period))
 
 
+@cache
 def duration(seconds: float) -> str:
     """A range as Prometheus writes it: ``1h30m``, years and weeks only when nothing remains (``4w``, but ``30d``)."""
     left, text = round(seconds), ""

@@ -6,6 +6,7 @@ alerts, dashboards and error budgets follow from it. Queries are PromQL in which
 
 import re
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Literal
 
 import msgspec
@@ -62,7 +63,7 @@ class Notice(msgspec.Struct, frozen=True):
     annotations: Mapping[str, str] = {}
 
 
-class ServiceLevel(msgspec.Struct, frozen=True, kw_only=True):
+class ServiceLevel(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One objective of one service."""
 
     service: str
@@ -92,6 +93,11 @@ class ServiceLevel(msgspec.Struct, frozen=True, kw_only=True):
     def id(self) -> str:
         """Unique among all services."""
         return f"{self.service}-{self.name}"
+
+    @cached_property
+    def record_labels(self) -> dict[str, str]:
+        """Labels of everything that is recorded of it, in the order of names. Not to be changed."""
+        return dict(sorted({**self.labels, "slo": self.name, "slo_service": self.service}.items()))
 
     @property
     def target(self) -> float:

@@ -11,11 +11,21 @@ keeps less than the period says so (``slo:observed:seconds``). Nothing measured 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from shipway.render.slo.burning import AlertWindows, Burn, alert_windows, duration, factor
-from shipway.render.slo.levels import BadEvents, ErrorRatio, GoodEvents, Notice, ServiceLevel, within
+from shipway.render.slo.levels import (
+    PLACEHOLDER,
+    BadEvents,
+    ErrorRatio,
+    GoodEvents,
+    Indicator,
+    Notice,
+    ServiceLevel,
+    within,
+)
 
 INTERVAL = 30.0
 """Seconds between evaluations of the alerts."""
@@ -50,30 +60,38 @@ def selector(level: ServiceLevel) -> str:
 
 def share(level: ServiceLevel, window: str) -> str:
     """PromQL of the share of failed events in a window (``5m`` … ``3d``) of the alerts, or in the ``period``."""
-    chosen = selector(level)
-    if isinstance(level.indicator, ErrorRatio):
+    return _share(selector(level), window, isinstance(level.indicator, ErrorRatio))
+
+
+def _share(chosen: str, window: str, ratio: bool) -> str:
+    if ratio:
         return f"slo:error_ratio:avg_{window}{chosen}"
     return f"slo:bad_events:sum_{window}{chosen} / slo:total_events:sum_{window}{chosen}"
 
 
 def _record(level: ServiceLevel, name: str, expr: str, more: Mapping[str, str] = {}) -> Rule:
-    labels = {**level.labels, **more, "slo": level.name, "slo_service": level.service}
-    return {"record": name, "expr": expr, "labels": dict(sorted(labels.items()))}
+    labels = dict(sorted({**level.record_labels, **more}.items())) if more else level.record_labels
+    return {"record": name, "expr": expr, "labels": labels}
 
 
 def _counts(level: ServiceLevel, windows: AlertWindows) -> list[Rule]:
-    return [rule for length in windows.lengths() for rule in _counted(level, length)]
+    return [_record(level, name, expr) for name, expr in _counted(level.indicator, windows)]
 
 
-def _counted(level: ServiceLevel, length: float) -> list[Rule]:
-    window, indicator = duration(length), level.indicator
+@lru_cache(maxsize=4096)
+def _counted(indicator: Indicator, windows: AlertWindows) -> tuple[tuple[str, str], ...]:
+    """(record, expression) of what is counted in each window: the same in every environment."""
+    return tuple(found for length in windows.lengths() for found in _counted_in(indicator, length))
+
+
+def _counted_in(indicator: Indicator, length: float) -> Iterator[tuple[str, str]]:
+    window = duration(length)
     if isinstance(indicator, ErrorRatio):
-        return [_record(level, f"slo:error_ratio:avg_{window}", within(indicator.ratio, window))]
+        yield f"slo:error_ratio:avg_{window}", within(indicator.ratio, window)
+        return
     total = _events(indicator.total, length)
-    return [
-        _record(level, f"slo:bad_events:sum_{window}", _bad(indicator, total, length)),
-        _record(level, f"slo:total_events:sum_{window}", total),
-    ]
+    yield f"slo:bad_events:sum_{window}", _bad(indicator, total, length)
+    yield f"slo:total_events:sum_{window}", total
 
 
 def _bad(indicator: BadEvents | GoodEvents, total: str, length: float) -> str:
@@ -86,11 +104,17 @@ def _bad(indicator: BadEvents | GoodEvents, total: str, length: float) -> str:
 
 def _events(query: str, length: float) -> str:
     """The number of events in a window; a query per second is multiplied by its length."""
-    inside = within(query.strip(), duration(length))
-    bare = _STRING.sub("", inside)
-    per_second = _RATE.search(bare)
-    inside += "\n" if "#" in bare else ""  # a comment would swallow the bracket
+    around, per_second = _taken_apart(query)
+    inside = duration(length).join(around)
     return f"({inside}) * {round(length)}" if per_second else f"({inside})"
+
+
+@lru_cache
+def _taken_apart(query: str) -> tuple[Sequence[str], bool]:
+    """What stands around the windows of a query, and whether it answers per second."""
+    bare = _STRING.sub("", query)
+    around = PLACEHOLDER.split(query.strip() + ("\n" if "#" in bare else ""))  # a comment would swallow the bracket
+    return around, _RATE.search(bare) is not None
 
 
 def _facts(level: ServiceLevel) -> list[Rule]:
@@ -158,9 +182,11 @@ def _alert(level: ServiceLevel, windows: AlertWindows, severity: str, notice: No
         "summary": f"{level.service}: {level.name} burns its error budget too fast.",
         "description": f"At {{{{ $value | humanizePercentage }}}} failures the promise of {level.objective:.12g} % is at risk.",
     }
+    ratio = isinstance(level.indicator, ErrorRatio)
+    limits = tuple((burn, f"{factor(burn, windows):.12g} * {level.budget:.12g}") for burn in burns)
     return {
         "alert": level.alert,
-        "expr": "\nor\n".join(_burning(level, windows, burn) for burn in burns),
+        "expr": _burning(selector(level), limits, 0 if ratio else level.min_events, ratio),
         "labels": dict(sorted({"severity": severity, **notice.labels}.items())),
         "annotations": _annotations(level, said, notice),
     }
@@ -171,11 +197,16 @@ def _annotations(level: ServiceLevel, said: Mapping[str, str], notice: Notice) -
     return dict(sorted({**said, **runbook, **notice.annotations}.items()))
 
 
-def _burning(level: ServiceLevel, windows: AlertWindows, burn: Burn) -> str:
-    limit = f"{factor(burn, windows):.12g} * {level.budget:.12g}"
-    sides = [f"{share(level, duration(length))} > {limit}" for length in (burn.short, burn.long)]
-    if level.min_events and not isinstance(level.indicator, ErrorRatio):
-        sides.append(f"slo:total_events:sum_{duration(burn.long)}{selector(level)} >= {level.min_events}")
+@lru_cache(maxsize=4096)
+def _burning(chosen: str, limits: tuple[tuple[Burn, str], ...], least: int, ratio: bool) -> str:
+    """One of the pairs of windows burns above its limit: the same in every environment."""
+    return "\nor\n".join(_pair_burns(chosen, *limit, least, ratio) for limit in limits)
+
+
+def _pair_burns(chosen: str, burn: Burn, limit: str, least: int, ratio: bool) -> str:
+    sides = [f"{_share(chosen, duration(length), ratio)} > {limit}" for length in (burn.short, burn.long)]
+    if least:
+        sides.append(f"slo:total_events:sum_{duration(burn.long)}{chosen} >= {least}")
     return "(\n  " + "\n  and\n  ".join(sides) + "\n)"
 
 
