@@ -12,6 +12,8 @@ from typing import Any
 import msgspec
 
 from shipway.cli.applying import Applying, applied
+from shipway.cli.guarding import parameters
+from shipway.cli.organisations import load
 from shipway.cli.policies import Locating, Policies, files_below, read_policies, read_source
 from shipway.cli.scanning import scan
 from shipway.model.errors import BadInput
@@ -99,7 +101,7 @@ def check(asked: Check) -> Found:
     Raises:
         BadInput: a path or a policy cannot be used. Problems of single files are in the answer.
     """
-    policies = read_policies([Path(one) for one in asked.policies], pack=asked.pack)
+    policies = _policies(asked)
     judging = Judging(policies, asked)
     files = list(dict.fromkeys(str(file) for path in asked.paths for file in _files(path)))
     judging.take_stock(files)
@@ -121,6 +123,11 @@ def check(asked: Check) -> Found:
     return found
 
 
+def _policies(asked: Check) -> Policies:
+    said = parameters(load(Path(asked.platform))) if asked.platform else {}
+    return read_policies([Path(one) for one in asked.policies], pack=asked.pack, parameters=said)
+
+
 def _files(path: str) -> Iterator[Path]:
     return iter((Path(STDIN),)) if path == STDIN else files_below(Path(path), MANIFESTS)
 
@@ -131,7 +138,7 @@ _workers: "list[Judging]" = []
 
 def _start(asked: Check) -> None:
     if not _workers:
-        worker = Judging(read_policies([Path(one) for one in asked.policies], pack=asked.pack), asked)
+        worker = Judging(_policies(asked), asked)
         worker.take_stock([str(file) for path in asked.paths for file in _files(path)])
         _workers.append(worker)
 

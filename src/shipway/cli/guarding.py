@@ -28,12 +28,17 @@ def policies_for(
     Raises:
         BadInput: with every problem of every file.
     """
+    said = parameters(organisation)
+    return read_policies(policies_beside(directory, others), pack=pack, parameters=said)
+
+
+def parameters(organisation: Organisation) -> Mapping[str, str]:
+    """What the Platform says for parameters of the built-in rules."""
     registries = organisation.platform.spec.components.registries
     allowed = [
         one.removesuffix("/") for one in (*registries, IMAGE.rpartition("/")[0])
     ]  # and where databases come from
-    said = {"allowed-registries": ",".join(dict.fromkeys(allowed))} if registries else {}
-    return read_policies(policies_beside(directory, others), pack=pack, parameters=said)
+    return {"allowed-registries": ",".join(dict.fromkeys(allowed))} if registries else {}
 
 
 def admission(organisation: Organisation, policies: Policies) -> Callable[[str], Sequence[Mapping[str, Any]]]:
