@@ -34,6 +34,11 @@ DATA = (
 )
 LOAD = ("realTweets/*.csv", "realKnownCause/cpu_utilization_asg*.csv", "realKnownCause/nyc_taxi.csv")
 BARS = {"fifteen_minutes": 0.80, "seven_days": 1.00}
+CASES: dict[str, tuple[float, int, int, int]] = {
+    "fifteen_minutes": (300.0, 8064, 3, 288),
+    "seven_days": (3600.0, 672, 168, 168),
+}
+"""(step in seconds, values seen, values ahead, values of a season)."""
 MILLISECONDS, COVERAGE, PEAKS, NAB, FASTER = 60.0, (0.88, 0.95), 0.94, 45.0, 20.0
 
 
@@ -51,6 +56,14 @@ def hourly(name: str, values: Floats) -> Floats:
     """Means of an hour."""
     per = 2 if name == "nyc_taxi" else 12
     return np.asarray(values[: len(values) // per * per].reshape(-1, per).mean(axis=1))
+
+
+def chosen(data: Path, case: str) -> dict[str, Floats]:
+    """The series of a case."""
+    series = load(data)
+    if case == "seven_days":
+        return {name: hourly(name, values) for name, values in series.items()}
+    return {name: values for name, values in series.items() if name != "nyc_taxi"}
 
 
 def ahead(series: dict[str, Floats], case: tuple[float, int, int, int], origins: int) -> Figures:
@@ -127,20 +140,14 @@ def scaling(series: dict[str, Floats]) -> Figures:
 
 def measure(data: Path, origins: int) -> Figures:
     """Everything, and the bars that were missed."""
-    series = load(data)
-    five = {name: values for name, values in series.items() if name != "nyc_taxi"}
-    hours = {name: hourly(name, values) for name, values in series.items()}
-    cases: dict[str, tuple[dict[str, Floats], tuple[float, int, int, int]]] = {
-        "fifteen_minutes": (five, (300.0, 8064, 3, 288)),
-        "seven_days": (hours, (3600.0, 672, 168, 168)),
-    }
     found: Figures = {}
     missed = []
-    for name, (chosen, case) in cases.items():
-        found[name] = ahead(chosen, case, origins if name == "fifteen_minutes" else max(1, origins // 5))
-        found[name]["statsforecast"] = rival(chosen, case, 2)
+    for name, case in CASES.items():
+        series = chosen(data, name)
+        found[name] = ahead(series, case, origins if name == "fifteen_minutes" else max(1, origins // 5))
+        found[name]["statsforecast"] = rival(series, case, 2)
         missed += [f"{name}: {text}" for text in _missed(name, found[name])]
-    found["scaling"] = scaling(five)
+    found["scaling"] = scaling(chosen(data, "fifteen_minutes"))
     covered = [one["predictive"]["covered"] for one in found["scaling"].values()]
     if min(covered) < PEAKS:
         missed.append(f"scaling: {min(covered):.1%} of peaks covered")

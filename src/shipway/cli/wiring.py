@@ -37,6 +37,7 @@ from shipway.journal.repair import RepairReport, repair
 from shipway.journal.snapshots import FileSnapshots
 from shipway.journal.sqlite import SqliteJournal
 from shipway.metrics.envoy import EnvoyMetrics
+from shipway.metrics.prometheus import Prometheus
 from shipway.model.errors import BadInput, ControllerConflict
 from shipway.runtimes.local import ports
 from shipway.runtimes.local.runtime import LocalRuntime
@@ -288,6 +289,11 @@ async def end_orphans(home: Path) -> int:
 def open_journal(home: Path) -> SqliteJournal:
     """The journal for reading, beside a running controller or without one."""
     return SqliteJournal.open(home.absolute() / "journal.db", read_only=True)
+
+
+def prometheus(url: str) -> Prometheus:
+    """A Prometheus to be asked; use as a context manager."""
+    return Prometheus(url)
 
 
 def check_journal(path: Path) -> int:
