@@ -37,6 +37,12 @@ DATA = (
 LOAD = ("realTweets/*.csv", "realKnownCause/cpu_utilization_asg*.csv", "realKnownCause/nyc_taxi.csv")
 PARTS = ("fifteen_minutes", "seven_days", "scaling", "anomalies")
 BARS = {"fifteen_minutes": 0.80, "seven_days": 1.00}
+Case = tuple[float, int, int, int]
+"""Seconds of a step, values in the window, in the horizon and in the season that errors are measured by."""
+CASES: dict[str, Case] = {
+    "fifteen_minutes": (300.0, 8064, 3, 288),
+    "seven_days": (3600.0, 672, 168, 168),
+}
 RIVAL_ORIGINS = {"fifteen_minutes": 2, "seven_days": 20}
 BASELINES = frozenset({"SeasonalNaive", "SeasonalWindowAverage"})
 MILLISECONDS, COVERAGE, PEAKS, NAB, FASTER = 60.0, (0.88, 0.95), 0.94, 45.0, 20.0
@@ -58,8 +64,12 @@ def hourly(name: str, values: Floats) -> Floats:
     return np.asarray(values[: len(values) // per * per].reshape(-1, per).mean(axis=1))
 
 
-Case = tuple[float, int, int, int]
-"""Seconds of a step, values in the window, in the horizon and in the season that errors are measured by."""
+def chosen(data: Path, case: str) -> dict[str, Floats]:
+    """The series of a case."""
+    series = load(data)
+    if case == "seven_days":
+        return {name: hourly(name, values) for name, values in series.items()}
+    return {name: values for name, values in series.items() if name != "nyc_taxi"}
 
 
 def ahead(series: dict[str, Floats], case: Case, origins: int) -> Figures:
@@ -169,22 +179,16 @@ def scaling(series: dict[str, Floats]) -> Figures:
 
 def measure(data: Path, origins: int, parts: Sequence[str] = PARTS) -> Figures:
     """The parts asked for, and the bars that were missed."""
-    series = load(data)
-    five = {name: values for name, values in series.items() if name != "nyc_taxi"}
-    hours = {name: hourly(name, values) for name, values in series.items()}
-    cases: dict[str, tuple[dict[str, Floats], Case, int]] = {
-        "fifteen_minutes": (five, (300.0, 8064, 3, 288), origins),
-        "seven_days": (hours, (3600.0, 672, 168, 168), max(1, origins // 5)),
-    }
     found: Figures = {}
     missed = []
-    for name, (chosen, case, count) in cases.items():
+    for name, case in CASES.items():
         if name in parts:
-            found[name] = ahead(chosen, case, count)
-            found[name]["statsforecast"] = rival(chosen, case, RIVAL_ORIGINS[name])
+            series = chosen(data, name)
+            found[name] = ahead(series, case, origins if name == "fifteen_minutes" else max(1, origins // 5))
+            found[name]["statsforecast"] = rival(series, case, RIVAL_ORIGINS[name])
             missed += [f"{name}: {text}" for text in _missed(name, found[name])]
     if "scaling" in parts:
-        found["scaling"] = scaling(five)
+        found["scaling"] = scaling(chosen(data, "fifteen_minutes"))
         covered = [one["predictive"]["covered"] for one in found["scaling"].values()]
         if min(covered) < PEAKS:
             missed.append(f"scaling: {min(covered):.1%} of peaks covered")

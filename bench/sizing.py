@@ -132,15 +132,16 @@ def nab(data: Path) -> list[Trace]:
 def speed(workloads: int = 1000) -> Figures:
     """Ours on 20,160 samples each, one after the other, as they would be read."""
     base = [trace(kind, 1, weeks=2) for kind in ("diurnal", "bursty", "batch")]
-    begun = time.process_time()
+    begun, worked = time.perf_counter(), time.process_time()
     for number in range(workloads):
         one = base[number % len(base)]
         ours.recommend(Usage(step=60.0, cpu=one.cpu[None] * (1 + number / workloads), memory=one.memory[None]))
-    seconds = time.process_time() - begun
+    seconds, cpu = time.perf_counter() - begun, time.process_time() - worked
     return {
         "workloads": workloads,
         "samples": len(base[0].cpu),
         "seconds": seconds,
+        "cpu_seconds": cpu,
         "peak_gigabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
     }
 
