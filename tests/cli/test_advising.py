@@ -81,6 +81,20 @@ def test_three_recommenders_side_by_side_from_a_table(shipway: Shell, tmp_path: 
     assert all(name in out for name in ("vpa", "krr", "shipway", "8 d"))
 
 
+def test_what_may_go_wrong_is_stated(shipway: Shell, tmp_path: Path) -> None:
+    file = table(tmp_path / "shop.csv", 8)
+
+    def ours(*options: str) -> list[float]:
+        (one,) = shipway("rightsize", "--csv", file, *options, "--json").data["applications"]
+        found = one["advice"][-1]["recommendation"]
+        return [sum(found["cpu_by_hour"]) or 24 * found["cpu_request"], found["memory_limit"]]
+
+    careful, careless = ours("--throttled", "0.1%"), ours("--throttled", "40%", "--killed", "20%")
+    assert careful[0] >= ours()[0] > careless[0]
+    assert "more than 0%" in shipway("rightsize", "--csv", file, "--throttled", "0%", "--json").error["message"]
+    assert "--killed" in shipway("rightsize", "--csv", file, "--killed", "rarely", "--json").error["message"]
+
+
 def test_what_is_saved_is_told_from_what_the_live_release_requests(shipway: Shell, home: Path) -> None:
     document = (
         '{"application":{"spec":{"resources":{"cpu":"1500m","memory":"1Gi"},"scale":{"signal":"cpu"}}},"origins":{}}'
