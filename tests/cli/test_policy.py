@@ -1,5 +1,6 @@
 """The policy verbs as a user runs them."""
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -143,12 +144,25 @@ def test_secrets_are_not_shown(shipway: Shell, tmp_path: Path) -> None:
         (["export", "--to", "opa"], "vap, kyverno, gatekeeper"),
         (["test", "EMPTY"], "no tests found"),
         (["serve"], "--certificate"),
+        (["check", "SHOP", "--platform", "EMPTY"], "there is nothing to compile"),
+        (["check", "SHOP", "--platform", "nowhere"], "nowhere is no directory"),
+        (["check", "SHOP", "--facts", "FACTS"], "facts.yaml:1:17 error cost.monthly: expected a number, got 'lots'"),
+        (["check", "SHOP", "--facts", "FACTS"], "`trafic` is no fact; did you mean `traffic`?"),
+        (["check", "SHOP", "--facts", "BAD"], "bad.yaml:2"),
+        (["serve", "--certificate", "nowhere", "--key", "nowhere"], "nowhere cannot be read"),
+        (["serve", "--certificate", "FACTS", "--key", "FACTS"], "expected PEM"),
+        (["serve", "--plain-http", "--inventory", "nowhere"], "no such file"),
+        (["serve", "--plain-http", "--inventory", "BAD"], "bad.yaml:2"),
+        (["serve", "--plain-http", "--remember", "--workers", "2"], "expected one worker"),
     ],
 )
 def test_bad_input_exits_with_2(shipway: Shell, web: Path, tmp_path: Path, arguments: list[str], said: str) -> None:
     (tmp_path / "bad.yaml").write_text("a: [\n")
     (tmp_path / "empty").mkdir()
-    names = {"WEB": web, "BAD": tmp_path / "bad.yaml", "EMPTY": tmp_path / "empty"}
+    (tmp_path / "facts.yaml").write_text("cost: {monthly: lots}\nshop: {trafic: {requestsPerSecond: 1}, image: {}}\n")
+    (tmp_path / "shop.yaml").write_text(APPLICATION)
+    names = {name.upper(): tmp_path / f"{name}.yaml" for name in ("bad", "facts", "shop")}
+    names |= {"WEB": web, "EMPTY": tmp_path / "empty"}
     result = shipway("policy", *(names.get(one, one) for one in arguments))
     assert result.code == 2
     assert said in result.err
@@ -212,6 +226,34 @@ def test_list_and_export(shipway: Shell) -> None:
     exported = shipway("policy", "export", "--to", "kyverno")
     assert "left out cost-within-budget" in exported.err
     assert {one["kind"] for one in yaml.safe_load_all(exported.out)} == {"ValidatingPolicy"}
+
+
+def test_a_port_that_is_taken_is_told(shipway: Shell) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        found = shipway("policy", "serve", "--plain-http", "--port", taken.getsockname()[1])
+    assert found.code == 6
+    assert "Address already in use" in found.err
+
+
+def test_an_application_without_a_platform_is_judged_as_written_and_that_is_told(
+    shipway: Shell, tmp_path: Path
+) -> None:
+    file = tmp_path / "shop.yaml"
+    file.write_text(APPLICATION)
+    found = shipway("policy", "check", file)
+    assert f"{file}:1:1 warning: Applications are judged as they are written" in found.err
+    platform = "apiVersion: shipway.dev/v1alpha1\nkind: Platform\nmetadata: {name: p}\nspec: {environments: {dev: {}, prod: {}}}\n"
+    (tmp_path / "platform.yaml").write_text(platform)
+    beside = shipway("policy", "check", tmp_path)
+    assert beside.err == ""
+    assert "require-image-digest: expected an image with a digest, found docker.io/acme/shop:1" in beside.out
+    assert "Application shop in prod" in beside.out
+
+
+def test_a_broken_policy_set_among_the_files_is_told(shipway: Shell, tmp_path: Path) -> None:
+    (tmp_path / "set.yaml").write_text(SET.replace("default: deny", "default: denied").replace("EXPIRES", "2099-01-01"))
+    found = shipway("policy", "check", tmp_path)
+    assert (found.code, "did you mean `deny`" in found.err) == (2, True)
 
 
 REGO = """package main

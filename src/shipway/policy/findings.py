@@ -49,6 +49,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """What holds for the rule here. A ``fail`` (or an ``error``) refuses only where this is ``deny``."""
     severity: Severity = "medium"
     subject: Subject
+    also: tuple[str, ...] = ()
+    """Other objects in which the same line led to the same."""
     message: str = ""
     path: Path = ()
     found: str = ""

@@ -55,6 +55,7 @@ def _lines(finding: Finding) -> str:
     value = f" = {finding.found}" if finding.found else " is not there"
     path = f"  {path_shown(finding.path)}{value}" if finding.path else ""
     where = f" in {finding.environment}" if finding.environment else ""
+    where += f" and {_count(len(finding.also), 'other')}: {', '.join(finding.also)}" if finding.also else ""
     lines.append(f"    {finding.subject}{where}{_plain(path)}")
     if finding.allowed and not finding.exception:
         lines.append(f"    allowed: {_plain(finding.allowed)}")
