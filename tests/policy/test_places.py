@@ -303,6 +303,11 @@ def test_rego(rule: str, places: Sequence[str]) -> None:
     assert sorted(pointed(found_in(rego=HEAD + rule))) == sorted(places)
 
 
+def test_rego_version_0() -> None:
+    rule = 'deny[msg] { c := input.spec.containers[_]; endswith(c.image, ":latest"); msg = sprintf("%s", [c.name]) }'
+    assert pointed(found_in(rego=f"package main\n{rule}")) == LATEST[:1]
+
+
 def test_rego_that_reads_nothing_points_to_the_object() -> None:
     assert pointed(found_in(rego=HEAD + 'deny contains "always"')) == [
         "1: apiVersion: v1", "40: apiVersion: apps/v1", "53: apiVersion: v1",
