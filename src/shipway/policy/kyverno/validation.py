@@ -65,9 +65,25 @@ def judge(rule: Rule, request: Request) -> Sequence[Outcome]:
             return ()
         if rule.conditions and not celrules.all_hold(rule.conditions, request):
             return ()
-        return _judge(rule, request, Context(request))
+        found = _judge(rule, request, Context(request))
+        tolerated = _tolerated(rule, request) if any(one.status == "fail" for one in found) else None
+        return [tolerated] if tolerated else found
     except RuleFault as fault:
         return [Outcome("error", str(fault))]
+
+
+def _tolerated(rule: Rule, request: Request) -> Outcome | None:
+    """``allowExistingViolations``, true by default: an update may leave an object as bad as it was."""
+    before = request.old_object
+    if request.operation != "UPDATE" or before is None or rule.cel is not None:
+        return None
+    tested = request.values.get("isTest")  # as Kyverno's command line has it
+    if tested or rule.validate.get("allowExistingViolations") is False:
+        return None
+    created = msgspec.structs.replace(request, object=before, old_object=None, operation="CREATE", admission={})
+    if not any(one.status == "fail" for one in judge(rule, created)):
+        return None
+    return Outcome("skip", "the object was no better before this update, which `allowExistingViolations` tolerates")
 
 
 def _judge(rule: Rule, request: Request, data: Context) -> Sequence[Outcome]:
