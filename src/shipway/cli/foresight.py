@@ -248,7 +248,9 @@ def _detects(organisation: Organisation, places: Sequence[PlaceChange], rps: flo
 def _findings(asked: Asked, side: Side, becoming: Sequence[Compiled]) -> tuple[list[Judged], Summary]:
     """About the applications that change, as they will be; what is the same in several places once. And how many of each."""
     policies = side.policies
-    places = {one: [each for each in becoming if _place(each) == one] for one in dict.fromkeys(map(_place, becoming))}
+    places: dict[tuple[str, str], list[Compiled]] = {}
+    for one in becoming:
+        places.setdefault((one.environment, one.application), []).append(one)
     evaluators = {environment: policies.evaluator(environment) for environment, _ in places}
     looking = any(rule.engine != "cel" for one in evaluators.values() for rule, _ in one.rules)
     asking = Asking(
@@ -273,10 +275,6 @@ def _findings(asked: Asked, side: Side, becoming: Sequence[Compiled]) -> tuple[l
     kept = [one for one in found.values() if one.finding.status in _BAD or one.finding.exception]
     whole = summary(one.finding for one in kept) + Summary(passed=counts["pass"], skipped=counts["skip"])
     return sorted(kept, key=_urgency), whole
-
-
-def _place(one: Compiled) -> tuple[str, str]:
-    return one.environment, one.application
 
 
 def _knows(asked: Asked) -> Knows:
