@@ -1,7 +1,8 @@
 """What knowing and spending costs in time: ``python -m bench.know [PART…] [--json]``.
 
 Each part is a function in :data:`PARTS` that measures one thing on one core and returns its figures, with ``missed`` naming
-the bars that it did not meet. A part that compares runs its rival in the same process, on the same input.
+the bars that it did not meet. A part that compares runs its rival in the same process, on the same input. Several parts run
+one after the other in a process of their own each, so that the memory of one is not counted for the next.
 """
 
 import argparse
@@ -31,14 +32,15 @@ def rules() -> Figures:
         ours, theirs = _applications(folder / "applications.yaml"), _sloth_files(folder / "sloth.yaml")
         found: Figures = {"services": SERVICES, "bar_seconds": RULES_BAR}
         for name, file, compat in (("shipway", ours, ""), ("sloth_style", theirs, "sloth")):
-            begun = time.perf_counter()
+            begun, worked = time.perf_counter(), time.process_time()
             made = documents(Request(files=(file,), compat=compat))
             halfway = time.perf_counter()
             written = text(made)
-            seconds = time.perf_counter() - begun
+            seconds, cpu = time.perf_counter() - begun, time.process_time() - worked
             count = sum(len(group["rules"]) for one in made for group in one["groups"])
             found[name] = {
                 "seconds": seconds,
+                "cpu_seconds": cpu,
                 "of_which_writing": seconds - (halfway - begun),
                 "rules": count,
                 "megabytes": len(written) / 1e6,
@@ -87,7 +89,46 @@ def _sloth(file: Path) -> Figures | None:
     return {"seconds": time.perf_counter() - begun}
 
 
-PARTS: dict[str, Callable[[], Figures]] = {"rules": rules}
+WORKLOADS = 1000
+
+
+def sizing() -> Figures:
+    """Our recommender on 1,000 workloads with two weeks of samples a minute; how good it is, ``bench.sizing`` says."""
+    from bench.sizing import GIGABYTES, SECONDS, speed
+
+    found = speed(WORKLOADS)
+    bars = (("seconds", SECONDS), ("peak_gigabytes", GIGABYTES))
+    return {**found, "bars": dict(bars), "missed": [name for name, bar in bars if found[name] > bar]}
+
+
+ORIGINS, RIVALS = 20, 2
+"""Forecasts of each series by us, and by the rival, which takes seconds for one."""
+
+
+def forecasts() -> Figures:
+    """Error and time of a forecast, on public series; ``bench.forecasts`` has all origins. Rival: statsforecast's MSTL."""
+    from bench.forecasts import CASES, DATA, FASTER, MILLISECONDS, ahead, chosen, rival
+
+    if not DATA.is_dir():
+        return {"skipped": f"there is no {DATA}", "missed": []}
+    found: Figures = {"bar_milliseconds": MILLISECONDS, "bar_times_faster": FASTER}
+    missed = []
+    for name, case in CASES.items():
+        series = chosen(DATA, name)
+        ours, other = ahead(series, case, ORIGINS), rival(series, case, RIVALS)
+        found[name] = {**ours, "statsforecast": other or "not installed"}
+        if ours["median_milliseconds"] > MILLISECONDS:
+            missed.append(f"{name}: time")
+        if other:
+            same = ahead(series, case, RIVALS)  # the same origins
+            faster = other["median_milliseconds"] / same["median_milliseconds"]
+            found[name] |= {"times_faster": faster, "same_origins_mase_mean": same["mase_mean"]}
+            missed += [f"{name}: {faster:.0f} times faster"] * (faster < FASTER)
+            missed += [f"{name}: error"] * (same["mase_mean"] > other["mase_mean"])
+    return {**found, "missed": missed}
+
+
+PARTS: dict[str, Callable[[], Figures]] = {"rules": rules, "sizing": sizing, "forecasts": forecasts}
 """By name, in the order in which they run."""
 
 
@@ -99,9 +140,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     if unknown := set(asked.parts) - set(PARTS):
         parser.error(f"there is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
-    found = {name: PARTS[name]() for name in asked.parts or PARTS}
+    names = asked.parts or list(PARTS)
+    found = {name: PARTS[name]() if len(names) == 1 else _apart(name) for name in names}
     sys.stdout.write((json.dumps(found, indent=2) if asked.json else _words(found)) + "\n")
     return 1 if any(figures.get("missed") for figures in found.values()) else 0
+
+
+def _apart(name: str) -> Figures:
+    """In a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.know", name, "--json"], stdout=subprocess.PIPE, text=True, check=False
+    )
+    found: Figures = json.loads(done.stdout)[name]
+    return found
 
 
 def _words(found: dict[str, Figures]) -> str:

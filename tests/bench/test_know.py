@@ -15,6 +15,14 @@ def test_json(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatc
     assert found["sloth_style"]["rules"] == 3 * 2 * 17
 
 
+def test_sizing_is_measured(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(know, "WORKLOADS", 3)
+    know.main(["sizing", "--json"])
+    found = json.loads(capsys.readouterr().out)["sizing"]
+    assert (found["workloads"], found["samples"]) == (3, 14 * 1440)
+    assert found["bars"] == {"seconds": 20.0, "peak_gigabytes": 1.0}
+
+
 def test_a_part_that_does_not_exist_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         know.main(["rulez"])

@@ -12,6 +12,7 @@ from shipway.cli.deliveries import Group
 from shipway.cli.insights import duration
 from shipway.cli.learning import Judged, Learned
 from shipway.cli.scaling import Simulated, thinned
+from shipway.cli.scorecard import Scores
 from shipway.cost.money import Unknown
 from shipway.insight.series import DAY, Absent
 from shipway.web.report import Section
@@ -59,6 +60,7 @@ def _burn_downs(known: Learned) -> Iterator[Picture]:
             curves,
             f"Error budget left over {over}: {says}",
             _percent,
+            top=1.005,
             limits=[(0.0, "spent")] if any(left < 0.25 for _, left in _all(shown)) else (),
             marks=marks if len(marks) <= 12 else (),
         )
@@ -93,12 +95,13 @@ def cost(known: Learned) -> Section:
         apps.setdefault(app, {})[release or app] = float(row.total)
     says = "; ".join(f"{app} {money(sum(parts.values()), currency)}" for app, parts in apps.items())
     picture = bars("Cost by application and release", list(apps.items()), says, lambda v: money(v, currency))
-    columns = ("Release", "Ran for", "Cost", "Requests alone", "A month like that", "Requests", "A request")
+    columns = ("Release", "Ran for", "Cost", "Estimate", "A month like that", "Requests", "A request")
     return Section(
         "Cost",
         columns,
         rows,
-        f"Prices: {found.prices}. A release costs the more of what it requests and what it uses; a month has 730 hours.",
+        f"Prices: {found.prices}. A release costs the more of what it requests (the estimate) and what it uses. "
+        "A month has 730 hours.",
         (picture, *_budget_pictures(known)),
         tuple(_cost_gaps(known)),
         frozenset(columns[1:]),
@@ -137,7 +140,7 @@ def _budget_pictures(known: Learned) -> Iterator[Picture]:
     ]
     if rows:
         currency = known_ones[0].currency
-        says = "; ".join(f"{row.name}: {money(round(row.middle, 2), currency)} by the month's end" for row in rows)
+        says = "; ".join(f"{row.name}: {money(row.middle, currency)} by the month's end" for row in rows)
         yield ranges(
             "What the month will cost", rows, says, lambda v: money(v, currency), legends=("90 % of months", "expected")
         )
@@ -235,14 +238,19 @@ def forecast(known: Learned) -> Section:
 
 
 def delivery(known: Learned) -> Section:
-    """The four measures, and every deployment."""
-    title = f"Delivery, the last {duration(DAY * known.days)}"
-    if not known.delivery:
+    """The four measures and what goes with them, and every deployment."""
+    card = known.scorecard
+    title = f"Delivery, the last {duration(DAY * card.days)}"
+    if not card.groups:
         return Section(title, absent=("Nothing has been deployed and decided in that time.",))
-    columns = ("Application", "Deployments", "A week", "Lead time", "Change failures", "Restored in", "Level")
-    rows = tuple(_group(one) for one in known.delivery)
+    columns = (
+        *("Application", "Deployments", "Lead time", "Change failures", "Restored in", "Detected in"),
+        *("A deployment costs", "Promises kept", "Level"),
+    )
+    pairs = list(zip(card.groups, card.scores, strict=True))
+    rows = tuple(_group(group, scores) for group, scores in pairs)
     tones = {"success": "good", "failed": "wait", "rolled back": "bad"}
-    since = known.at - known.days * DAY
+    since = known.at - card.days * DAY
     inside = [one for one in known.deployments if one.finished_at >= since]
     groups = [
         Dots(result, [(d.started_at, d.finished_at - d.started_at) for d in inside if d.result == result], tone)
@@ -252,23 +260,34 @@ def delivery(known: Learned) -> Section:
     failed = sum(one.result != "success" for one in inside)
     says = f"{len(inside)} deployments, {failed} of them failed or were rolled back"
     picture = dots("Deployments, and how long each took", groups, says, (None, duration))
-    absent = () if any(one.now.lead_time for one in known.delivery) else (_NO_LEAD,)
-    return Section(title, columns, rows, "", (picture,) if groups else (), absent, frozenset(columns[1:-1]))
+    absent = [
+        f"{group.name}: {_MEASURES[key]} unknown: {why}."
+        for group, _ in pairs
+        for key, why in group.now.absent.items()
+        if key in _MEASURES
+    ]
+    absent += [
+        f"{scores.name}: cost of a deployment unknown: {scores.cost_per_deployment.reason}."
+        for _, scores in pairs
+        if isinstance(scores.cost_per_deployment, Absent)
+    ]
+    return Section(title, columns, rows, "", (picture,) if groups else (), tuple(absent), frozenset(columns[1:-1]))
 
 
-_NO_LEAD = "Lead time is unknown: it needs the times of commits."
+_MEASURES = {"lead_time": "lead time", "restore": "time to restore", "detect": "time to detect", "level": "level"}
 
 
-def _group(one: Group) -> tuple[str, ...]:
-    now = one.now
+def _group(one: Group, scores: Scores) -> tuple[str, ...]:
+    now, price, kept = one.now, scores.cost_per_deployment, scores.promises
     share = now.change_failure
     return (
         one.name or "-",
         f"{now.deployments}",
-        f"{7 * now.per_day:.3g}",
-        duration(now.lead_time.median) if now.lead_time else "unknown",
+        *(duration(each.median) if each else "-" for each in (now.lead_time,)),
         f"{share.rate:.0%} ({share.low:.0%} to {share.high:.0%})" if share else "-",
-        duration(now.restore.median) if now.restore else "-",
+        *(duration(each.median) if each else "-" for each in (now.restore, now.detect)),
+        "unknown" if isinstance(price, Absent) else money(price.amount, price.currency),
+        "unknown" if isinstance(kept, Absent) else f"{kept.kept} of {kept.known}",
         now.level or "-",
     )
 
@@ -320,8 +339,8 @@ def scaling(one: Simulated) -> Section:
             row.policy,
             f"{row.overloaded:.2%}",
             f"{row.unserved:.2%}",
-            "unknown" if row.cost is None else money(round(row.cost, 4), one.currency),
-            "unknown" if row.dearest is None else money(round(row.dearest, 4), one.currency),
+            "unknown" if row.cost is None else money(row.cost, one.currency),
+            "unknown" if row.dearest is None else money(row.dearest, one.currency),
             "-" if row.covered is None else f"{row.covered:.1%}",
             f"{row.conflicts} steps",
         )

@@ -139,8 +139,8 @@ def _show(found: list[Timeline], known: Learned, report: Path, *, json: bool) ->
         ("Cost of what ran: shipway cost actual", bills.actual(known.cost)),
         ("Right-sizing: shipway rightsize", insights.sizes(known.sizes)),
     )
-    names = ("delivery", "scorecard", "cost", "sizes", "outlooks", "risks")
-    learned = {name: getattr(known, name) for name in names}
+    names = ("scorecard", "cost", "sizes", "outlooks", "risks")
+    learned = {"delivery": known.scorecard.groups, **{name: getattr(known, name) for name in names}}
     data = {"releases": outcomes, "slo": known.promises.applications, **learned}
     parts = [part for title, one in told for part in (Text(), Text(title, "bold"), one)]
     show(data, Group(*parts, Text(), Text(f"Report with pictures: {report}")), json=json)

@@ -1,6 +1,6 @@
 """Everything that a home knows about what ran in it: promises, money, sizes, forecasts, delivery, risk. For the report and the demo.
 
-Works without a controller too: the promises are then those that the journal's readings support, up to the last of them.
+Works without a controller too: the promises are then those that the readings on record support, up to the last of them.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,16 +11,18 @@ import msgspec
 
 from shipway.cli import advising, charging, deliveries, released
 from shipway.cli.client import Client
-from shipway.cli.counters import CounterFiles
 from shipway.cli.records import Records
-from shipway.cli.scorecard import Scorecard, scorecard
+from shipway.cli.scorecard import Scorecard, readings, scorecard
+from shipway.cli.scorecard import live as current
 from shipway.cli.usages import UsageFiles
-from shipway.engine.promises import Ledger, courses, statuses
+from shipway.engine.promises import Series as Read
+from shipway.engine.promises import courses, statuses
 from shipway.engine.timeline import Timeline
 from shipway.engine.views import PromisesView, PromiseView
 from shipway.insight.delivery import Deployment
 from shipway.insight.series import Absent, Series, regular
 from shipway.model.errors import NotFound, ShipwayError
+from shipway.rollout.states import Delivery
 from shipway.spec import Application
 
 POINTS = 120
@@ -47,10 +49,7 @@ class Learned(msgspec.Struct, frozen=True, kw_only=True):
     begun: Mapping[str, Sequence[tuple[float, str]]]
     """By application: when its releases began, and their names."""
     deployments: tuple[Deployment, ...]
-    delivery: tuple[deliveries.Group, ...]
     scorecard: Scorecard
-    days: float
-    """That ``delivery`` looks back."""
     cost: charging.Actual
     budgets: charging.Forecast | Absent
     sizes: tuple[advising.Sized, ...]
@@ -66,42 +65,27 @@ def learn(home: Path, journal: Records, timelines: Sequence[Timeline], at: float
     histories = advising.recorded(home, None) if usage else []
     past = deliveries.recorded(journal)
     card = scorecard(past, journal, home, ("application", days, at))
-    series: dict[str, Any] = {app: _ledger(home, journal, app).series({}, at) for app in journal.apps}
-    live: dict[str, Application] = {app: one for app in journal.apps if (one := _live(journal, app)) is not None}
+    states: dict[str, Delivery] = {app: released.state(journal, app) for app in journal.apps}
+    series: dict[str, Read] = {app: readings(home, journal, app, one, at) for app, one in states.items()}
+    live = {app: application for app, one in states.items() if (application := current(one))}
     return Learned(
         at=at,
-        promises=_promises(home, journal, series, live, at),
+        promises=_promises(home, states, series, live, at),
         courses={app: courses(live[app], series[app], _times(series[app])) for app in live},
         begun={app: [(one.started_at, one.name) for one in timelines if one.app == app] for app in journal.apps},
         deployments=past.deployments,
-        delivery=card.groups,
         scorecard=card,
-        days=days,
         cost=_cost(home, usage),
         budgets=_budgets(home, usage),
         sizes=tuple(advising.sized(one, released.now(journal, one.name)) for one in histories),
         rates={one.name: _rate(one) for one in histories},
         outlooks=tuple(outlook for one in histories for outlook in advising.outlooks(one)),
-        risks=tuple(_risks(journal, timelines, at)),
+        risks=tuple(_risks(deliveries.Background(journal, home), journal, timelines, at)),
     )
 
 
-def _ledger(home: Path, journal: Records, app: str) -> Ledger:
-    ledger = Ledger(CounterFiles(home).read(app))
-    ledger.read_on(journal.recorded(app), released.state(journal, app))
-    return ledger
-
-
-def _live(journal: Records, app: str) -> Application | None:
-    found = released.state(journal, app)
-    if found.live is None:
-        return None
-    kept: dict[str, Any] = msgspec.json.decode(found.releases[found.live].document)
-    return Application.model_validate(kept["application"]) if "application" in kept else None
-
-
 def _promises(
-    home: Path, journal: Records, series: Mapping[str, Any], live: Mapping[str, Application], at: float
+    home: Path, states: Mapping[str, Delivery], series: Mapping[str, Read], live: Mapping[str, Application], at: float
 ) -> PromisesView:
     """The controller's answer, which has the latest readings; without one, what the journal's come to."""
     try:
@@ -111,10 +95,10 @@ def _promises(
         views = (
             PromiseView(
                 app=app,
-                release=released.state(journal, app).live,
+                release=one.live,
                 statuses=statuses(live[app], series[app], at) if app in live else (),
             )
-            for app in journal.apps
+            for app, one in states.items()
         )
         return PromisesView(applications=tuple(views))
 
@@ -146,6 +130,10 @@ def _rate(history: advising.History) -> Series | Absent:
     return regular([one.at for one in history.moments], [one.requests for one in history.moments], history.step)
 
 
-def _risks(journal: Records, timelines: Sequence[Timeline], at: float) -> Iterable[Judged]:
+def _risks(
+    background: deliveries.Background, journal: Records, timelines: Sequence[Timeline], at: float
+) -> Iterable[Judged]:
     for one in [one for one in timelines if one.kind != "undo"][-JUDGED:]:
-        yield Judged(one.rollout, one.verdict, deliveries.assessed(journal, one.rollout, at, one.by))
+        yield Judged(
+            one.rollout, one.verdict, deliveries.assessed(journal, one.rollout, at, one.by, background=background)
+        )

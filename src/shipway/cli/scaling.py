@@ -11,6 +11,7 @@ from rich.text import Text
 from shipway.cli.advising import History
 from shipway.cli.bills import money, table
 from shipway.cli.insights import duration
+from shipway.cli.output import plain
 from shipway.cli.released import Now
 from shipway.cli.tables import BAD, FAINT
 from shipway.cost.money import one_currency
@@ -144,23 +145,23 @@ def shown(found: Sequence[Simulated]) -> RenderableType:
 
 def _shown(one: Simulated) -> list[RenderableType]:
     if one.absent:
-        return [Text(f"{one.application}: unknown, {one.absent}.")]
+        return [Text(f"{plain(one.application)}: unknown, {one.absent}.")]
     numbers = ("overloaded", "load unserved", "cost", "dearest hour", "peaks covered", "steps in conflict")
-    lines = table(one.application, *numbers, numbers=numbers)
+    lines = table(plain(one.application), *numbers, numbers=numbers)
     for row in one.outcomes:
         lines.add_row(
             row.policy,
             f"{row.overloaded:.2%}",
             f"{row.unserved:.2%}",
-            "unknown" if row.cost is None else money(round(row.cost, 4), one.currency),
-            "unknown" if row.dearest is None else money(round(row.dearest, 4), one.currency),
+            "unknown" if row.cost is None else money(row.cost, one.currency),
+            "unknown" if row.dearest is None else money(row.dearest, one.currency),
             "-" if row.covered is None else f"{row.covered:.1%}",
             Text(f"{row.conflicts}", BAD if row.conflicts else ""),
         )
     span = duration(one.step * len(one.load))
     said = [f"{span} in steps of {duration(one.step)}; an instance carries {one.capacity:g}."]
     if one.cap is not None:
-        said.append(f"The budget allows {money(round(one.cap, 4), one.currency)} an hour; only cost-aware heeds it.")
+        said.append(f"The budget allows {money(one.cap, one.currency)} an hour; only cost-aware heeds it.")
     said += [f"Conflict of {row.policy}: {row.conflict}." for row in one.outcomes if row.conflict]
     return [lines, *(Text(line, FAINT) for line in said)]
 

@@ -15,6 +15,8 @@ LEAST_MARGIN = 1.2
 ROLLING = 168
 """Forecasts that the margin remembers: a week of hourly ones."""
 _GAIN = 0.02
+BEYOND = 1e15
+"""Instances that nobody has: as far as is counted."""
 
 
 class Margin(msgspec.Struct, frozen=True):
@@ -43,7 +45,7 @@ class Margin(msgspec.Struct, frozen=True):
         """The margin once the peak that was forecast is known; both in the same unit, at least 0."""
         if not (math.isfinite(actual) and math.isfinite(forecast) and forecast > 0 and actual >= 0):
             return self
-        ratio = actual / forecast
+        ratio = min(actual / forecast, BEYOND)
         missed = ratio > self.factor
         level = self.level + _GAIN * (missed - (1 - self.coverage))
         return Margin(self.coverage, min(max(level, 0.5), 1.5), (*self.ratios, ratio)[-ROLLING:])
@@ -82,7 +84,7 @@ class Decision(msgspec.Struct, frozen=True):
 
 def decide(load: float, margin: float, bounds: Bounds) -> Decision:
     """Instances for ``load`` (a forecast peak, in the unit of the capacity) times ``margin``. The budget always wins."""
-    needed = max(bounds.least, math.ceil(max(0.0, load) * margin / bounds.capacity - 1e-9))
+    needed = max(bounds.least, math.ceil(min(max(0.0, load) * margin / bounds.capacity, BEYOND) - 1e-9))
     affordable = bounds.affordable
     instances = min(needed, bounds.most, needed if affordable is None else affordable)
     if instances == needed:

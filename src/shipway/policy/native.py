@@ -11,7 +11,7 @@ import msgspec
 
 from shipway.model.problems import Problem
 from shipway.policy import shapes
-from shipway.policy.blame import Expression, Scope, blame, compiled
+from shipway.policy.blame import Expression, Scope, allowed, blame, compiled
 from shipway.policy.cel import CelError, CelSyntaxError
 from shipway.policy.matching import Constraints, selects
 from shipway.policy.metadata import described
@@ -292,7 +292,7 @@ def _outcome(validation: _Validation, scope: Scope) -> Outcome | None:
     if value is not False:
         return Outcome("error", f"{validation.source}: expected true or false, got {type(value).__name__}")
     path = blame(validation.expression, scope)
-    return Outcome("fail", _message(validation, scope), path, validation.reason, allowed=validation.source)
+    return Outcome("fail", _message(validation, scope), path, validation.reason, allowed=allowed(validation.source))
 
 
 def _message(validation: _Validation, scope: Scope) -> str:

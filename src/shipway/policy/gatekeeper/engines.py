@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from shipway.policy.blame import Expression, Scope, blame, compiled
+from shipway.policy.blame import allowed as shown_allowed
 from shipway.policy.cel import CelError, CelSyntaxError
 from shipway.policy.gatekeeper.reviews import Reviews
 from shipway.policy.rego.blame import Blame, Blaming
@@ -207,7 +208,9 @@ class Native:
             return next(iter(self._error(f"{one.source}: {error.message}", blame(one.expression, scope))), None)
         if value is True:
             return None
-        return Outcome("fail", self._message(one, scope), blame(one.expression, scope), allowed=one.source)
+        return Outcome(
+            "fail", self._message(one, scope), blame(one.expression, scope), allowed=shown_allowed(one.source)
+        )
 
     def _error(self, message: str, path: Path = ()) -> Sequence[Outcome]:
         """An error refuses unless ``failurePolicy`` is Ignore."""

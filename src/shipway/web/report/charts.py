@@ -80,6 +80,7 @@ def course(
     limits: Sequence[tuple[float, str]] = (),
     marks: Sequence[tuple[float, str]] = (),
     floor: float | None = None,
+    top: float | None = None,
 ) -> Picture:
     """Values over time, UTC.
 
@@ -91,6 +92,7 @@ def course(
         limits: (value, name) of lines across.
         marks: (seconds since the epoch, name) of lines from top to bottom.
         floor: where the axis begins; as the values need it when None.
+        top: where it ends.
     """
 
     def paint(figure: Figure) -> None:
@@ -111,9 +113,11 @@ def course(
                 fontsize=7.5,
             )
         ax.set_title(text(title))
+        ax.margins(x=0.01, y=0.12)
         if floor is not None:
             ax.set_ylim(bottom=floor)
-        ax.margins(x=0.01, y=0.12)
+        if top is not None:
+            ax.set_ylim(top=top)
         _time(ax)
         _values(ax, form)
         legend(ax)
