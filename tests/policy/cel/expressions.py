@@ -108,6 +108,11 @@ def _int(d: int) -> list[Source]:
         form("{}.get{}()", moment, choice("FullYear", "Month", "Date", "DayOfWeek", "DayOfYear", "Hours", "Minutes")),
         form("{}.get{}('{}')", moment, choice("Date", "Hours"), choice("Europe/Berlin", "+05:30", "UTC")),
         form("{}.get{}()", span, choice("Hours", "Minutes", "Seconds")),
+        form("int({})", moment),
+        form("{}.lastIndexOf({})", string, string),
+        form("optional.of({}).optMap(o, o + {}).orValue({})", int_, int_, int_),
+        form("optional.ofNonZeroValue({}).or(optional.of({})).value()", int_, int_),
+        form("{}.filter(x, {})[0]", list_, _lazy("bool", d)),
     ]
 
 
@@ -132,6 +137,16 @@ def _bool(d: int) -> list[Source]:
         form("{}.{}({})", string, choice("startsWith", "endsWith", "contains"), string),
         form("{}.matches({})", string, choice("'^a'", "'[0-9]+'", "'a|b'", "'^(ab)*$'")),
         form("{}.?{}.hasValue()", st.one_of(map_, any_), choice("a", "b")),
+        form(
+            "(type({}) == {})", mixed, choice("int", "uint", "double", "string", "bytes", "bool", "list", "map", "type")
+        ),
+        form("(type({}) == type({}))", mixed, mixed),
+        form("bool({})", st.one_of(string, bool_, choice("'true'", "'False'", "'1'", "'x'"))),
+        form("math.{}({})", choice("isNaN", "isInf", "isFinite"), double),
+        form("({} {} {})", _lazy("bytes", d), compare, _lazy("bytes", d)),
+        form("({} {} {})", _lazy("duration", d), compare, _lazy("duration", d)),
+        form("({} {} {})", bool_, compare, bool_),
+        form("{}.all(x, {}.exists(y, x == y))", list_, list_),
     ]
 
 
@@ -183,8 +198,16 @@ _NODES: Grammar = {
         form("'%.2f %e'.format([{}, {}])", _lazy("double", d), _lazy("double", d)),
         form("strings.quote({})", _lazy("string", d)),
         form("{}.charAt({})", _lazy("string", d), choice("0", "1", "i")),
+        form("{}.substring({}, {})", _lazy("string", d), choice("0", "1", "i"), choice("1", "2", "i")),
+        form("base64.encode({})", _lazy("bytes", d)),
+        form("string({})", _lazy("bytes", d)),
+        form("{}.map(x, string(x)).join(',')", _lazy("list", d)),
     ],
-    "bytes": lambda d: [form("({} + {})", _lazy("bytes", d), _lazy("bytes", d)), form("bytes({})", _lazy("string", d))],
+    "bytes": lambda d: [
+        form("({} + {})", _lazy("bytes", d), _lazy("bytes", d)),
+        form("bytes({})", _lazy("string", d)),
+        form("base64.decode({})", st.one_of(_lazy("string", d), choice("'aGk='", "'w6k'"))),
+    ],
     "list": lambda d: [
         form("[{}, {}]", _lazy("dyn", d), _lazy("int", d)),
         form("({} + {})", _lazy("list", d), _lazy("list", d)),
@@ -199,7 +222,10 @@ _NODES: Grammar = {
         form("{{{}: {}, {}: 1}}", _lazy("int", d), _lazy("dyn", d), _lazy("string", d)),
         form("{{?'b': {}.?a}}", _lazy("map", d)),
     ],
-    "timestamp": lambda d: [form("({} {} {})", _lazy("timestamp", d), choice("+", "-"), _lazy("duration", d))],
+    "timestamp": lambda d: [
+        form("({} {} {})", _lazy("timestamp", d), choice("+", "-"), _lazy("duration", d)),
+        form("timestamp({})", st.one_of(_lazy("int", d), _lazy("string", d))),
+    ],
     "duration": lambda d: [
         form("({} {} {})", _lazy("duration", d), choice("+", "-"), _lazy("duration", d)),
         form("({} - {})", _lazy("timestamp", d), _lazy("timestamp", d)),

@@ -163,3 +163,35 @@ def test_many_loops_go_into_functions_of_their_own() -> None:
     assert load({"t.rego": source}).evaluate("data.t.p") == [2]
     complete = source.replace("contains x16", ":= x16")
     assert load({"t.rego": complete}).evaluate("data.t.p") == 2
+
+
+ANNOTATED = """# METADATA
+# title: the package
+package t
+# METADATA
+# title: both
+# scope: document
+# METADATA
+# title: first
+# authors: [Ann <a@example.org>]
+# custom: {severity: HIGH}
+rule := rego.metadata.rule()
+chain := rego.metadata.chain()
+"""
+
+
+def test_annotations_are_read_by_rules() -> None:
+    rules = load({"t.rego": ANNOTATED}, version=1)
+    first = {"title": "first", "authors": [{"name": "Ann", "email": "a@example.org"}], "custom": {"severity": "HIGH"}}
+    assert rules.evaluate("data.t.rule") == {**first, "scope": "rule"}
+    around = {"path": ["t"], "annotations": {"title": "the package", "scope": "package"}}
+    assert rules.evaluate("data.t.chain") == [{"path": ["t", "chain"]}, around]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("title: [a", "not valid YAML"), ("scope: all", "the scope"), ("- a", "a map")]
+)
+def test_broken_annotations_are_faults_with_their_line(text: str, message: str) -> None:
+    with pytest.raises(RegoError, match=f"t.rego:2:1: .*{message}"):
+        load({"t.rego": f"package t\n# METADATA\n# {text}\np := rego.metadata.rule()"})
+    assert load({"t.rego": f"package t\n# METADATA\n# {text}\np := 1"}).evaluate("data.t.p") == 1

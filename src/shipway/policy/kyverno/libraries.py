@@ -121,7 +121,9 @@ def _answer(method_: str, url: str) -> Any:
     for one in _given("apiCallResponses"):
         if one.get("url", one.get("urlPath")) == url and str(one.get("method") or method_).upper() == method_:
             found = one.get("response") or {}
-            return {"statusCode": found.get("statusCode", 200), "body": found.get("body")}
+            body = found.get("body")
+            whole = {"statusCode": found.get("statusCode", 200), "body": body}
+            return {**body, **whole} if isinstance(body, Mapping) else whole  # older policies read the body itself
     raise NotGiven(f"no answer is given for {method_} {url}; nothing is fetched while policies are evaluated")
 
 
@@ -220,6 +222,7 @@ _DECLARED = (
     method("digest", lambda image: image.parts.digest, Image, kind="string"),
     method("containsDigest", lambda image: bool(image.parts.digest), Image, kind="bool"),
     function("parseServiceAccount", _service_account, str),
+    function("user.ParseServiceAccount", _service_account, str),
     function("math.round", _round, (int, float), int),
     function("md5", _hash("md5"), str, kind="string"),
     function("sha1", _hash("sha1"), str, kind="string"),

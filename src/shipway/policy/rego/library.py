@@ -32,8 +32,8 @@ _WORLD: Final = "a policy reads its input and its data, not the world"
 _CHANCE: Final = "the same request must give the same answer"
 _SECRETS: Final = "tokens and certificates are verified where they arrive, not in a delivery policy"
 REFUSED: Final[Mapping[str, str]] = {
-    "http.send": _WORLD, "opa.runtime": _WORLD, "net.lookup_ip_addr": _WORLD, "rego.metadata.chain": _WORLD,
-    "rego.metadata.rule": _WORLD, "rego.parse_module": _WORLD, "rand.intn": _CHANCE, "uuid.rfc4122": _CHANCE,
+    "http.send": _WORLD, "opa.runtime": _WORLD, "net.lookup_ip_addr": _WORLD,
+    "rego.parse_module": _WORLD, "rand.intn": _CHANCE, "uuid.rfc4122": _CHANCE,
     **dict.fromkeys(
         ["io.jwt.decode_verify", "io.jwt.encode_sign", "io.jwt.encode_sign_raw", "io.jwt.verify_rs256", "io.jwt.verify_rs384",
          "io.jwt.verify_rs512", "io.jwt.verify_ps256", "io.jwt.verify_ps384", "io.jwt.verify_ps512", "io.jwt.verify_es256",

@@ -4,6 +4,7 @@ from typing import Final
 
 import msgspec
 
+from shipway.policy.rego import annotations
 from shipway.policy.rego.cursor import FUTURE, Cursor
 from shipway.policy.rego.faults import RegoError
 from shipway.policy.rego.terms import Terms
@@ -20,6 +21,7 @@ from shipway.policy.rego.tree import (
     Var,
     With,
 )
+from shipway.policy.rules import Place
 
 MOST_RULES: Final = 20_000
 
@@ -32,7 +34,6 @@ def parse(text: str, file: str, version: int | None = None) -> Module:
         return _either(text, file)
     except RecursionError as error:
         from shipway.policy.rego.faults import Fault
-        from shipway.policy.rules import Place
 
         raise RegoError([Fault(Place(file, 1, 1), "the module is nested too deeply")]) from error
 
@@ -53,6 +54,7 @@ class Parser:
     """One module."""
 
     def __init__(self, text: str, file: str, version: int) -> None:
+        self.text = text
         self.c = Cursor(text, file, FUTURE if version else frozenset())
         self.c.strict = bool(version)
         self.t = Terms(self.c, lambda cursor, end: Parser.inner(cursor).body(end))
@@ -81,7 +83,13 @@ class Parser:
                 rules += self._rules()
             if len(rules) > MOST_RULES:
                 c.fail(f"more than {MOST_RULES} rules")
-        return Module(package=package, imports=imports, rules=rules, place=place)
+        return Module(package=package, imports=imports, rules=rules, notes=self._notes(place), place=place)
+
+    def _notes(self, place: Place) -> annotations.Notes:
+        try:
+            return annotations.read(self.text)
+        except annotations.BadAnnotationError as error:
+            self.c.fail(str(error), Place(place.file, error.line, 1))
 
     def _path(self) -> list[str]:
         if self.c.token.kind != "name":

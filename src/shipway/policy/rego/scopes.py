@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from shipway.policy.rego import annotations
 from shipway.policy.rego.faults import Fault
 from shipway.policy.rego.index import Index
 from shipway.policy.rego.tree import (
@@ -71,6 +72,8 @@ class Scopes:
         self.imports = {item.alias: item.path for item in module.imports}
         self.count = 0
         self.scope = Scope()
+        self.inside: Rule | None = None
+        """The rule whose names are being resolved."""
 
     def run(self) -> list[Fault]:
         """Rewrite every rule in place; returns what is wrong."""
@@ -80,6 +83,7 @@ class Scopes:
 
     def rule(self, rule: Rule) -> None:
         """Each branch is a scope of its own, with copies of operands and keys."""
+        self.inside = rule
         for branch in rule.branches:
             self.branch(rule, branch)
 
@@ -276,11 +280,20 @@ class Scopes:
         first, *rest = term.name.split(".")
         path = None if self.scope.look(first, implicit=False) is not None else self._global(first)
         name = ".".join([*(path or [first]), *rest])
+        if name in annotations.FUNCTIONS and not args and self.inside:
+            return self._annotated(name, self.inside, term.place)
         group = self.index.function(name.split(".")[1:]) if name.startswith("data.") else None
         if not args and group is None and name.startswith("data."):  # version 0: `f() = x` is a rule like any other
             parts: list[Term] = [Scalar(value=part, place=term.place) for part in name.split(".")[1:]]
             return Ref(head=Var(name="data", place=term.place), parts=parts, place=term.place)
         return Call(name=name, args=args, rule=group, place=term.place)
+
+    def _annotated(self, name: str, rule: Rule, place: Place) -> Term:
+        """What the comments before the rule say, in the place of the call that asks for it."""
+        if name == "rego.metadata.rule":
+            return annotations.term(annotations.of_rule(self.module, rule.place.line), place)
+        path = [*self.package, *annotations.names(rule.ref)]
+        return annotations.term(annotations.chain(self.module, path, rule.place.line), place)
 
 
 def _resolve_target(target: Ref | Var, head: Var, full: list[object]) -> None:

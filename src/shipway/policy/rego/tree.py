@@ -1,5 +1,6 @@
 """The syntax tree of Rego. Made by the parser, rewritten by ``scopes``, read by ``emit``."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -144,3 +145,5 @@ class Module(Node):
     package: list[str]
     imports: list[Import]
     rules: list[Rule]
+    notes: Mapping[int, Sequence[Mapping[str, Any]]] = {}
+    """Annotations by the line of the rule (or the package) that follows them."""
