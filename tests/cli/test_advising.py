@@ -165,7 +165,7 @@ def test_costs_of_what_was_recorded(shipway: Shell, home: Path) -> None:
 def test_a_run_without_a_sample_teaches_what_it_can(home: Path) -> None:
     with closing(SqliteJournal.open(home / JOURNAL)), records(home) as journal:
         known = learning.learn(home, journal, [], BEGIN)
-    assert (known.delivery, known.cost.rows, known.sizes) == ((), (), ())
+    assert (known.scorecard.groups, known.cost.rows, known.sizes) == ((), (), ())
     assert all(section.absent and not section.rows for section in cards.sections(known))
 
 
