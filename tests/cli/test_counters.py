@@ -54,8 +54,8 @@ def test_what_has_changed_is_kept(tmp_path: Path) -> None:
     files = CounterFiles(tmp_path)
     readings(files, 5, 5, 9, -1, 9, 2)
     assert [(one.at - BEGIN, one.reading.requests) for one in files.read("shop")] == [(0, 5), (20, 9), (50, 2)]
-    assert files.read("shop")[0].reading == ArmReading(5, 0, ((1.0, 5),))
-    assert files.read("nobody") == []
+    assert next(files.read("shop")).reading == ArmReading(5, 0, ((1.0, 5),))
+    assert list(files.read("nobody")) == []
     assert [one.at - BEGIN for one in files.read("shop", BEGIN + 15)] == [20, 50]
 
 
@@ -77,11 +77,11 @@ def test_old_days_become_coarser_and_older_ones_go(tmp_path: Path) -> None:
     files = CounterFiles(tmp_path)
     files.append("shop", [Count(BEGIN + 10.0 * n, V1, ArmReading(3 * n, n)) for n in range(360)])
     files.prune(BEGIN + DAY)
-    kept = files.read("shop")
+    kept = list(files.read("shop"))
     assert len(kept) <= 3600 / COARSE + 2
     assert (kept[0].reading.requests, kept[-1].reading.requests) == (0, 3 * 359)
     files.prune(BEGIN + DAY + 3600)
-    assert files.read("shop") == kept
+    assert list(files.read("shop")) == kept
     files.prune(BEGIN + (DAYS + 1) * DAY)
     files.prune(BEGIN + (DAYS + 1) * DAY)
     assert list(tmp_path.glob("counters/*/*")) == []

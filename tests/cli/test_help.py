@@ -20,10 +20,10 @@ VERBS = {name: text for name, text in HELPS.items() if "COMMAND" not in text}
 def test_there_are_all_the_verbs_of_the_everyday() -> None:
     words = (
         "init validate up down deploy status undo logs explain render plan catalog history replay report demo schema "
-        "rightsize forecast dora risk maturity "
+        "rightsize forecast dora risk impact maturity "
         "rollout-list rollout-show rollout-watch rollout-pause rollout-resume rollout-promote rollout-abort "
         "rollout-retry journal-check journal-repair slo-status slo-rules slo-validate slo-import policy-check policy-test "
-        "policy-list policy-explain policy-report policy-export policy-serve cost-estimate cost-actual cost-forecast cost-report"
+        "policy-list policy-decisions policy-explain policy-report policy-export policy-serve cost-estimate cost-actual cost-forecast cost-report"
     )
     assert sorted(VERBS) == sorted(f"shipway {word.replace('-', ' ')}" for word in words.split())
 

@@ -18,6 +18,7 @@ from shipway.rollout.codec import encode
 from shipway.rollout.events import AbortRequested, Event, ReleaseRequested
 from shipway.testing.recordings import APP, FAILING, Version, record, shop
 from tests.cli.shell import Shell
+from tests.cli.test_commits import Repository
 
 HEADER = "id,application,team,environment,started_at,finished_at,result,committed_at\n"
 GOOD = "1,shop,web,prod,2026-11-02T10:00:00Z,2026-11-02T10:05:00Z,success,2026-11-02T08:05:00Z;2026-11-02T09:05:00Z\n"
@@ -174,6 +175,41 @@ def test_maturity_is_answered_from_the_files(tmp_path: Path) -> None:
     assert (found.applications, found.with_slo, found.canary, found.budgeted, found.autoscaled) == (1, 1, 1, 1, 0)
     assert (found.environments, found.clusters, found.regions) == (2, 3, 2)
     assert found.delivery is None
+
+
+def test_maturity_looks_for_reviews_flags_infrastructure_and_drills(tmp_path: Path) -> None:
+    at = 1_793_620_800.0  # 2026-11-02
+    bare = surveying.facts(tmp_path, None, at)
+    assert (bare.reviewed, bare.flags, bare.infrastructure, bare.dependencies_watched) == ("", False, False, False)
+    assert bare.restore_drills == ()
+    repository(tmp_path)
+    for name, text in {
+        "CODEOWNERS": "* @acme/web",
+        ".github/dependabot.yml": "version: 2",
+        "main.tf": "",
+        "flags.yaml": "kind: FeatureFlag\napiVersion: core.openfeature.dev/v1beta1\n",
+        "drills/2026-10-05-orders.md": "went well",
+        "drills/2024-10-05-orders.md": "long ago",
+        "drills/2027-01-05-orders.md": "not yet",
+        "drills/2026-13-45.md": "never",
+        "restore.yaml": "apiVersion: velero.io/v1\nkind: Restore\n",
+    }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    found = surveying.facts(tmp_path, None, at)
+    assert found.reviewed == "CODEOWNERS names who reviews"
+    assert (found.flags, found.infrastructure, found.dependencies_watched) == (True, True, True)
+    assert found.restore_drills == ("drills/2026-10-05-orders.md", "restore.yaml")
+
+
+def test_merged_requests_are_reviews(tmp_path: Path) -> None:
+    code = Repository(tmp_path / "code")
+    code.commit(a_txt="1")
+    assert surveying.facts(code.root, None, 0).reviewed == ""
+    code.git("commit", "-q", "--allow-empty", "-m", "Merge branch 'x' into 'main'\n\nSee merge request acme/shop!7")
+    code.git("commit", "-q", "--allow-empty", "-m", "Sell more (#12)")
+    code.git("commit", "-q", "--allow-empty", "-m", "Merge branch 'mine'")
+    assert surveying.facts(code.root, None, 0).reviewed == "2 merged requests among the last commits"
 
 
 def test_maturity_counts_the_last_weeks_of_the_journal(

@@ -11,7 +11,8 @@ import pytest
 from shipway.analysis.readings import ArmReading
 from shipway.cli.counters import CounterFiles
 from shipway.cli.home import JOURNAL
-from shipway.cli.usages import Sample, UsageFiles
+from shipway.cli.samples import Sample
+from shipway.cli.usages import UsageFiles
 from shipway.cost.usage import UsageRow
 from shipway.engine.loop import STREAM
 from shipway.engine.ports import Append
@@ -24,6 +25,7 @@ from shipway.rollout.codec import encode
 from shipway.rollout.events import Event, ReleaseRequested
 from shipway.testing.recordings import APP, shop
 from tests.cli.shell import Shell
+from tests.cli.test_commits import Repository
 
 DAYS = 36_500
 DOCUMENT = {
@@ -125,6 +127,58 @@ def test_promises_are_counted_from_the_journal_and_the_counters(shipway: Shell, 
     assert "0 of 1 promises kept" in shipway("dora", "--days", DAYS).out
 
 
+def test_a_risk_is_told_from_the_releases_own_commit_and_budget(shipway: Shell, home: Path) -> None:
+    large = Commit(
+        sha="b" * 40,
+        author="Ada",
+        lines_added=4000,
+        lines_deleted=900,
+        files=60,
+        dependencies=("go.mod",),
+        config_only=False,
+    )
+    small = Commit(sha="c" * 40, author="Bob", lines_added=1, lines_deleted=1, files=1, config_only=True)
+    events = journalled(home, [Commit(sha="a" * 40), large, small])
+    begin = events[0].at
+    counts = [Count(begin + n, ReleaseId("v1"), ArmReading(1000 * (n + 1), 400 * (n > 5))) for n in range(10)]
+    CounterFiles(home).append(APP, counts)
+    first, second, third = (shipway("risk", name, "--json").data for name in ("v1", f"{APP}@v2", f"{APP}-3"))
+    assert first["change"]["lines"] is None
+    assert (second["change"]["lines"], second["change"]["files"], second["change"]["dependencies"]) == (4900, 60, True)
+    assert (second["change"]["author"], third["change"]["config_only"]) == ("Ada", True)
+    assert second["risk"]["probability"] > 2 * first["risk"]["probability"]
+    assert third["risk"]["probability"] < second["risk"]["probability"]
+    assert [one["text"] for one in second["risk"]["reasons"]][:2] == ["large change", "many files"]
+    assert second["change"]["budget_left"] < -0.5, "400 of some thousands failed where 1 % may"
+    out = " ".join(shipway("risk", "v2").out.split())
+    assert "Told from: 4,900 lines in 60 files, dependencies change" in out
+    assert "unknown: size" in shipway("risk", "v1").out
+
+
+def test_a_release_that_several_applications_have_must_be_told_apart(shipway: Shell, home: Path) -> None:
+    journalled(home, [])
+    with closing(SqliteJournal.open(home / JOURNAL)) as journal:
+        for name in ("till", "cart"):
+            stream = f"{STREAM}{name}"
+            journal.append([Append(stream, i, e.at, type(e).__name__, encode(e)) for i, e in enumerate(shop())])
+    error = shipway("risk", "v2", "--json").error
+    assert "3 applications have a release v2" in error["message"]
+    assert "till@v2" in error["hint"]
+    assert shipway("risk", "cart@v2").code == 0
+    assert [shipway("risk", name).code for name in ("v9", "cart@v9", "nobody@v2", "@", "")] == [2] * 5
+
+
+def test_the_risk_of_a_file_is_told_from_its_work_tree(shipway: Shell, home: Path, tmp_path: Path) -> None:
+    repository = Repository(tmp_path / "code")
+    sha = repository.commit(shop__app_yaml=json.dumps(DOCUMENT["application"]), shop__main_py="1\n")
+    journalled(home, [Commit(sha="a" * 40), Commit(sha=sha, author="Ada")])  # the second is live
+    repository.commit(shop__main_py="2\n" * 3000, shop__go_mod="x")
+    found = shipway("risk", tmp_path / "code/shop/app.yaml", "--json").data
+    assert (found["change"]["lines"], found["change"]["files"], found["change"]["author"]) == (3002, 2, "Ada L")
+    assert found["change"]["dependencies"]
+    assert "large change" in [one["text"] for one in found["risk"]["reasons"]]
+
+
 PLATFORM = (
     "apiVersion: shipway.dev/v1alpha1\nkind: Platform\nmetadata: {name: acme}\nspec: {environments: {prod: {}}}\n"
 )
@@ -165,6 +219,10 @@ def forge(tmp_path: Path) -> Path:
     (folder / "commits.json").write_text(json.dumps(commits[:9]) + json.dumps(commits[9:]))
     (folder / "deployments.json").write_text(json.dumps([deployments[:5], deployments[5:]]))
     (folder / "statuses.json").write_text("\n".join(map(json.dumps, statuses)))
+    opened = {"created_at": times[7].replace("12:", "08:"), "merged_at": times[7], "merge_commit_sha": "c7"}
+    (folder / "pulls.json").write_text(
+        json.dumps([{"number": 7, "user": {"login": "ada"}, "head": {"sha": "x"}, **opened}])
+    )
     return folder
 
 
@@ -176,6 +234,11 @@ def test_files_of_a_forge_give_all_of_it_with_a_level(shipway: Shell, forge: Pat
     assert "level" not in now["absent"]
     assert now["level"] in {"elite", "high", "medium", "low"}
     assert "no use of these deployments was recorded" in found["scores"][0]["cost_per_deployment"]["reason"]
+    assert (found["requests"]["merged"], found["requests"]["total"]["median"]) == (1, 10.5 * 3600)
+    out = shipway("dora", "--from", f"github:{forge}", "--days", DAYS).out
+    assert (
+        "1 merged requests: 10 h in all (median); coding unknown, pickup unknown, review unknown, deploy 6.5 h." in out
+    )
     one = ["--from", f"github:{forge / 'deployments.json'}", "--from", f"github:{forge / 'statuses.json'}"]
     assert dora(shipway, *one)["groups"][0]["now"]["lead_time"] is None
     assert dora(shipway, "--from", f"github:{forge}", "--env", "staging")["groups"] == []

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shipway.insight.delivery import statistics
 from shipway.insight.forges import github, gitlab
 from shipway.insight.forges.history import Imported, Item, imported
 
@@ -113,6 +114,24 @@ def test_lead_times_of_requests_part_by_part() -> None:
     ).leads
     assert (lead.coding, lead.pickup, lead.review, lead.deploy) == (24 * 60, 6 * 60, 18 * 60, 25 * 60)
     assert (lead.total, lead.deployment, lead.first_commit) == ((24 + 24 + 25) * 60, "1", "b2")
+
+
+def test_pages_that_overlap_count_once() -> None:
+    page = [deployment(1, "a", 2), status(1, "success", 2), *COMMITS, pull(7, "m", "b2", 5, 6)]
+    issue = {"number": 5, "url": f"{API}/issues/5", "labels": [{"name": "incident"}], "created_at": at(3)}
+    once, twice = github_history(*page, issue), github_history(*page, issue, *page, issue)
+    assert once == twice
+
+
+def test_clocks_that_disagree_make_no_negative_time() -> None:
+    found = github_history(commit("a", 9), deployment(1, "a", 5), status(1, "success", 4))
+    (one,) = found.deployments
+    assert one.started_at == one.finished_at == seconds(4, 13)
+    statistic = statistics(found.deployments, (), seconds(1), seconds(20))
+    assert (statistic.lead_time, statistic.absent["lead_time"]) == (
+        None,
+        "its commits are dated after their deployments: a clock was wrong",
+    )
 
 
 def test_incidents_are_labelled_issues_and_no_pull_requests() -> None:

@@ -1,9 +1,11 @@
 """A level is reached when everything up to it holds; what is missing for the next is named; unknown is not yes."""
 
+from typing import get_args
+
 import msgspec
 
 from shipway.insight.delivery import DAY, Deployment, statistics
-from shipway.insight.maturity import CRITERIA, LEVELS, Facts, assess
+from shipway.insight.maturity import CRITERIA, LEVELS, Area, Facts, assess
 
 DELIVERED = statistics(
     [Deployment(id=str(n), application="shop", started_at=n * DAY, finished_at=n * DAY + 60) for n in range(1, 28)],
@@ -13,11 +15,19 @@ DELIVERED = statistics(
 )
 ALL = Facts(
     version_control=True,
+    reviewed="CODEOWNERS names who reviews",
+    flags=True,
     pipeline=True,
-    pipeline_gates=frozenset({"lint", "test", "coverage", "scan", "sign", "plan"}),
+    pipeline_gates=frozenset({"lint", "test", "coverage", "scan", "sign", "plan", "parallel"}),
+    dependencies_watched=True,
+    infrastructure=True,
+    signatures=True,
     applications=10,
+    with_team=10,
+    with_health=10,
     with_slo=9,
-    canary=8,
+    canary=10,
+    journeys=1,
     autoscaled=8,
     budgeted=10,
     with_dependencies=4,
@@ -30,7 +40,7 @@ ALL = Facts(
     catalog=True,
     delivery=DELIVERED,
     rolled_back_by_itself=2,
-    restore_drills=1,
+    restore_drills=("drills/2026-10-05-orders.md",),
 )
 
 
@@ -63,3 +73,14 @@ def test_unknown_is_not_yes() -> None:
 def test_every_level_has_criteria_and_advice() -> None:
     assert {one.level for one in CRITERIA} == set(range(1, len(LEVELS) + 1))
     assert all(one.missing for one in CRITERIA)
+    for level in range(1, len(LEVELS) + 1):
+        assert {one.area for one in CRITERIA if one.level == level} == set(get_args(Area)), (
+            "every level asks of every area"
+        )
+
+
+def test_what_was_not_found_is_without_evidence() -> None:
+    answers = {one.name: one for one in assess(Facts()).answers}
+    assert answers["recovery is practised"].evidence == "no evidence of a restore in the last year"
+    assert (answers["changes are reviewed"].holds, answers["recovery is practised"].holds) == (None, False)
+    assert answers["few changes fail"].holds is None

@@ -14,6 +14,7 @@ from shipway.cli.home import JOURNAL
 from shipway.cli.pricing import read_book
 from shipway.cli.records import records
 from shipway.cli.rendering import compiled
+from shipway.cli.served import served
 from shipway.cli.usages import UsageFiles
 from shipway.cost import opencost
 from shipway.cost.allocation import By, Charge, Owner, Row, Sharing, charges, reconciled, report
@@ -21,8 +22,9 @@ from shipway.cost.budget import DAY, BudgetState, daily, run_rate, state
 from shipway.cost.demand import demands
 from shipway.cost.money import Rule, Unknown, exact, one_currency
 from shipway.cost.prices import PriceBook, PriceList, monthly
-from shipway.cost.usage import Requested, UsageRow, measured, performance
+from shipway.cost.usage import Performance, Requested, UsageRow, measured, performance
 from shipway.insight.impact import Correlation, correlation
+from shipway.insight.performance import Estimate
 from shipway.insight.series import Absent
 from shipway.model.errors import BadInput, NotFound
 from shipway.model.problems import Problem
@@ -47,6 +49,8 @@ class Sources(msgspec.Struct, frozen=True):
     """What its (application, release) did request, where that is known better than from the organisation."""
     budgets: Mapping[str, Money] = {}
     """Of applications on record here."""
+    served: Mapping[tuple[str, str], Performance] = {}
+    """How (application, release) answered, where that was counted here."""
 
 
 def recorded(home: Path, sources: Sources) -> Sources:
@@ -65,7 +69,17 @@ def recorded(home: Path, sources: Sources) -> Sources:
     with records(home) as journal:
         requested = released.requested(journal, files.apps())
         limits = {app: one.budget for app in files.apps() if (one := released.now(journal, app)).budget}
-    return msgspec.structs.replace(sources, usage=rows, requested=requested, budgets=limits)
+        answered = {
+            (app, release): Performance(_value(one.p95), _value(one.error_rate))
+            for app in files.apps()
+            if app in journal.apps
+            for release, one in served(home, journal, app, math.inf).items()
+        }
+    return msgspec.structs.replace(sources, usage=rows, requested=requested, budgets=limits, served=answered)
+
+
+def _value(one: Estimate | Absent) -> float | None:
+    return one.value if isinstance(one, Estimate) else None
 
 
 class Rules(msgspec.Struct, frozen=True):
@@ -130,9 +144,9 @@ def actual(sources: Sources, rules: Rules, by: By = "release") -> Actual:
     done = _reconciled(found, idle, bill=paid, shared=together, sharing=sharing, currency=currency)
     summed = sum((one.total for one in done), Decimal(0))
     account = organisation.platform.metadata.name if organisation else "shipway"
-    served = {" ".join(key): one for key, one in performance(measured(usage).rows).items()} if by == "release" else {}
-    rows = report(done, by, served)
-    correlations = _correlations(rows) if served else {}
+    known = {**performance(measured(usage).rows), **sources.served} if by == "release" else {}
+    rows = report(done, by, {" ".join(key): one for key, one in known.items()})
+    correlations = _correlations(rows) if known else {}
     whose = ", ".join(filter(None, (prices.name, prices.source, prices.date))) if usage else ""
     return Actual(done, rows, by, currency, summed, account, tuple(problems), whose, correlations)
 

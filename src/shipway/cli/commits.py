@@ -68,6 +68,20 @@ def commit_of(question: Question, environment: Mapping[str, str] | None = None) 
         return _of_pipeline(question, os.environ if environment is None else environment, str(silent))
 
 
+def recent(directory: Path, count: int = 200) -> str:
+    """Messages of the last commits; empty where git does not answer."""
+    try:
+        return _git(directory, "log", f"-{count}", "--format=%B")
+    except _Silent:
+        return ""
+
+
+def own_directories(file: Path, directory: str | None) -> tuple[Path, ...]:
+    """An application's own: of its file, and where its command runs."""
+    own = file.absolute().parent
+    return tuple(dict.fromkeys((own, own / (directory or "."))))
+
+
 class _Silent(Exception):
     """git does not answer; the message says why."""
 

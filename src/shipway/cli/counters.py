@@ -5,8 +5,9 @@ changed. ``engine.promises`` counts from it what happened before the present con
 answered. A controller that is killed loses nothing, as the proxy counts on; a proxy that ends takes the last ten seconds with it.
 """
 
+import asyncio
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -45,11 +46,11 @@ class CounterFiles:
                 # A line break first: a line that a crash cut off must not spoil this one.
                 opened.write(b"\n" + msgspec.json.encode(one))
 
-    def read(self, app: str, since: float = 0.0) -> list[Count]:
-        """What is kept of an application, by time. Lines that are damaged are left out."""
-        files = sorted((self._directory / app).glob("*.jsonl"))
-        found = [one for file in files if file.stem >= f"{_day(since)}" for one in _counts(file)]
-        return sorted((one for one in found if one.at >= since), key=lambda one: one.at)
+    def read(self, app: str, since: float = 0.0) -> Iterator[Count]:
+        """What is kept of an application, by time, read day by day. Lines that are damaged are left out."""
+        for file in sorted((self._directory / app).glob("*.jsonl")):
+            if file.stem >= f"{_day(since)}":
+                yield from sorted((one for one in _counts(file) if one.at >= since), key=lambda one: one.at)
 
     def prune(self, at: float) -> None:
         """Remove the days that are too old, and make those that are over coarser, each once.
@@ -81,7 +82,7 @@ class Kept:
         """As the source behind says. A disk that refuses is logged and changes no answer."""
         answers = await self._metrics.read(queries)
         try:
-            self._keep(queries, answers, self._clock.now())
+            await asyncio.to_thread(self._keep, queries, answers, self._clock.now())
         except OSError as error:
             log.warning("counters were not kept", error=str(error))
         return answers

@@ -5,30 +5,38 @@ release replaced says nothing and is left out. An undo is an incident, held agai
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from functools import cached_property
+from math import isfinite
 from pathlib import Path
-from typing import get_args
+from typing import NamedTuple, get_args
 
 import msgspec
 
-from shipway.cli import exports
+from shipway.cli import exports, released
+from shipway.cli.commits import Question, commit_of, own_directories
+from shipway.cli.counters import CounterFiles
 from shipway.cli.documents import read
 from shipway.cli.records import Records
 from shipway.cli.sheets import Row, read_sheet
+from shipway.engine.promised import written
+from shipway.engine.promises import Ledger, courses
 from shipway.engine.timeline import Timeline, timelines
 from shipway.insight.delivery import Deployment, Incident, Result, Statistics, grouped, statistics
 from shipway.insight.lead import LeadTime
 from shipway.insight.risk import Change, Past, Risk, fit
 from shipway.insight.series import DAY
-from shipway.model.commits import Commit, Provenance
+from shipway.model.commits import Commit, Provenance, pseudonym
 from shipway.model.errors import BadInput, NotFound
-from shipway.model.ids import ReleaseId
-from shipway.rollout.evolve import evolve, initial
+from shipway.model.ids import ReleaseId, RolloutId
 from shipway.rollout.states import Delivery, Phase, Release
 from shipway.spec import parse_documents
 
+WITH_BUDGET = 30
+"""Releases of an application, the last ones, whose error budget at that time is looked up."""
 LOCAL = "local"
-"""The environment of what the journal holds."""
+"""The environment of releases that were asked for without one."""
 COLUMNS = ("id", "application", "started_at", "finished_at", "result")
 """Of an imported table; ``team``, ``environment`` and ``committed_at`` may be there too."""
 GROUPS: dict[str, Callable[[Deployment], str]] = {
@@ -88,6 +96,8 @@ class Assessed(msgspec.Struct, frozen=True):
     release: str
     """Empty for one that is still a file."""
     risk: Risk
+    change: Change | None = None
+    """What the risk was told from."""
 
 
 def recorded(journal: Records, apps: Sequence[str] = ()) -> Recorded:
@@ -99,8 +109,13 @@ def recorded(journal: Records, apps: Sequence[str] = ()) -> Recorded:
     found = Recorded()
     for app in apps or journal.apps:
         ended = [one for one in timelines(journal.events(app), journal.owner(app)) if one.ended_at is not None]
-        team = _team(_releases(journal, app).values())
-        kept = tuple(deployment(one, team) for one in ended if one.kind != "undo" and _is_decided(one))
+        releases = released.state(journal, app).releases
+        team = _team(releases.values())
+        kept = tuple(
+            deployment(one, team, _kept(releases[one.release].document).environment)
+            for one in ended
+            if one.kind != "undo" and _is_decided(one)
+        )
         found += Recorded(kept, tuple(incident(one) for one in ended if one.kind == "undo"))
     return found
 
@@ -117,7 +132,7 @@ def own(journal: Records | None, apps: Sequence[str], *, optional: bool = False)
     return recorded(journal, known) if known or not apps else Recorded()
 
 
-def deployment(one: Timeline, team: str = "") -> Deployment:
+def deployment(one: Timeline, team: str = "", environment: str = "") -> Deployment:
     """A rollout that has ended, as a deployment. It was known to be bad when its way back began."""
     assert one.ended_at is not None
     back = next((span.at for span in one.phases if span.phase is Phase.REVERTING), one.ended_at)
@@ -127,7 +142,7 @@ def deployment(one: Timeline, team: str = "") -> Deployment:
         application=one.app,
         release=one.release,
         team=team,
-        environment=LOCAL,
+        environment=environment or LOCAL,
         started_at=one.started_at,
         finished_at=one.ended_at,
         result=result,
@@ -218,25 +233,122 @@ def _group(name: str, inside: Sequence[Deployment], incidents: Sequence[Incident
     return Group(name, statistics(inside, incidents, begin, end), before if before.deployments else None)
 
 
-def assessed(journal: Records | None, name: str, at: float, by: str) -> Assessed:
+class Background:
+    """Every release on record and how it ended: what a risk is fitted on. Reads the journal once, at the first question.
+
+    Without ``home`` the budgets that were left are those that the journal alone can tell.
+    """
+
+    def __init__(self, journal: Records | None, home: Path | None = None) -> None:
+        self._journal, self._home = journal, home
+
+    @cached_property
+    def apps(self) -> dict[str, "_Past"]:
+        """By application."""
+        return {app: _past_of(self._journal, app, self._home) for app in self._journal.apps} if self._journal else {}
+
+    def before(self, at: float) -> list[Past]:
+        """Every rollout but undos that was decided before ``at``, in the order in which they began."""
+        found = [
+            Past(one.changes[line.rollout], _RESULTS[line.verdict])
+            for one in self.apps.values()
+            for line in one.lines
+            if line.ended_at is not None and line.ended_at <= at and line.rollout in one.changes and _is_decided(line)
+        ]
+        return sorted(found, key=lambda past: past.change.at)
+
+    def called(self, name: str) -> tuple[Timeline, Change]:
+        """The rollout that a person means: by its id, its application, or its release (``v4``, ``shop@v4``).
+
+        Raises:
+            NotFound: there is none.
+            BadInput: several applications have a release of that name.
+        """
+        app, _, release = name.rpartition("@")
+        found = [
+            line
+            for one in self.apps.values()
+            for line in one.lines
+            if line.rollout in one.changes and line.release == release and app in {"", line.app}
+        ]
+        apps = list(dict.fromkeys(line.app for line in found))
+        if len(apps) > 1:
+            words = " or ".join(f"{one}@{release}" for one in apps)
+            raise BadInput(f"{len(apps)} applications have a release {release}", hint=f"Say {words}.")
+        if not found:
+            assert self._journal is not None
+            found = self._journal.timelines([name])
+        return found[0], self.apps[found[0].app].change(found[0])
+
+
+class _Past(NamedTuple):
+    """Of one application."""
+
+    lines: tuple[Timeline, ...]
+    releases: dict[ReleaseId, Release]
+    live: Release | None
+    changes: Mapping[RolloutId, Change]
+    """Undos have none."""
+    budget: float | None
+    """Left by now."""
+
+    def change(self, line: Timeline) -> Change:
+        """What a rollout changed."""
+        return self.changes.get(line.rollout) or _change(line, self.releases, None)
+
+
+def _past_of(journal: Records | None, app: str, home: Path | None) -> _Past:
+    assert journal is not None
+    state = released.state(journal, app)
+    lines = timelines(journal.events(app), journal.owner(app))
+    tried = [one for one in lines if one.kind != "undo"]
+    times = [*(one.started_at for one in tried[-WITH_BUDGET:]), time.time()]
+    left = dict(zip(times, _budgets(journal, app, state, times, home), strict=True))
+    changes = {one.rollout: _change(one, state.releases, left.get(one.started_at)) for one in tried}
+    return _Past(lines, state.releases, state.releases[state.live] if state.live else None, changes, left[times[-1]])
+
+
+def _budgets(
+    journal: Records, app: str, state: Delivery, times: Sequence[float], home: Path | None
+) -> list[float | None]:
+    """The least that was left of any promise of the application at each time; None where nobody can tell."""
+    application = written(state.releases[state.live].document) if state.live else None
+    if application is None:
+        return [None] * len(times)
+    ledger = Ledger(CounterFiles(home).read(app) if home else ())
+    ledger.read_on(journal.recorded(app), state)
+    found = courses(application, ledger.series({}, max(times)), times).values()
+    known = [[share for _, share in points] for points in found]
+    return [min((one for one in at if isfinite(one)), default=None) for at in zip(*known, strict=True)] or [
+        None for _ in times
+    ]
+
+
+def assessed(
+    journal: Records | None,
+    name: str,
+    at: float,
+    by: str,
+    home: Path | None = None,
+    *,
+    background: Background | None = None,
+) -> Assessed:
     """The risk of a release: of one on record as it was before it went, or of the Application in a file as it is now.
 
     Raises:
         NotFound: there is no such release, application or file.
-        BadInput: the file holds no valid Application.
+        BadInput: the file holds no valid Application, or the name is that of several releases.
     """
+    background = background or Background(journal, home)
     if Path(name).is_file():
-        return _assessed_file(journal, Path(name), at, by)
+        return _assessed_file(background, Path(name), at, by)
     if journal is None:
         raise NotFound(f"there is no file {name}, and no journal", hint="Name an Application file: app.yaml.")
-    (one,) = journal.timelines([name])
-    history = pasts(journal, one.started_at)
-    releases = _releases(journal, one.app)
-    baseline = releases.get(one.baseline) if one.baseline else None
-    return Assessed(one.app, one.release, fit(history).risk(_change(one, releases[one.release], baseline)))
+    one, change = background.called(name)
+    return Assessed(one.app, one.release, fit(background.before(one.started_at)).risk(change), change)
 
 
-def _assessed_file(journal: Records | None, file: Path, at: float, by: str) -> Assessed:
+def _assessed_file(background: Background, file: Path, at: float, by: str) -> Assessed:
     parsed = parse_documents(read([file]))
     if any(problem.severity == "error" for problem in parsed.problems) or len(parsed.applications) != 1:
         raise BadInput(
@@ -244,28 +356,50 @@ def _assessed_file(journal: Records | None, file: Path, at: float, by: str) -> A
         )
     (application,) = parsed.applications
     app = application.metadata.name
-    live = _live(journal, app) if journal and app in journal.apps else None
+    past = background.apps.get(app)
+    live = past.live if past else None
     image = _document(live.document).spec.image if live else None
     same = image is not None and image == application.spec.image
-    change = Change(application=app, at=at, author=by, config_only=same)
-    return Assessed(app, "", fit(pasts(journal, at) if journal else []).risk(change))
+    directories = own_directories(file, application.spec.directory)
+    commit = commit_of(Question(directories, since=live.commit.sha if live and isinstance(live.commit, Commit) else ""))
+    before = background.before(at)
+    change = described(
+        Change(application=app, at=at, author=by, config_only=same, budget_left=past.budget if past else None), commit
+    )
+    change = _known_as(change, {one.change.author for one in before})
+    return Assessed(app, "", fit(before).risk(change), change)
 
 
-def pasts(journal: Records, before: float) -> list[Past]:
+def _known_as(change: Change, authors: AbstractSet[str]) -> Change:
+    """Under the name that the journal has of its author, where that is a digest."""
+    digest = pseudonym(change.author)
+    return msgspec.structs.replace(change, author=digest) if digest in authors else change
+
+
+def pasts(journal: Records, before: float, home: Path | None = None) -> list[Past]:
     """Every rollout but undos that was decided ``before`` that moment, in the order in which they began."""
-    found: list[Past] = []
-    for app in journal.apps:
-        releases = _releases(journal, app)
-        for one in timelines(journal.events(app), app):
-            if one.ended_at is not None and one.ended_at <= before and one.kind != "undo" and _is_decided(one):
-                baseline = releases.get(one.baseline) if one.baseline else None
-                found.append(Past(_change(one, releases[one.release], baseline), _RESULTS[one.verdict]))
-    return sorted(found, key=lambda past: past.change.at)
+    return Background(journal, home).before(before)
 
 
-def _change(one: Timeline, release: Release, baseline: Release | None) -> Change:
+def _change(one: Timeline, releases: Mapping[ReleaseId, Release], budget: float | None) -> Change:
+    baseline, release = releases.get(one.baseline) if one.baseline else None, releases[one.release]
     same = baseline is not None and _is_same_image(baseline.document, release.document)
-    return Change(application=one.app, at=one.started_at, author=one.by, config_only=same)
+    found = Change(application=one.app, at=one.started_at, author=one.by, config_only=same, budget_left=budget)
+    return described(found, one.commit)
+
+
+def described(change: Change, commit: Provenance | None) -> Change:
+    """With what its commit says; one that is compared with nothing leaves size and kind unknown. ``plan`` may use it too."""
+    if not isinstance(commit, Commit):
+        return change
+    return msgspec.structs.replace(
+        change,
+        author=commit.author or change.author,
+        lines=commit.lines,
+        files=commit.files,
+        dependencies=bool(commit.dependencies),
+        config_only=change.config_only if commit.config_only is None else commit.config_only,
+    )
 
 
 def _is_same_image(before: str, after: str) -> bool:
@@ -275,10 +409,14 @@ def _is_same_image(before: str, after: str) -> bool:
 
 
 def _document(text: str) -> "_Document":
+    return _kept(text).application
+
+
+def _kept(text: str) -> "_Kept":
     try:
-        return msgspec.json.decode(text, type=_Kept).application
+        return msgspec.json.decode(text, type=_Kept)
     except msgspec.DecodeError:
-        return _Document()
+        return _Kept(_Document())
 
 
 class _Spec(msgspec.Struct):
@@ -298,27 +436,12 @@ class _Kept(msgspec.Struct):
     """What a release remembers of its file."""
 
     application: _Document
+    environment: str = ""
 
 
 def _team(releases: Iterable[Release]) -> str:
     """Of the last release that names one."""
     return next(filter(None, (_document(one.document).metadata.team for one in reversed(list(releases)))), "")
-
-
-def _releases(journal: Records, app: str) -> dict[ReleaseId, Release]:
-    return _state(journal, app).releases
-
-
-def _live(journal: Records, app: str) -> Release | None:
-    state = _state(journal, app)
-    return state.releases[state.live] if state.live else None
-
-
-def _state(journal: Records, app: str) -> Delivery:
-    state = initial(journal.owner(app))
-    for event in journal.events(app):
-        state = evolve(state, event)
-    return state
 
 
 def _is_decided(one: Timeline) -> bool:

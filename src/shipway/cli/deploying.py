@@ -6,7 +6,7 @@ import msgspec
 
 from shipway.cli import tables, watching
 from shipway.cli.client import Client
-from shipway.cli.commits import Question, commit_of
+from shipway.cli.commits import Question, commit_of, own_directories
 from shipway.cli.documents import read
 from shipway.cli.output import lines, note, show
 from shipway.engine.views import Deployment
@@ -68,7 +68,7 @@ def _commits(client: Client, request: Request, source: Source) -> dict[str, obje
     found = {
         one.application.metadata.name: commit_of(
             Question(
-                _directories(request.file, one.application.spec.directory),
+                own_directories(request.file, one.application.spec.directory),
                 since=_live_commit(client, one.application.metadata.name),
                 commit=request.commit,
             )
@@ -76,12 +76,6 @@ def _commits(client: Client, request: Request, source: Source) -> dict[str, obje
         for one in parsed.declared
     }
     return {name: msgspec.to_builtins(one) for name, one in found.items()}
-
-
-def _directories(file: Path, directory: str | None) -> tuple[Path, ...]:
-    """The application's own: of its file, and where its command runs."""
-    own = file.absolute().parent
-    return tuple(dict.fromkeys((own, own / (directory or "."))))
 
 
 def _live_commit(client: Client, app: str) -> str:

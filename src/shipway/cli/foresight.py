@@ -13,6 +13,7 @@ from shipway.analysis.detect import sight
 from shipway.analysis.policy import JudgePolicy, Step
 from shipway.cli import organisations
 from shipway.cli.guarding import admission, policies_for
+from shipway.cli.images import images_in
 from shipway.cli.known import knowledge, risks
 from shipway.cli.output import to_json
 from shipway.cli.policies import Policies
@@ -56,6 +57,9 @@ _SHOWN = (
     "severity",
     "subject",
     "message",
+    "path",
+    "found",
+    "allowed",
     "place",
     "fix",
     "controls",
@@ -128,7 +132,8 @@ def make(asked: Asked) -> Plan:
     after = _side(asked, asked.directory)
     _known(asked, *(side.organisation for side in (before, after) if side))
     past = snapshot(_compiled(asked, before)) if before else {}
-    found = list(compare(past, _compiled(asked, after), lambda name, value: bool(secret_in(name, value))))
+    edited = _edited(before.organisation, after.organisation) if before else frozenset()
+    found = list(compare(past, _compiled(asked, after), lambda name, value: bool(secret_in(name, value)), edited))
     places, becoming = tuple(place for place, _ in found), [one for _, one in found if one and one.application]
     if not places:
         return Plan(places=())
@@ -188,6 +193,15 @@ def _by_platform(
     return touched(past, (one for name in env for one in compile_organisation(mixed, name, only)))
 
 
+def _edited(old: Organisation, new: Organisation) -> frozenset[str]:
+    """Files of what is said otherwise than before."""
+    platform = {new.declared_platform.file} if old.platform != new.platform else set()
+    kept = (name for name in new.declared if name in old.declared and _same(new.declared[name], old.declared[name]))
+    return frozenset(
+        platform | {one.file for one in new.declared.values()} - {new.declared[name].file for name in kept}
+    )
+
+
 def _same(one: DeclaredApplication, other: DeclaredApplication) -> bool:
     return one.application == other.application
 
@@ -242,6 +256,7 @@ def _findings(asked: Asked, side: Side, becoming: Sequence[Compiled]) -> tuple[l
         book=side.book,
         by=person(),
         knows=_knows(asked),
+        images=images_in(asked.home),
         around=cache(lambda environment, cluster: objects_on(side.organisation, environment, cluster))
         if looking
         else lambda _environment, _cluster: (),

@@ -9,11 +9,13 @@ from rich.text import Text
 
 from shipway.cli.advising import Advice, Outlook, Sized
 from shipway.cli.deliveries import Assessed, Group
-from shipway.cli.live import plain
+from shipway.cli.impacts import Impact
+from shipway.cli.output import plain
 from shipway.cli.tables import BAD, FAINT, GOOD, WAITING
 from shipway.insight.delivery import BENCHMARK, Distribution, Share, Statistics
 from shipway.insight.maturity import LEVELS, Assessment
-from shipway.insight.series import DAY
+from shipway.insight.risk import Change
+from shipway.insight.series import DAY, Absent
 
 _STYLES = {"elite": GOOD, "high": GOOD, "medium": WAITING, "low": BAD}
 WEEK = 7
@@ -80,16 +82,42 @@ def risk(found: Assessed) -> RenderableType:
             times = 2.718281828459045**reason.log_odds
             lines.add_row(reason.text, Text(f"x {times:.2f}", BAD if times > 1 else GOOD))
         parts += [Text(), lines]
-    return Lines(*parts, Text(), Text(f"{one.note[:1].upper()}{one.note[1:]}.", FAINT))
+    told = [Text(f"Told from: {_told_from(found.change)}.", FAINT)] if found.change else []
+    return Lines(*parts, Text(), *told, Text(f"{one.note[:1].upper()}{one.note[1:]}.", FAINT))
+
+
+def _told_from(change: Change) -> str:
+    """What is known of it, and what is not and counts as usual."""
+    size = None if change.lines is None else f"{change.lines:,} lines in {change.files or 0:,} files"
+    kind = "configuration only" if change.config_only else "dependencies change" if change.dependencies else ""
+    budget = None if change.budget_left is None else f"{change.budget_left:.0%} of the error budget left"
+    author = f"by {plain(change.author)}" if change.author else None
+    known = [part for part in (size, kind, budget, author) if part]
+    unknown = [name for name, value in (("size", size), ("error budget", budget), ("author", author)) if value is None]
+    return ", ".join(known) + f"{'; ' * bool(known)}unknown: {', '.join(unknown)}" * bool(unknown)
+
+
+def impact(found: Impact) -> RenderableType:
+    """What changed, and how sure that is."""
+    head = f"{plain(found.metric)} since {plain(found.release)}, against {found.against}: "
+    one = found.effect
+    if isinstance(one, Absent):
+        return Text(f"{head}unknown: {one.reason}")
+    share = f" ({one.relative:+.1%} of {one.usual:.4g})" if one.relative is not None else ""
+    sure = "a change" if one.is_certain else "no change can be told from chance"
+    between = f"{one.low:+.4g} to {one.high:+.4g} with {found.confidence:.3g} confidence, however often one looks"
+    return Lines(
+        Text(f"{head}{one.estimate:+.4g}{share}"), Text(f"Between {between}: {sure}. {one.points} points since.", FAINT)
+    )
 
 
 def maturity(found: Assessment) -> RenderableType:
     """Every criterion, and what the next level needs."""
     head = f"Level {found.level} of {len(LEVELS)}: {found.name}"
-    lines = _table("level", "criterion", "", "evidence")
+    lines = _table("level", "area", "criterion", "", "evidence")
     for one in found.answers:
         sign = Text("yes", GOOD) if one.holds else Text("unknown", FAINT) if one.holds is None else Text("no", BAD)
-        lines.add_row(f"{one.level} {LEVELS[one.level - 1]}", one.name, sign, one.evidence)
+        lines.add_row(f"{one.level} {LEVELS[one.level - 1]}", one.area, one.name, sign, plain(one.evidence))
     steps = [Text(f"For level {found.level + 1}: {step}") for step in found.next]
     return Lines(Text(head), Text(), lines, Text(), *steps)
 

@@ -69,7 +69,8 @@ def dora(
 
 def risk(
     release: Annotated[
-        str, typer.Argument(metavar="RELEASE", help="An Application file, a rollout (shop-3), or an application.")
+        str,
+        typer.Argument(metavar="RELEASE", help="A file, a release (v4, shop@v4), a rollout (shop-3), an application."),
     ],
     home: Home = None,
     json: Json = False,
@@ -91,10 +92,45 @@ def risk(
     place = home_directory(home)
     if (place / JOURNAL).exists():
         with records.records(place) as journal:
-            found = deliveries.assessed(journal, release, time.time(), person())
+            found = deliveries.assessed(journal, release, time.time(), person(), place)
     else:
         found = deliveries.assessed(None, release, time.time(), person())
     show(found, insights.risk(found), json=json)
+
+
+def impact(
+    release: Annotated[
+        str, typer.Argument(metavar="RELEASE", help="A release (v4, shop@v4), a rollout, or a time of ISO 8601.")
+    ],
+    *,
+    csv: Annotated[
+        Path | None, typer.Option("--csv", metavar="FILE", help="A series of your own: at, value, perhaps control.")
+    ] = None,
+    metric: Annotated[
+        str, typer.Option("--metric", metavar="NAME", help="requests, errorRate, cpu or memory, as recorded here.")
+    ] = "requests",
+    weeks: Annotated[int, typer.Option("--weeks", metavar="N", help="Weeks before to compare with.")] = 3,
+    alpha: Annotated[float, typer.Option("--alpha", metavar="ALPHA", help="Chance of a false alarm.")] = 0.05,
+    home: Home = None,
+    json: Json = False,
+) -> None:
+    """Say what a release did to any metric, business ones too.
+
+    A difference in differences: against the column `control` (the other arm:
+    users, regions or a release without the change), else against the same
+    hours of the weeks before. The interval holds however often one looks.
+
+    Example: shipway impact shop@v4 --csv orders.csv
+    """
+    from shipway.cli import impacts, insights
+    from shipway.cli.home import home_directory
+    from shipway.cli.output import show
+
+    place = home_directory(home)
+    question = impacts.Question(release=release, csv=csv, metric=metric, weeks=weeks, alpha=alpha)
+    with _journal(place, optional=True) as journal:
+        found = impacts.impact(question, place, journal)
+    show(found, insights.impact(found), json=json)
 
 
 def maturity(

@@ -80,7 +80,7 @@ def learn(home: Path, journal: Records, timelines: Sequence[Timeline], at: float
         sizes=tuple(advising.sized(one, released.now(journal, one.name)) for one in histories),
         rates={one.name: _rate(one) for one in histories},
         outlooks=tuple(outlook for one in histories for outlook in advising.outlooks(one)),
-        risks=tuple(_risks(journal, timelines, at)),
+        risks=tuple(_risks(deliveries.Background(journal, home), journal, timelines, at)),
     )
 
 
@@ -130,6 +130,10 @@ def _rate(history: advising.History) -> Series | Absent:
     return regular([one.at for one in history.moments], [one.requests for one in history.moments], history.step)
 
 
-def _risks(journal: Records, timelines: Sequence[Timeline], at: float) -> Iterable[Judged]:
+def _risks(
+    background: deliveries.Background, journal: Records, timelines: Sequence[Timeline], at: float
+) -> Iterable[Judged]:
     for one in [one for one in timelines if one.kind != "undo"][-JUDGED:]:
-        yield Judged(one.rollout, one.verdict, deliveries.assessed(journal, one.rollout, at, one.by))
+        yield Judged(
+            one.rollout, one.verdict, deliveries.assessed(journal, one.rollout, at, one.by, background=background)
+        )

@@ -4,7 +4,6 @@ Made to look good at 80 columns. Text from people and services never reaches the
 """
 
 from collections.abc import Iterator, Sequence
-from unicodedata import category
 
 from rich.box import ROUNDED, SIMPLE_HEAD
 from rich.console import Group, RenderableType
@@ -12,6 +11,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from shipway.cli.output import plain
 from shipway.engine.sentences import duration, share
 from shipway.engine.timeline import ArmPoint, IndicatorPoint, IndicatorSeries, Line, Timeline, Verdict
 from shipway.rollout.states import TRIAL, Phase
@@ -88,13 +88,6 @@ def final_table(timelines: Sequence[Timeline]) -> Table:
             Text(plain(one.evidence)),
         )
     return table
-
-
-def plain(text: str) -> str:
-    """``text`` without anything that a terminal would obey."""
-    return "".join(
-        " " if c in "\t\n" else "\N{REPLACEMENT CHARACTER}" if category(c) in {"Cc", "Cf"} else c for c in text
-    )
 
 
 def _kind(timeline: Timeline) -> str:

@@ -1,5 +1,7 @@
 """Finds and reads the files of an organisation. Used by the verbs that compile; there is no other place that knows the layout."""
 
+import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,8 +18,8 @@ Environments = Annotated[
 ]
 POLICIES = "policies"
 """Directory beside the Platform with the organisation's own policies, in whatever language."""
-_OURS = b"shipway.dev/"
-"""In the ``apiVersion`` of every document of ours; a directory may hold other YAML as well."""
+_OURS = re.compile(rb"""apiVersion["']?\s*:\s*["']?shipway\.dev/""")
+"""In every document of ours. A directory may hold other YAML as well, and policies that have annotations of ours."""
 
 
 def load(directory: Path) -> "Organisation":
@@ -54,17 +56,21 @@ def sources(directory: Path) -> list["Source"]:
 
 
 def paths(directory: Path) -> list[Path]:
-    """Every YAML file below ``directory``, hidden ones left out, in the order of names.
+    """Every YAML file below ``directory`` in the order of names, without hidden ones and what ``render --out`` wrote.
 
     Raises:
         BadInput: there is no such directory.
     """
+    from shipway.cli.replacing import OWNED
     from shipway.model.errors import BadInput
 
     if not directory.is_dir():
         raise BadInput(f"{directory} is no directory", hint="Name the directory with the Platform: --platform DIR.")
-    found = sorted(path for pattern in ("*.yaml", "*.yml") for path in directory.rglob(pattern))
-    return [path for path in found if not any(part.startswith(".") for part in path.relative_to(directory).parts)]
+    found = []
+    for where, inner, names in os.walk(directory):
+        inner[:] = [one for one in inner if not one.startswith(".") and not Path(where, one, OWNED).exists()]
+        found += [Path(where, one) for one in names if one.endswith((".yaml", ".yml")) and not one.startswith(".")]
+    return sorted(found)
 
 
 def environments(organisation: "Organisation", wanted: list[str] | None) -> tuple[str, ...]:
@@ -94,7 +100,7 @@ def known(name: str, names: tuple[str, ...], what: str) -> str:
 
 
 def _ours(text: str | bytes) -> bool:
-    return _OURS in (text if isinstance(text, bytes) else text.encode())
+    return _OURS.search(text if isinstance(text, bytes) else text.encode()) is not None
 
 
 if TYPE_CHECKING:

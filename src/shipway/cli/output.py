@@ -6,6 +6,7 @@
 import sys
 from collections.abc import Iterable
 from typing import IO, TYPE_CHECKING
+from unicodedata import category
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -50,10 +51,17 @@ def lines(records: Iterable[tuple[object, str]], *, json: bool) -> None:
         sys.stdout.flush()
 
 
+def plain(text: str) -> str:
+    """``text`` without anything that a terminal would obey."""
+    return "".join(
+        " " if c in "\t\n" else "\N{REPLACEMENT CHARACTER}" if category(c) in {"Cc", "Cf"} else c for c in text
+    )
+
+
 def note(text: str, *, json: bool = False) -> None:
     """Something worth saying that is not the answer; silent for programs."""
     if not json:
-        console(sys.stderr).print(text)
+        console(sys.stderr).print("\n".join(map(plain, text.split("\n"))))
 
 
 def problem_lines(problems: Iterable["Problem"]) -> str:

@@ -9,13 +9,14 @@ from pathlib import Path
 import msgspec
 
 from shipway.cli import charging, organisations, released
+from shipway.cli.comparing import Comparison, compared
 from shipway.cli.counters import CounterFiles
 from shipway.cli.deliveries import GROUPS, Group, Recorded, measured
 from shipway.cli.records import Records
 from shipway.cost.usage import UsageRow
 from shipway.engine.promised import written
 from shipway.engine.promises import Ledger, Series, statuses
-from shipway.insight.delivery import Deployment, Week, weekly
+from shipway.insight.delivery import Deployment, Distribution, Week, weekly
 from shipway.insight.series import DAY, Absent
 from shipway.model.errors import NotFound
 from shipway.rollout.states import Delivery
@@ -47,6 +48,21 @@ class Promises(msgspec.Struct, frozen=True):
     """Nobody can tell: too few events, or nothing measures them."""
 
 
+class Requests(msgspec.Struct, frozen=True, kw_only=True):
+    """Lead times of a forge's merged requests, part by part, of all that are in the files. None: of no request known."""
+
+    merged: int
+    coding: Distribution | None
+    """First commit to request."""
+    pickup: Distribution | None
+    """Request to the first word of somebody else."""
+    review: Distribution | None
+    """That word to merge."""
+    deploy: Distribution | None
+    """Merge to the end of the deployment."""
+    total: Distribution | None
+
+
 class Adoption(msgspec.Struct, frozen=True):
     """How many applications were deployed in the time."""
 
@@ -75,6 +91,10 @@ class Scorecard(msgspec.Struct, frozen=True, kw_only=True):
     scores: tuple[Scores, ...]
     """In the order of ``groups``."""
     adoption: Adoption | Absent
+    requests: Requests | None = None
+    """Only of what a forge has."""
+    comparison: Comparison = Comparison()
+    """Releases of the applications, side by side."""
     notes: tuple[str, ...] = ()
     """What of imported records could not be used, and why."""
 
@@ -103,6 +123,8 @@ def scorecard(
         groups=tuple(groups),
         scores=tuple(_scores(one.name, (by, begin, at), past, costs, kept) for one in groups),
         adoption=_adoption(past, journal, inside, platform),
+        requests=_requests(past),
+        comparison=_comparison(home, journal, past, at),
         notes=past.notes,
     )
 
@@ -123,6 +145,25 @@ def _scores(
         promises=_promises([one for app in dict.fromkeys(d.application for d in mine) for one in kept.get(app, ())]),
         weeks=weekly(mine, past.incidents, begin - (at - begin), at),
     )
+
+
+def _requests(past: Recorded) -> Requests | None:
+    if not past.leads:
+        return None
+
+    def part(name: str) -> Distribution | None:
+        minutes = (getattr(one, name) for one in past.leads)
+        return Distribution.of(60.0 * value for value in minutes if value is not None)
+
+    names = ("coding", "pickup", "review", "deploy", "total")
+    return Requests(merged=len(past.leads), **{name: part(name) for name in names})
+
+
+def _comparison(home: Path, journal: Records | None, past: Recorded, at: float) -> Comparison:
+    apps = {one.application for one in past.deployments}
+    if journal is None:
+        return Comparison()
+    return compared(home, journal, [app for app in journal.apps if app in apps], at)
 
 
 def _adoption(

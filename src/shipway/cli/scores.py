@@ -1,17 +1,21 @@
 """The scorecard of delivery as people read it. Pure: answers in, renderables out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from rich.console import Group as Lines
 from rich.console import RenderableType
+from rich.table import Table
 from rich.text import Text
 
 from shipway.cli.bills import money
+from shipway.cli.comparing import Comparison
 from shipway.cli.insights import delivery, duration
-from shipway.cli.live import plain
-from shipway.cli.scorecard import Cost, Promises, Scorecard, Scores
+from shipway.cli.output import plain
+from shipway.cli.scorecard import Cost, Promises, Requests, Scorecard, Scores
 from shipway.cli.tables import FAINT
 from shipway.insight.delivery import Distribution, Statistics, Week
+from shipway.insight.impact import Correlation
+from shipway.insight.performance import Estimate
 from shipway.insight.series import Absent
 
 _NAMES = {
@@ -30,8 +34,52 @@ def told(card: Scorecard) -> RenderableType:
         parts += [Text(f"  {line}", FAINT) for line in (*_measures(group.now), *_scores(scores))]
     if card.adoption is not None and card.groups:
         parts += [Text(), Text(_adoption(card), FAINT)]
+    parts += [Text(_requests(card.requests), FAINT)] if card.requests else []
+    parts += list(_comparison(card.comparison))
     parts += [Text(f"Left out: {plain(note)}", FAINT) for note in card.notes]
     return Lines(*parts)
+
+
+def _requests(found: Requests) -> str:
+    named = {"coding": found.coding, "pickup": found.pickup, "review": found.review, "deploy": found.deploy}
+    said = [f"{name} {duration(one.median) if one else 'unknown'}" for name, one in named.items()]
+    whole = duration(found.total.median) if found.total else "unknown"
+    return f"{found.merged} merged requests: {whole} in all (median); {', '.join(said)}."
+
+
+def _comparison(found: Comparison) -> Iterator[RenderableType]:
+    """Every release that answered anything."""
+    known = [one for one in found.releases if one.requests]
+    if not known:
+        return
+    lines = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=FAINT)
+    for name in ("release", "requests", "a request costs", "p95", "errors"):
+        lines.add_column(name, justify="left" if name == "release" else "right", no_wrap=True)
+    for one in known:
+        costs = _between(one.cost_per_request, lambda value: f"{value:.2g}")
+        p95 = _between(one.p95, lambda seconds: f"{1000 * seconds:.3g} ms")
+        errors = _between(one.error_rate, lambda share: f"{share:.2%}")
+        lines.add_row(plain(f"{one.application} {one.release}"), f"{one.requests:,}", costs, p95, errors)
+    currency = next((one.currency for one in known if one.currency), "")
+    note = f"Intervals of 95 %; costs in {currency}." if currency else "Intervals of 95 %."
+    yield from (Text(), lines, Text(note, FAINT))
+    for name, words in (("p95", "P95"), ("error_rate", "error rate")):
+        said = _together(found.correlations[name])
+        yield Text(f"Cost of a request against {words}, rank correlation: {said}", FAINT)
+
+
+def _together(one: Correlation | Absent) -> str:
+    if isinstance(one, Absent):
+        return f"unknown: {one.reason}"
+    return f"{one.value:+.2f} ({one.low:+.2f} to {one.high:+.2f}) over {one.releases} releases"
+
+
+def _between(one: Estimate | Absent, form: Callable[[float], str]) -> str:
+    if isinstance(one, Absent):
+        return "-"
+    return form(one.value) + (
+        f" ({form(one.low)}..{form(one.high)})" if one.low is not None and one.high is not None else ""
+    )
 
 
 def _measures(now: Statistics) -> Iterator[str]:

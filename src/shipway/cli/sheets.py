@@ -53,7 +53,7 @@ class Row:
         self._problems.append(Problem(self._file, self.line, 1, column, "bad-cell", message))
 
     def _moment(self, column: str, text: str) -> float:
-        return self._read(column, text, _moment, "a time such as 2026-11-02T09:30:00Z, or seconds since the epoch")
+        return self._read(column, text, moment, "a time such as 2026-11-02T09:30:00Z, or seconds since the epoch")
 
     def _read(self, column: str, text: str, convert: Callable[[str], float], expected: str) -> float:
         try:
@@ -120,7 +120,12 @@ def _number(text: str) -> float:
     return value
 
 
-def _moment(text: str) -> float:
+def moment(text: str) -> float:
+    """Seconds since the epoch, or a time of ISO 8601 (UTC unless it says otherwise).
+
+    Raises:
+        ValueError, OverflowError: it is neither.
+    """
     try:
         seconds = _number(text)
     except ValueError:

@@ -15,13 +15,21 @@ Files = Annotated[
 
 def status(
     app: Annotated[str | None, typer.Argument(metavar="APP", help="Only this application.")] = None,
+    *,
+    prometheus: Annotated[
+        str, typer.Option("--prometheus", metavar="URL", help="Counts the Platform's metrics; needs --platform.")
+    ] = "",
+    platform: Annotated[
+        Path | None, typer.Option("--platform", metavar="FILE", help="Platform with `good` and `total` queries.")
+    ] = None,
     home: Home = None,
     json: Json = False,
 ) -> None:
     """Show what is left of every error budget.
 
     Counts what the controller has read of the proxy, and says how much of the
-    window that covers. Exit code 0 whatever the state.
+    window that covers; promises about metrics of the Platform are asked of a
+    Prometheus. Exit code 0 whatever the state.
 
     Example: shipway slo status shop
     """
@@ -32,6 +40,13 @@ def status(
 
     with Client(home_directory(home)) as client:
         view = client.slo(app)
+    if prometheus:
+        from shipway.cli import querying, wiring
+
+        querying.check(prometheus)
+        declared, _ = wiring.read_platform(platform)
+        with wiring.prometheus(prometheus) as source:
+            view = querying.answered(view, source.number, declared)
     show(view, promises.table(view), json=json)
 
 

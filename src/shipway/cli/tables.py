@@ -12,7 +12,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from shipway.cli.live import plain
+from shipway.cli.output import plain
 from shipway.engine.views import ApplicationView, ControllerView, ReleaseView, RolloutView
 from shipway.model.commits import Provenance
 

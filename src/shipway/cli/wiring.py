@@ -22,8 +22,10 @@ import yaml
 
 import shipway
 from shipway.cli.counters import DAYS, CounterFiles, Kept
-from shipway.cli.organisations import sources
-from shipway.cli.policies import BESIDE, PolicyDirectory
+from shipway.cli.guarding import parameters_of
+from shipway.cli.images import images_in
+from shipway.cli.organisations import POLICIES, sources
+from shipway.cli.policies import PolicyDirectory
 from shipway.cli.recording import Key, Recorder
 from shipway.cli.scanning import scan
 from shipway.cli.usages import UsageFiles
@@ -37,6 +39,7 @@ from shipway.journal.repair import RepairReport, repair
 from shipway.journal.snapshots import FileSnapshots
 from shipway.journal.sqlite import SqliteJournal
 from shipway.metrics.envoy import EnvoyMetrics
+from shipway.metrics.prometheus import Prometheus
 from shipway.model.errors import BadInput, ControllerConflict
 from shipway.runtimes.local import ports
 from shipway.runtimes.local.runtime import LocalRuntime
@@ -123,7 +126,7 @@ async def serve(home: Path, platform: Path | None, ready: Callable[[], None], *,
                 home,
                 platform=declared,
                 book=book,
-                policies=(home / BESIDE, *([platform / BESIDE] if platform and platform.is_dir() else [])),
+                policies=(home / POLICIES, *([platform / POLICIES] if platform and platform.is_dir() else [])),
                 journal=journal,
                 runtime=runtime,
                 ready=ready,
@@ -156,7 +159,8 @@ async def _serve(
         settings=Settings(interval=interval),
     )
     secrets = SecretsFile(home / "secrets.yaml", runtime.secrets)
-    gate = PolicyGate(PolicyDirectory(*policies).read, scan, Decisions(journal))
+    said = parameters_of(platform.platform) if platform else {}
+    gate = PolicyGate(PolicyDirectory(*policies, parameters=said).read, scan, Decisions(journal))
     counters = CounterFiles(home)
     service = Service(
         engine,
@@ -168,6 +172,7 @@ async def _serve(
         gate=gate,
         counts=lambda app: counters.read(app, clock.now() - DAYS * DAY),
         book=book,
+        images=images_in(home),
     )
     recorder = Recorder(
         UsageFiles(home),
@@ -288,6 +293,11 @@ async def end_orphans(home: Path) -> int:
 def open_journal(home: Path) -> SqliteJournal:
     """The journal for reading, beside a running controller or without one."""
     return SqliteJournal.open(home.absolute() / "journal.db", read_only=True)
+
+
+def prometheus(url: str) -> Prometheus:
+    """A Prometheus to be asked; use as a context manager."""
+    return Prometheus(url)
 
 
 def check_journal(path: Path) -> int:

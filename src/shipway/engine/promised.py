@@ -53,15 +53,23 @@ class Promises:
         return PromiseView(app=state.app, release=state.live, statuses=statuses(application, series, at))
 
     async def _series(self, state: Delivery) -> tuple[Series, float]:
-        ledger = self._ledgers.get(state.app)
-        if ledger is None:
-            ledger = self._ledgers.setdefault(state.app, Ledger(self._counts(state.app)))
+        ledger = self._ledgers.get(state.app) or self._ledgers.setdefault(
+            state.app, Ledger(await self._kept(state.app))
+        )
         while events := list(islice(self._engine.recorded(state.app, ledger.version), _PAGE)):
             ledger.read_on(events, state)
             await self._clock.sleep(0)  # readings are due meanwhile
         ledger.recall(*self._engine.past(state.app))
         now, at = await self._engine.readings(state.app), self._clock.now()
         return ledger.series(now, at), at
+
+    async def _kept(self, app: AppName) -> list[Count]:
+        found: list[Count] = []
+        for one in self._counts(app):
+            found.append(one)
+            if len(found) % _PAGE == 0:
+                await self._clock.sleep(0)
+        return found
 
     async def _journey(self, name: str, journey: Journey, states: Sequence[Delivery]) -> JourneyView:
         """Judged over the journey's own window."""

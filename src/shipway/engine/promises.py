@@ -54,6 +54,8 @@ class Ledger:
 
     def __init__(self, kept: Iterable[Count] = ()) -> None:
         self._early = deque(kept)
+        self._begun: dict[ReleaseId, float] = {}
+        """When each release was first tried: its counters began at nothing then."""
         self.version = 0
         """Last event of the journal that was read."""
         self._kept: dict[ReleaseId, list[tuple[float, ArmReading]]] = {}
@@ -62,6 +64,8 @@ class Ledger:
     def read_on(self, events: Iterable[Recorded], state: Delivery) -> None:
         """Note what the journal says beyond ``version``; ``state`` is the application's present one."""
         rollouts = (*state.past, *((state.rollout,) if state.rollout else ()))
+        for one in rollouts:
+            self._begun.setdefault(one.release, one.started_at)
         for recorded in events:
             self.version = recorded.version
             if recorded.kind in _KINDS:
@@ -91,7 +95,8 @@ class Ledger:
         last = self._last.get(release) if release else None
         if release is None or reading is None or (last is not None and at <= last[0]):
             return
-        kept = self._kept.setdefault(release, [])
+        begun = self._begun.get(release, at)
+        kept = self._kept.setdefault(release, [(begun, ArmReading(0, 0))] if begun < at else [])
         if not kept or at >= kept[-1][0] + RESOLUTION or _restarted(last, reading):
             if last is not None and _restarted(last, reading) and last is not kept[-1]:
                 kept.append(last)
@@ -114,6 +119,11 @@ class Ledger:
             if not readings or at > readings[-1][0]:
                 readings.append((at, reading))
         return list(found.values())
+
+    def by_release(self, at: float) -> dict[ReleaseId, list[tuple[float, ArmReading]]]:
+        """The readings of each release up to ``at``."""
+        series = self.series({}, at)
+        return dict(zip(self._kept, series, strict=True))
 
     def _observed(self, event: Observed, rollouts: Sequence[Rollout]) -> None:
         rollout = next((one for one in reversed(rollouts) if one.started_at <= event.at), None)

@@ -199,6 +199,8 @@ def _absent(found: Statistics, successes: Sequence[Deployment], since: float) ->
     reasons: dict[str, str] = {}
     if found.lead_time is None:
         said = next((one.no_commits for one in successes if one.no_commits), "")
+        if any(one.committed_at for one in successes):
+            said = "its commits are dated after their deployments: a clock was wrong"
         reasons["lead_time"] = said or ("no release brought a commit" if successes else "no deployment succeeded")
     nothing = (
         "nothing failed" if not (found.change_failure and found.change_failure.part) else "it is not over, or not timed"

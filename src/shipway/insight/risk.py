@@ -2,11 +2,11 @@
 
 Called by ``shipway risk`` and by ``plan``. With little history the answer leans on a prior, and says so.
 
-The prior's slopes for size, files and experience are the mean and spread over six public projects (94,916 commits of Gerrit,
-Go, JDT, OpenStack, Platform and Qt, labelled by whether a fix followed; Zeng et al., ISSTA 2021): one logistic regression on
-log(1 + lines), log(1 + files) and log(1 + the author's earlier commits) per project. Those labels are not rollbacks, so only slopes
-are taken, with wider spreads, and never the base rate. Other slopes start at what the feature means: a record counts as
-it stands, the rest not at all.
+The prior's slopes for size, files and experience are the mean over six public projects (94,918 commits of Gerrit, Go, JDT,
+OpenStack, Platform and Qt, labelled by whether a fix followed; Zeng et al., ISSTA 2021): one logistic regression on
+log(1 + lines), log(1 + files) and log(1 + the author's earlier commits) per project. docs/know.md has the six fits. Those labels
+are not rollbacks, so only slopes are taken, with spreads no narrower than those between the projects, and never the base
+rate. Other slopes start at what the feature means: a record counts as it stands, the rest not at all.
 """
 
 import math

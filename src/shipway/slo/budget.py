@@ -8,7 +8,7 @@ few events prove nothing; neither is ever 0 % or 100 %. Used by the engine's vie
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -88,10 +88,15 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 def judge(level: ServiceLevel, series: Iterable[Iterable[Sample]], at: float) -> Status:
     """The status at ``at`` (seconds since the epoch). ``series`` holds one sequence of cumulative readings per process."""
     known = [usable(samples, at) for samples in series]
+    return judged(level, at, lambda start: counted(known, start, at))
+
+
+def judged(level: ServiceLevel, at: float, events: Callable[[float], Events]) -> Status:
+    """The same, where ``events`` says what happened from a time until ``at``."""
     windows = alert_windows(level.window)
-    counts = {length: counted(known, at - length, at) for length in windows.lengths()}
+    counts = {length: events(at - length) for length in windows.lengths()}
     since = begin(level.window, at)
-    found = spent(level, counted(known, since, at))
+    found = spent(level, events(since))
     firing = tuple(fires(level, windows, counts))
     state = _state(found, firing)
     return Status(

@@ -4,7 +4,7 @@ Read are deployments and their statuses, pull requests and their comments and re
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from shipway.insight.delivery import Incident
@@ -15,13 +15,14 @@ from shipway.insight.forges.history import (
     Forge,
     Item,
     Kind,
+    Shapes,
+    Taker,
     Written,
-    Wrong,
     inside,
     listed,
     moment,
     optional_moment,
-    problem,
+    take,
     text,
 )
 from shipway.model.problems import Problem
@@ -31,16 +32,24 @@ _REPOSITORY = re.compile(r"/repos/[^/]+/([^/]+)")
 _SHA = re.compile(r"[0-9a-f]{40,64}")
 
 
+SHAPES: Shapes = (
+    ("status", ("deployment_url", "state")),
+    ("deployment", ("sha", "environment", "created_at")),
+    ("change", ("number", "merge_commit_sha")),
+    ("comment", ("pull_request_url", "user")),
+    ("commit", ("sha", "commit", "parents")),
+    ("release", ("tag_name", "published_at")),
+    ("tag", ("name", "commit", "zipball_url")),
+    ("issue", ("number", "labels", "created_at")),
+)
+
+
 def read(items: Iterable[Item], labels: frozenset[str]) -> tuple[Forge, list[Problem]]:
     """``labels`` are those of issues that are incidents, in lower case."""
-    kinds: dict[Kind, list[Item]] = {}
-    for item in items:
-        kinds.setdefault(_kind(item.data), []).append(item)
-    forge, problems = Forge(), list[Problem]()
-
+    forge = Forge()
     statuses: dict[str, list[tuple[float, str]]] = {}
     tags: dict[str, str] = {}
-    takers: dict[Kind, Callable[[Mapping[str, Any]], object]] = {
+    takers: dict[Kind, Taker] = {
         "status": lambda d: statuses.setdefault(_last(text(d, "deployment_url")), []).append(
             (moment(d, "created_at"), text(d, "state"))
         ),
@@ -52,31 +61,7 @@ def read(items: Iterable[Item], labels: frozenset[str]) -> tuple[Forge, list[Pro
         "deployment": lambda d: forge.deploys.append(_deploy(d, statuses)),
         "release": lambda d: forge.deploys.append(_release(d, tags)),
     }
-    if kinds.get("deployment"):
-        kinds.pop("release", None)
-    for kind, take in takers.items():
-        for item in kinds.get(kind, ()):
-            try:
-                take(item.data)
-            except Wrong as wrong:
-                problems.append(problem(item, wrong))
-    if kinds.get(""):
-        forge.notes.append(f"{len(kinds[''])} objects are nothing of GitHub's that is counted")
-    return forge, problems
-
-
-def _kind(data: Mapping[str, Any]) -> Kind:
-    shapes: tuple[tuple[Kind, tuple[str, ...]], ...] = (
-        ("status", ("deployment_url", "state")),
-        ("deployment", ("sha", "environment", "created_at")),
-        ("change", ("number", "merge_commit_sha")),
-        ("comment", ("pull_request_url", "user")),
-        ("commit", ("sha", "commit", "parents")),
-        ("release", ("tag_name", "published_at")),
-        ("tag", ("name", "commit", "zipball_url")),
-        ("issue", ("number", "labels", "created_at")),
-    )
-    return next((kind for kind, names in shapes if all(name in data for name in names)), "")
+    return forge, take(items, SHAPES, takers, forge)
 
 
 def _deploy(data: Mapping[str, Any], statuses: Mapping[str, list[tuple[float, str]]]) -> Deploy:

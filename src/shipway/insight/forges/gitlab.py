@@ -4,7 +4,7 @@ Read are deployments, merge requests, commits, releases, and issues: incidents b
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -17,13 +17,14 @@ from shipway.insight.forges.history import (
     Forge,
     Item,
     Kind,
+    Shapes,
+    Taker,
     Written,
-    Wrong,
     inside,
     listed,
     moment,
     optional_moment,
-    problem,
+    take,
     text,
 )
 from shipway.model.problems import Problem
@@ -32,41 +33,27 @@ _PRODUCTION = re.compile(r"(^|[^a-z])(prod(uction)?|live)([^a-z]|$)", re.IGNOREC
 _PROJECT = re.compile(r"https?://[^/]+/(?:.+/)?([^/]+)/-/")
 
 
+SHAPES: Shapes = (
+    ("deployment", ("environment", "sha", "status", "created_at")),
+    ("change", ("iid", "merge_commit_sha", "target_branch")),
+    ("commit", ("id", "short_id", "parent_ids")),
+    ("release", ("tag_name", "released_at")),
+    ("issue", ("iid", "labels", "created_at")),
+)
+
+
 def read(items: Iterable[Item], labels: frozenset[str]) -> tuple[Forge, list[Problem]]:
     """``labels`` are those of issues that are incidents, in lower case."""
-    kinds: dict[Kind, list[Item]] = {}
-    for item in items:
-        kinds.setdefault(_kind(item.data), []).append(item)
-    forge, problems = Forge(), list[Problem]()
-    takers: dict[Kind, Callable[[Mapping[str, Any]], object]] = {
+    forge = Forge()
+    takers: dict[Kind, Taker] = {
         "commit": lambda d: forge.commits.update({text(d, "id"): _commit(d)}),
         "change": lambda d: forge.changes.append(_change(d)),
         "issue": lambda d: _issue(d, forge, labels),
         "deployment": lambda d: forge.deploys.append(_deploy(d)),
         "release": lambda d: forge.deploys.append(_release(d)),
     }
-    if kinds.get("deployment"):
-        kinds.pop("release", None)
-    for kind, take in takers.items():
-        for item in kinds.get(kind, ()):
-            try:
-                take(item.data)
-            except Wrong as wrong:
-                problems.append(problem(item, wrong))
-    if kinds.get(""):
-        forge.notes.append(f"{len(kinds[''])} objects are nothing of GitLab's that is counted")
+    problems = take(items, SHAPES, takers, forge)
     return _named(forge), problems
-
-
-def _kind(data: Mapping[str, Any]) -> Kind:
-    shapes: tuple[tuple[Kind, tuple[str, ...]], ...] = (
-        ("deployment", ("environment", "sha", "status", "created_at")),
-        ("change", ("iid", "merge_commit_sha", "target_branch")),
-        ("commit", ("id", "short_id", "parent_ids")),
-        ("release", ("tag_name", "released_at")),
-        ("issue", ("iid", "labels", "created_at")),
-    )
-    return next((kind for kind, names in shapes if all(name in data for name in names)), "")
 
 
 def _deploy(data: Mapping[str, Any]) -> Deploy:

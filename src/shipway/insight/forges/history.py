@@ -5,7 +5,7 @@ environment before; of the first deployment there is only its own commit to coun
 begun at the latest when that request was opened.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
@@ -94,7 +94,8 @@ class Wrong(Exception):
 def imported(forge: Forge, every_environment: bool) -> Imported:
     """Deployments to production alone unless ``every_environment``; all where none is said to be production."""
     notes = list(forge.notes)
-    chosen = _chosen(forge.deploys, notes, every=every_environment)
+    # Pages overlap when something was added while they were asked for: what comes twice is one.
+    chosen = _chosen(list({(d.application, d.id): d for d in forge.deploys}.values()), notes, every=every_environment)
     ended = sorted((one for one in chosen if one.ended_at is not None), key=_ended)
     if len(ended) < len(chosen):
         what = "have not ended, or their end is not in the files (for GitHub: export their statuses)"
@@ -107,8 +108,9 @@ def imported(forge: Forge, every_environment: bool) -> Imported:
         for one in ended
         if one.good and one.id in brought
     ]
-    leads = lead_times([_request(one, forge) for one in forge.changes], shipped)
-    return Imported(deployments, tuple(forge.incidents), tuple(leads), tuple(notes))
+    leads = lead_times([_request(one, forge) for one in {one.id: one for one in forge.changes}.values()], shipped)
+    incidents = {(one.application, one.id): one for one in forge.incidents}.values()
+    return Imported(deployments, tuple(incidents), tuple(leads), tuple(notes))
 
 
 def _chosen(deploys: Sequence[Deploy], notes: list[str], *, every: bool) -> list[Deploy]:
@@ -196,7 +198,37 @@ def _of_branch(one: Change, commits: Mapping[str, Written]) -> list[str]:
     return _reached(one.head, commits, set(_reached(merge.parents[0], commits, set())))
 
 
-# --- reading values
+# --- reading
+
+
+Kind = Literal["deployment", "status", "change", "commit", "comment", "release", "tag", "issue", ""]
+"""Of an object; empty for one that is nothing to us."""
+Shapes = Sequence[tuple[Kind, tuple[str, ...]]]
+"""Fields by which an object of a kind is known; the first that fits holds."""
+Taker = Callable[[Mapping[str, Any]], object]
+
+
+def take(items: Iterable[Item], shapes: Shapes, takers: Mapping[Kind, Taker], forge: Forge) -> list[Problem]:
+    """Hand every object to the taker of its kind, kind by kind in the takers' order; what is wrong with any of them.
+
+    Releases count only where there are no deployments.
+    """
+    kinds: dict[Kind, list[Item]] = {}
+    for item in items:
+        found = next((kind for kind, names in shapes if all(name in item.data for name in names)), "")
+        kinds.setdefault(found, []).append(item)  # type: ignore[arg-type]  # a literal, which mypy widens
+    if kinds.get("deployment"):
+        kinds.pop("release", None)
+    if kinds.get(""):
+        forge.notes.append(f"{len(kinds[''])} objects are of no kind that is counted")
+    problems: list[Problem] = []
+    for kind, taker in takers.items():
+        for item in kinds.get(kind, ()):
+            try:
+                taker(item.data)
+            except Wrong as wrong:
+                problems.append(Problem(item.file, 1, 1, f"{item.path}.{wrong.name}", "bad-value", str(wrong)))
+    return problems
 
 
 def moment(data: Mapping[str, Any], name: str) -> float:
@@ -263,11 +295,3 @@ def listed(data: Mapping[str, Any], name: str) -> list[Any]:
     if not isinstance(value, list):
         raise Wrong(name, f"a list, got {type(value).__name__}")
     return value
-
-
-def problem(item: Item, wrong: Wrong) -> Problem:
-    """What is wrong with an item, where."""
-    return Problem(item.file, 1, 1, f"{item.path}.{wrong.name}", "bad-value", str(wrong))
-
-
-Kind = Literal["deployment", "status", "change", "commit", "comment", "release", "tag", "issue", ""]
