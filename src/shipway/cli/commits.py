@@ -40,6 +40,7 @@ DEPENDENCIES = re.compile(
 )
 """Files that say which versions of other people's code are used."""
 CONFIGURATION = re.compile(r"\.(ya?ml|json|toml|ini|cfg|conf|properties|env|tfvars)$|(^|/)\.env[^/]*$")
+_SETTINGS = ("-c", "core.fsmonitor=false", "-c", "core.quotePath=false", "-c", "log.showSignature=false")
 _SHA = re.compile(r"[0-9a-fA-F]{7,64}")
 
 
@@ -116,7 +117,7 @@ def _with_changes(found: Commit, root: Path, paths: Sequence[str]) -> Commit:
     ends = [found.since] if found.dirty else [found.since, found.sha]
     added = deleted = 0
     names: list[str] = []
-    for line in _git(root, "diff", "--numstat", "--no-renames", "-z", *ends, "--", *paths).split("\0"):
+    for line in _git(root, "diff", "--no-ext-diff", "--numstat", "--no-renames", "-z", *ends, "--", *paths).split("\0"):
         more, fewer, name = [*line.split("\t", 2), "", ""][:3]
         if name:
             names.append(name)
@@ -150,7 +151,7 @@ def _git(place: Path, *words: str) -> str:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
         done = subprocess.run(  # `words` are ours, shas that were checked, and paths after `--`
-            ["git", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false", "-C", str(place), *words],
+            ["git", *_SETTINGS, "-C", str(place), *words],
             check=False,
             capture_output=True,
             timeout=PATIENCE,

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from shipway.cli.bills import money
 from shipway.cli.comparing import Comparison
+from shipway.cli.deliveries import Group
 from shipway.cli.insights import delivery, duration
 from shipway.cli.output import plain
 from shipway.cli.scorecard import Cost, Promises, Requests, Scorecard, Scores
@@ -31,7 +32,7 @@ def told(card: Scorecard) -> RenderableType:
     parts: list[RenderableType] = [delivery(card.groups, card.by, card.days)]
     for group, scores in zip(card.groups, card.scores, strict=True):
         parts += [Text(), Text(plain(group.name) or "-")]
-        parts += [Text(f"  {line}", FAINT) for line in (*_measures(group.now), *_scores(scores))]
+        parts += [Text(f"  {line}", FAINT) for line in (*_measures(group), *_scores(scores))]
     if card.adoption is not None and card.groups:
         parts += [Text(), Text(_adoption(card), FAINT)]
     parts += [Text(_requests(card.requests), FAINT)] if card.requests else []
@@ -82,7 +83,9 @@ def _between(one: Estimate | Absent, form: Callable[[float], str]) -> str:
     )
 
 
-def _measures(now: Statistics) -> Iterator[str]:
+def _measures(group: Group) -> Iterator[str]:
+    """Spread, trend, or the reason why there is none."""
+    now = group.now
     for name, words in _NAMES.items():
         if name in now.absent:
             yield f"{words} unknown: {plain(now.absent[name])}"
@@ -91,7 +94,14 @@ def _measures(now: Statistics) -> Iterator[str]:
                 f"{duration(value)} {said}"
                 for value, said in ((found.p25, "p25"), (found.p75, "p75"), (found.p90, "p90"))
             )
-            yield f"{words} {duration(found.median)} median of {found.count} ({spread})"
+            yield f"{words} {duration(found.median)} median of {found.count} ({spread}){_trend_of(group.before, name)}"
+    if group.before and now.change_failure and (failed := group.before.change_failure):
+        yield f"{now.change_failure.rate:.0%} of changes failed, {failed.rate:.0%} the time before"
+
+
+def _trend_of(before: Statistics | None, name: str) -> str:
+    past = getattr(before, name) if before else None
+    return f", {duration(past.median)} the time before" if isinstance(past, Distribution) else ""
 
 
 def _scores(found: Scores) -> Iterator[str]:
