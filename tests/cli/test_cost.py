@@ -308,6 +308,21 @@ def test_rows_that_cannot_be_read_are_named_and_bad_values_left_out(shipway: She
     assert "82800 s were not measured" in text
 
 
+def test_nothing_that_can_be_charged_is_unknown_and_no_amount(shipway: Shell, tmp_path: Path) -> None:
+    path = tmp_path / "usage.jsonl"
+    path.write_text(rows({"cpu": 1e308}))
+    out = shipway("cost", "actual", path).out
+    assert "Unknown: nothing could be charged." in out
+    assert "0.00" not in out
+
+
+def test_names_never_steer_the_terminal(shipway: Shell, tmp_path: Path) -> None:
+    path = tmp_path / "usage.jsonl"
+    path.write_text(rows({"app": "\x1b[31mred"}))
+    for verb in ("actual", "report"):
+        assert "\x1b" not in shipway("cost", verb, path).out
+
+
 def test_a_file_that_is_neither(shipway: Shell, tmp_path: Path) -> None:
     path = tmp_path / "x.json"
     path.write_text("{}")

@@ -173,6 +173,9 @@ def test_cost_of_a_request_beside_how_it_was_served() -> None:
 @pytest.mark.parametrize(
     ("bad", "said"),
     [
+        (row(cpu=1e308), "cpu is 1e+308"),
+        (row(at=9e12), "at is 9000000000000.0"),
+        (row(seconds=1e12), "seconds is 1000000000000.0"),
         (row(cpu=-1.0), "cpu is -1.0"),
         (row(cpu=math.nan), "cpu is nan"),
         (row(memory=math.inf), "memory is inf"),

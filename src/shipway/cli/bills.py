@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from shipway.cli.charging import Actual, Forecast, Lasting
+from shipway.cli.output import plain
 from shipway.cli.pricing import Estimated
 from shipway.cli.tables import BAD, FAINT, GOOD, WAITING
 from shipway.cost.allocation import Part, Row
@@ -151,17 +152,17 @@ def _charged(found: Actual, what: str) -> RenderableType:
     columns = dict(_columns(found))
     lines = table(what, *columns, numbers=tuple(columns))
     for row in found.rows:
-        lines.add_row(row.name, *(cell(row) for cell in columns.values()))
-    whole = f"Together {money(found.total, found.currency)}."
+        lines.add_row(plain(row.name), *(cell(row) for cell in columns.values()))
+    whole = f"Together {money(found.total, found.currency)}." if found.rows else "Unknown: nothing could be charged."
     unknown = dict.fromkeys(reason for row in found.rows for reason in row.unknown)
     whose = [f"Prices: {found.prices}. A release costs the more of what it requests (the estimate) and what it uses."]
     said = [
         *(whose if found.prices else ()),
         *_together(found),
         *(f"Unknown: {reason}." for reason in unknown),
-        *found.problems,
+        *map(plain, found.problems),
     ]
-    return Group(lines, Text(whole), *(Text(one, FAINT) for one in said))
+    return Group(*([lines] if found.rows else []), Text(whole), *(Text(one, FAINT) for one in said))
 
 
 def _together(found: Actual) -> Iterable[str]:
@@ -213,15 +214,15 @@ def budgets(found: Forecast) -> RenderableType:
     numbers = ("budget", "spent", "month will cost", "cap an hour")
     lines = table("application", *numbers, "state", "exceeded on", numbers=numbers)
     for one in found.budgets:
-        lines.add_row(one.name or "(all)", *_budget(one))
+        lines.add_row(plain(one.name) or "(all)", *_budget(one))
     unknown = [(one.name or "all", one.budget.outlook) for one in found.budgets]
     reasons = [f"{name}: {one.reason}" for name, one in unknown if isinstance(one, Unknown)]
-    return Group(lines, *(Text(reason, FAINT) for reason in [*reasons, *found.problems]))
+    return Group(lines, *(Text(plain(reason), FAINT) for reason in [*reasons, *found.problems]))
 
 
 def _budget(lasting: Lasting) -> Iterable[RenderableType]:
     one, currency = lasting.budget, lasting.currency
-    yield money(round(one.budget, 2), currency)
+    yield money(one.budget, currency)
     yield ("at least " if lasting.unknown else "") + money(one.spent, currency)
     if isinstance(one.outlook, Unknown):
         yield "unknown"

@@ -1,4 +1,5 @@
-"""The policies of an organisation, for its releases and for its clusters. Used by ``render`` and ``plan``.
+"""The policies of an organisation, for its releases and for its clusters. Used by ``render``, ``plan``,
+``policy check`` and the controller.
 
 They are the built-in ones, those in the directory ``policies`` beside the Platform, and what ``--policies`` names.
 """
@@ -7,8 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from shipway.cli.organisations import POLICIES
-from shipway.cli.policies import PACK, Policies, read_policies
+from shipway.cli.policies import PACK, Policies, policies_beside, read_policies
 from shipway.policy import native
 from shipway.policy.exporting import Target, export
 from shipway.policy.resources import name
@@ -16,6 +16,7 @@ from shipway.policy.rules import Document
 from shipway.render.admission import KINDS
 from shipway.render.databases import IMAGE
 from shipway.spec.organisation import Organisation
+from shipway.spec.platform import Platform
 
 _TARGETS: Mapping[str, Target] = {"native": "vap", "kyverno": "kyverno"}
 _NATIVE = frozenset({native.POLICY, native.BINDING})
@@ -29,13 +30,17 @@ def policies_for(
     Raises:
         BadInput: with every problem of every file.
     """
-    beside = directory / POLICIES
-    registries = organisation.platform.spec.components.registries
+    said = parameters_of(organisation.platform)
+    return read_policies(policies_beside(directory, others), pack=pack, parameters=said)
+
+
+def parameters_of(platform: Platform) -> Mapping[str, str]:
+    """What the Platform says for parameters of rules."""
+    registries = platform.spec.components.registries
     allowed = [
         one.removesuffix("/") for one in (*registries, IMAGE.rpartition("/")[0])
     ]  # and where databases come from
-    said = {"allowed-registries": ",".join(dict.fromkeys(allowed))} if registries else {}
-    return read_policies([*([beside] if beside.is_dir() else []), *others], pack=pack, parameters=said)
+    return {"allowed-registries": ",".join(dict.fromkeys(allowed))} if registries else {}
 
 
 def admission(organisation: Organisation, policies: Policies) -> Callable[[str], Sequence[Mapping[str, Any]]]:

@@ -127,16 +127,16 @@ def sizes(found: Sequence[Sized]) -> RenderableType:
     columns = ("CPU now", "CPU used", "at most", "memory now", "memory used", "at most ")
     present = _table("application", *columns, "history", numbers=columns)
     for one in found:
-        present.add_row(one.application, *_present(one), duration(DAY * one.days) if one.days else "-")
+        present.add_row(plain(one.application), *_present(one), duration(DAY * one.days) if one.days else "-")
     parts: list[RenderableType] = [present]
     advised = [(one, advice) for one in found for advice in one.advice if advice.recommendation]
     if advised:
         lines = _table("advice for", "by", *_ADVICE, "note", numbers=_ADVICE)
         for one, advice in advised:
-            lines.add_row(one.application, advice.recommender, *_size(advice))
+            lines.add_row(plain(one.application), advice.recommender, *_size(advice))
         parts += [Text(), lines]
     silent = [
-        f"{one.application}: no advice of {advice.recommender}: {advice.absent}."
+        f"{plain(one.application)}: no advice of {advice.recommender}: {advice.absent}."
         for one in found
         for advice in one.advice
         if advice.absent
@@ -192,12 +192,12 @@ def outlooks(found: Sequence[Outlook]) -> RenderableType:
     for one in found:
         ahead = duration(one.ahead)
         if one.absent:
-            lines.add_row(one.application, ahead, "-", "-", "-", one.absent)
+            lines.add_row(plain(one.application), ahead, "-", "-", "-", one.absent)
             continue
         mean = sum(one.mean) / len(one.mean)
         band = f"{min(one.low):.3g} to {max(one.high):.3g}"
         said = "; ".join(filter(None, (one.model, one.note)))
-        lines.add_row(one.application, ahead, f"{mean:.3g}", f"{max(one.mean):.3g}", band, said)
+        lines.add_row(plain(one.application), ahead, f"{mean:.3g}", f"{max(one.mean):.3g}", band, said)
     return Lines(lines, Text(), Text("Requests a second where recorded here, else in the table's unit.", FAINT))
 
 

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from shipway.cli.advising import History, observed
 from shipway.cli.bills import money, table
+from shipway.cli.output import plain
 from shipway.cli.tables import FAINT
 from shipway.cost.money import HOURS_PER_MONTH
 from shipway.cost.prices import DEFAULT
@@ -111,11 +112,11 @@ def shown(found: Pooled) -> RenderableType:
         return Group(Text(f"Nothing to say about sharing: {found.absent}."), *_nodes(found))
     lines = table("application", "cores alone", numbers=("cores alone",))
     for name, cores in found.alone.items():
-        lines.add_row(name, f"{cores:.3g}")
+        lines.add_row(plain(name), f"{cores:.3g}")
     apart = sum(found.alone.values())
     share = found.saving / apart if apart else 0.0
     price = float(str(DEFAULT.rate("cpu"))) * float(HOURS_PER_MONTH)
-    worth = money(round(found.saving * price, 2), DEFAULT.currency)
+    worth = money(found.saving * price, DEFAULT.currency)
     saved = f"Together {found.together:.3g} cores do instead of {apart:.3g}: {share:.0%} less, {worth} a month."
     note = f"Either way everybody gets the CPU that is wanted in {found.share:.0%} of the time. Price: {DEFAULT.name}."
     return Group(lines, Text(), Text(saved), *_nodes(found), Text(note, FAINT))
@@ -127,4 +128,4 @@ def _nodes(found: Pooled) -> list[Text]:
     if found.nodes is None:
         return []
     head = f"Machines of that size that hold them (first fit, largest first): {len(found.nodes)}."
-    return [Text(head), *(Text(f"{number}: {', '.join(names)}") for number, names in enumerate(found.nodes, 1))]
+    return [Text(head), *(Text(f"{number}: {plain(', '.join(names))}") for number, names in enumerate(found.nodes, 1))]

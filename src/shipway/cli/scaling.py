@@ -11,6 +11,7 @@ from rich.text import Text
 from shipway.cli.advising import History
 from shipway.cli.bills import money, table
 from shipway.cli.insights import duration
+from shipway.cli.output import plain
 from shipway.cli.released import Now
 from shipway.cli.tables import BAD, FAINT
 from shipway.cost.money import one_currency
@@ -144,9 +145,9 @@ def shown(found: Sequence[Simulated]) -> RenderableType:
 
 def _shown(one: Simulated) -> list[RenderableType]:
     if one.absent:
-        return [Text(f"{one.application}: unknown, {one.absent}.")]
+        return [Text(f"{plain(one.application)}: unknown, {one.absent}.")]
     numbers = ("overloaded", "load unserved", "cost", "dearest hour", "peaks covered", "steps in conflict")
-    lines = table(one.application, *numbers, numbers=numbers)
+    lines = table(plain(one.application), *numbers, numbers=numbers)
     for row in one.outcomes:
         lines.add_row(
             row.policy,

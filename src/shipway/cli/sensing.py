@@ -16,9 +16,11 @@ from rich.text import Text
 from shipway.cli.advising import STEP
 from shipway.cli.bills import table
 from shipway.cli.insights import duration
+from shipway.cli.output import plain
+from shipway.cli.samples import Sample, spread
 from shipway.cli.sheets import read_sheet
 from shipway.cli.tables import BAD, FAINT
-from shipway.cli.usages import Sample, UsageFiles
+from shipway.cli.usages import UsageFiles
 from shipway.insight.anomalies import WARM_UP, detect
 from shipway.insight.series import Absent, Series, filled, regular
 from shipway.model.errors import BadInput, NotFound
@@ -68,7 +70,7 @@ def recorded(home: Path, app: str | None) -> list[Metric]:
     if not known:
         hint = "A running controller (`shipway up`) records every 10 s; or name a table: --csv FILE."
         raise NotFound(f"no use{f' of {app}' if app else ''} was recorded in {home}", hint=hint)
-    return [metric for name in known for metric in _of(name, files.read(name))]
+    return [metric for name in known for metric in _of(name, list(spread(files.read(name), STEP)))]
 
 
 def _of(app: str, samples: Sequence[Sample]) -> Iterable[Metric]:
@@ -134,12 +136,12 @@ def shown(found: Sequence[Metric]) -> RenderableType:
     lines = table("application", "metric", *numbers, "of", numbers=numbers)
     for one in found:
         if one.absent:
-            lines.add_row(one.application, one.name, "unknown", "-", "-", one.absent)
+            lines.add_row(plain(one.application), plain(one.name), "unknown", "-", "-", one.absent)
             continue
         within = f"{one.low:.4g} to {one.high:.4g}"
         span = f"{one.samples:,} values, one every {duration(one.step)}"
         count = Text(f"{len(one.anomalies)}", BAD if one.anomalies else "")
-        lines.add_row(one.application, one.name, f"{one.baseline:.4g}", within, count, span)
+        lines.add_row(plain(one.application), plain(one.name), f"{one.baseline:.4g}", within, count, span)
     odd = sorted(((each, one) for one in found for each in one.anomalies[-SHOWN:]), key=lambda pair: -pair[0].at)
     if not odd:
         return lines
@@ -148,7 +150,7 @@ def shown(found: Sequence[Metric]) -> RenderableType:
     for each, one in odd[:SHOWN]:
         when = datetime.fromtimestamp(each.at, UTC).strftime("%Y-%m-%d %H:%M:%S")
         figures = (f"{each.value:.4g}", f"{each.expected:.4g}", f"{each.score:.2f}")
-        listed.add_row(when, one.application, one.name, *figures, each.way)
+        listed.add_row(when, plain(one.application), plain(one.name), *figures, each.way)
     rest = sum(len(one.anomalies) for one in found) - min(SHOWN, len(odd))
     more = [Text(f"{rest} more, older: --json has them all.", FAINT)] if rest else []
     return Group(lines, Text(), listed, *more)

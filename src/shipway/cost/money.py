@@ -21,6 +21,9 @@ HOURS_PER_MONTH = Decimal(730)
 _DIGITS = 50
 """Amounts up to a billion, in steps of a billionth, times weights: far from the limit, so that nothing is rounded twice."""
 
+MOST = 1e18
+"""Of anything that is measured: an exabyte, a billion cores for a lifetime."""
+
 Rule = Literal["even", "proportional", "custom"]
 
 
@@ -131,5 +134,5 @@ def _spread(left: Decimal, shares: dict[K, Decimal], order: Sequence[K]) -> dict
 
 
 def is_amount(value: float) -> bool:
-    """Whether a measured quantity can be paid for: a number, and not negative."""
-    return math.isfinite(value) and value >= 0
+    """Whether a measured quantity can be paid for: a number, not negative, and not beyond all measure."""
+    return math.isfinite(value) and 0 <= value <= MOST

@@ -12,6 +12,10 @@ import msgspec
 
 from shipway.cost.money import is_amount
 
+LATEST = 253_402_300_799.0
+"""Seconds since the epoch of the end of the year 9999: no clock says more."""
+LONGEST = 1e9
+"""Seconds of one row: thirty years."""
 GAP = 1.5
 """A row that begins later than this many times its own length after the one before leaves a gap; less is jitter."""
 
@@ -142,7 +146,9 @@ def _wrong(row: UsageRow) -> str:
     optional = [name for name in ("failed", "p95") if getattr(row, name) is not None]
     optional += ["instances"] if row.instances is not None else []
     wrong = next((name for name in (*fields, *optional) if not is_amount(getattr(row, name))), "")
-    return wrong or ("failed" if (row.failed or 0) > row.requests else "" if row.seconds else "seconds")
+    if wrong or (row.failed or 0) > row.requests:
+        return wrong or "failed"
+    return "at" if row.at > LATEST else "" if 0 < row.seconds <= LONGEST else "seconds"
 
 
 def _left_out(row: UsageRow) -> str:

@@ -166,10 +166,10 @@ def _because(rendered: Rendered, path: str) -> str:
     below = (f"{path}.", f"{path}[")
     reasons = [leaves[path]] if path in leaves else [one for leaf, one in leaves.items() if leaf.startswith(below)]
     found = next(filter(None, map(_written, reasons)), None)
-    return f"{found.file}:{found.line}" if found else ""
+    return (f"{found.file}:{found.line}" if found.line else found.file) if found else ""
 
 
 def _written(reason: Reason) -> Reason | None:
-    if reason.line:
+    if reason.file:  # a value of the command line has the option in its place, and no line
         return reason
     return next(filter(None, map(_written, reason.because)), None)
