@@ -19,6 +19,8 @@ from shipway.insight.impact import Correlation
 from shipway.insight.performance import Estimate
 from shipway.insight.series import Absent
 
+AGAINST = {"p95": "P95", "error_rate": "error rate"}
+"""What the cost of a request is compared with, by its name in a comparison."""
 _NAMES = {
     "lead_time": "lead time",
     "restore": "time to restore",
@@ -57,25 +59,27 @@ def _comparison(found: Comparison) -> Iterator[RenderableType]:
     for name in ("release", "requests", "a request costs", "p95", "errors"):
         lines.add_column(name, justify="left" if name == "release" else "right", no_wrap=True)
     for one in known:
-        costs = _between(one.cost_per_request, lambda value: f"{value:.2g}")
-        p95 = _between(one.p95, lambda seconds: f"{1000 * seconds:.3g} ms")
-        errors = _between(one.error_rate, lambda share: f"{share:.2%}")
+        costs = between(one.cost_per_request, lambda value: f"{value:.2g}")
+        p95 = between(one.p95, lambda seconds: f"{1000 * seconds:.3g} ms")
+        errors = between(one.error_rate, lambda share: f"{share:.2%}")
         lines.add_row(plain(f"{one.application} {one.release}"), f"{one.requests:,}", costs, p95, errors)
     currency = next((one.currency for one in known if one.currency), "")
     note = f"Intervals of 95 %; costs in {currency}." if currency else "Intervals of 95 %."
     yield from (Text(), lines, Text(note, FAINT))
-    for name, words in (("p95", "P95"), ("error_rate", "error rate")):
-        said = _together(found.correlations[name])
+    for name, words in AGAINST.items():
+        said = together(found.correlations[name])
         yield Text(f"Cost of a request against {words}, rank correlation: {said}", FAINT)
 
 
-def _together(one: Correlation | Absent) -> str:
+def together(one: Correlation | Absent) -> str:
+    """A correlation with its interval, or why there is none."""
     if isinstance(one, Absent):
         return f"unknown: {one.reason}"
     return f"{one.value:+.2f} ({one.low:+.2f} to {one.high:+.2f}) over {one.releases} releases"
 
 
-def _between(one: Estimate | Absent, form: Callable[[float], str]) -> str:
+def between(one: Estimate | Absent, form: Callable[[float], str]) -> str:
+    """``32 ms (31 ms..34 ms)``; a dash for what is unknown."""
     if isinstance(one, Absent):
         return "-"
     return form(one.value) + (
