@@ -38,6 +38,7 @@ platforms = st.builds(
         tracing=st.just({"endpoint": "http://collector.observability.svc:4318"}),
         ingress=st.just({"domain": "apps.example.com", "issuer": "letsencrypt"}),
         databases=st.just({"backups": "s3://backups", "storageClass": "fast"}),
+        gitops=st.just({"repository": "https://github.com/acme/deployments"}),
     ),
     st.sampled_from([[], ["10.0.0.0/16", "fd00::/8"]]),
 )

@@ -138,7 +138,8 @@ def make(asked: Asked) -> Plan:
     after = _side(asked, asked.directory)
     _known(asked, *(side.organisation for side in (before, after) if side))
     past = snapshot(_compiled(asked, before)) if before else {}
-    found = list(compare(past, _compiled(asked, after), lambda name, value: bool(secret_in(name, value))))
+    edited = _edited(before.organisation, after.organisation) if before else frozenset()
+    found = list(compare(past, _compiled(asked, after), lambda name, value: bool(secret_in(name, value)), edited))
     places, becoming = tuple(place for place, _ in found), [one for _, one in found if one and one.application]
     if not places:
         return Plan(places=())
@@ -196,6 +197,15 @@ def _by_platform(
     only = frozenset(asked.apps) if asked.apps else None
     env = [one for one in mixed.environments if not asked.environments or one in asked.environments]
     return touched(past, (one for name in env for one in compile_organisation(mixed, name, only)))
+
+
+def _edited(old: Organisation, new: Organisation) -> frozenset[str]:
+    """Files of what is said otherwise than before."""
+    platform = {new.declared_platform.file} if old.platform != new.platform else set()
+    kept = (name for name in new.declared if name in old.declared and _same(new.declared[name], old.declared[name]))
+    return frozenset(
+        platform | {one.file for one in new.declared.values()} - {new.declared[name].file for name in kept}
+    )
 
 
 def _same(one: DeclaredApplication, other: DeclaredApplication) -> bool:
