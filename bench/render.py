@@ -251,7 +251,11 @@ def measure(applications: int, overlay: int, programs: Programs) -> Figures:
         top = Path(name)
         half = organisation(written(top / "half", applications // 2))
         whole = organisation(written(top / "whole", applications))
-        found: Figures = {"organisation": whole, "half": half, "times_for_twice": whole["seconds"] / half["seconds"]}
+        found: Figures = {
+            "organisation": whole,
+            "half": half,
+            "times_for_twice": whole["processor_seconds"] / half["processor_seconds"],
+        }
         found["single"] = single(top)
         many = rendered(written(top / "many", overlay), "prod")
         few = dict(list(many.items())[:50])

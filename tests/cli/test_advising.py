@@ -12,7 +12,8 @@ from shipway.cli.advising import History, Moment
 from shipway.cli.home import JOURNAL
 from shipway.cli.records import records
 from shipway.cli.released import Now
-from shipway.cli.usages import Sample, UsageFiles
+from shipway.cli.samples import Sample
+from shipway.cli.usages import UsageFiles
 from shipway.engine.loop import STREAM
 from shipway.engine.ports import Append
 from shipway.insight.sizing.usage import Usage

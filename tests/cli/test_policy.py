@@ -1,5 +1,6 @@
 """The policy verbs as a user runs them."""
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -143,12 +144,25 @@ def test_secrets_are_not_shown(shipway: Shell, tmp_path: Path) -> None:
         (["export", "--to", "opa"], "vap, kyverno, gatekeeper"),
         (["test", "EMPTY"], "no tests found"),
         (["serve"], "--certificate"),
+        (["check", "SHOP", "--platform", "EMPTY"], "there is nothing to compile"),
+        (["check", "SHOP", "--platform", "nowhere"], "nowhere is no directory"),
+        (["check", "SHOP", "--facts", "FACTS"], "facts.yaml:1:17 error cost.monthly: expected a number, got 'lots'"),
+        (["check", "SHOP", "--facts", "FACTS"], "`trafic` is no fact; did you mean `traffic`?"),
+        (["check", "SHOP", "--facts", "BAD"], "bad.yaml:2"),
+        (["serve", "--certificate", "nowhere", "--key", "nowhere"], "nowhere cannot be read"),
+        (["serve", "--certificate", "FACTS", "--key", "FACTS"], "expected PEM"),
+        (["serve", "--plain-http", "--inventory", "nowhere"], "no such file"),
+        (["serve", "--plain-http", "--inventory", "BAD"], "bad.yaml:2"),
+        (["serve", "--plain-http", "--remember", "--workers", "2"], "expected one worker"),
     ],
 )
 def test_bad_input_exits_with_2(shipway: Shell, web: Path, tmp_path: Path, arguments: list[str], said: str) -> None:
     (tmp_path / "bad.yaml").write_text("a: [\n")
     (tmp_path / "empty").mkdir()
-    names = {"WEB": web, "BAD": tmp_path / "bad.yaml", "EMPTY": tmp_path / "empty"}
+    (tmp_path / "facts.yaml").write_text("cost: {monthly: lots}\nshop: {trafic: {requestsPerSecond: 1}, image: {}}\n")
+    (tmp_path / "shop.yaml").write_text(APPLICATION)
+    names = {name.upper(): tmp_path / f"{name}.yaml" for name in ("bad", "facts", "shop")}
+    names |= {"WEB": web, "EMPTY": tmp_path / "empty"}
     result = shipway("policy", *(names.get(one, one) for one in arguments))
     assert result.code == 2
     assert said in result.err
@@ -183,6 +197,28 @@ def test_test_runs_tests(shipway: Shell, tmp_path: Path) -> None:
     assert shipway("policy", "test", tmp_path).out.splitlines()[-1] == "1 of 1 passed"
 
 
+def test_test_judges_admission_policies_of_kyvernos_tests(shipway: Shell, tmp_path: Path) -> None:
+    (tmp_path / "few.yaml").write_text(
+        yaml.safe_dump(vap("few", validations=[{"expression": "object.spec.replicas <= 5"}]))
+    )
+    (tmp_path / "web.yaml").write_text(DEPLOYMENT)
+    row = {"policy": "few", "isValidatingAdmissionPolicy": True, "resources": ["web"], "kind": "Deployment"}
+    test = {
+        "apiVersion": "cli.kyverno.io/v1alpha1",
+        "kind": "Test",
+        "metadata": {"name": "t"},
+        "policies": ["few.yaml"],
+        "resources": ["web.yaml"],
+        "results": [{**row, "result": "pass"}],
+    }
+    (tmp_path / "kyverno-test.yaml").write_text(yaml.safe_dump(test))
+    result = shipway("policy", "test", tmp_path)
+    assert (result.code, result.out.splitlines()[-1]) == (1, "0 of 1 passed")
+    test["results"] = [{**row, "result": "fail"}]
+    (tmp_path / "kyverno-test.yaml").write_text(yaml.safe_dump(test))
+    assert shipway("policy", "test", tmp_path).out.splitlines()[-1] == "1 of 1 passed"
+
+
 def test_list_and_export(shipway: Shell) -> None:
     rules = {one["id"]: one for one in shipway("policy", "list", "--json").data["rules"]}
     assert rules["require-image-digest"]["enforced"] == "off"
@@ -190,3 +226,84 @@ def test_list_and_export(shipway: Shell) -> None:
     exported = shipway("policy", "export", "--to", "kyverno")
     assert "left out cost-within-budget" in exported.err
     assert {one["kind"] for one in yaml.safe_load_all(exported.out)} == {"ValidatingPolicy"}
+
+
+def test_a_port_that_is_taken_is_told(shipway: Shell) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        found = shipway("policy", "serve", "--plain-http", "--port", taken.getsockname()[1])
+    assert found.code == 6
+    assert "Address already in use" in found.err
+
+
+def test_an_application_without_a_platform_is_judged_as_written_and_that_is_told(
+    shipway: Shell, tmp_path: Path
+) -> None:
+    file = tmp_path / "shop.yaml"
+    file.write_text(APPLICATION)
+    found = shipway("policy", "check", file)
+    assert f"{file}:1:1 warning: Applications are judged as they are written" in found.err
+    platform = "apiVersion: shipway.dev/v1alpha1\nkind: Platform\nmetadata: {name: p}\nspec: {environments: {dev: {}, prod: {}}}\n"
+    (tmp_path / "platform.yaml").write_text(platform)
+    beside = shipway("policy", "check", tmp_path)
+    assert beside.err == ""
+    assert "require-image-digest: expected an image with a digest, found docker.io/acme/shop:1" in beside.out
+    assert "Application shop in prod" in beside.out
+
+
+def test_a_broken_policy_set_among_the_files_is_told(shipway: Shell, tmp_path: Path) -> None:
+    (tmp_path / "set.yaml").write_text(SET.replace("default: deny", "default: denied").replace("EXPIRES", "2099-01-01"))
+    found = shipway("policy", "check", tmp_path)
+    assert (found.code, "did you mean `deny`" in found.err) == (2, True)
+
+
+REGO = """package main
+import rego.v1
+deny contains msg if {
+    input.kind == "Deployment"
+    input.spec.replicas < 50
+    msg := sprintf("%d replicas", [input.spec.replicas])
+}
+deny contains msg if {
+    some container in input.spec.template.spec.containers
+    not startswith(container.image, "ghcr.io/")
+    msg := container.name
+}
+"""
+KYVERNO = """
+apiVersion: kyverno.io/v1
+kind: ClusterPolicy
+metadata: {name: k}
+spec:
+  rules:
+    - name: cpu
+      match: {any: [{resources: {kinds: [Deployment]}}]}
+      validate:
+        failureAction: Enforce
+        foreach:
+          - list: request.object.spec.template.spec.containers
+            deny: {conditions: {any: [{key: "{{ element.resources.requests.cpu }}", operator: GreaterThan, value: 1m}]}}
+    - name: team
+      match: {any: [{resources: {kinds: [Deployment]}}]}
+      validate: {failureAction: Enforce, pattern: {metadata: {labels: {shipway.dev/team: nobody}}}}
+"""
+ORGANISATION = Path(__file__).parents[2] / "examples" / "platform"
+
+
+def test_rendered_objects_are_found_in_what_they_are_rendered_from(shipway: Shell, tmp_path: Path) -> None:
+    (tmp_path / "a.rego").write_text(REGO)
+    (tmp_path / "k.yaml").write_text(KYVERNO)
+    files = [ORGANISATION / "platform.yaml", ORGANISATION / "applications" / "ledger.yaml"]
+    found = shipway("policy", "check", *files, "--policies", tmp_path, "--no-pack", "--env", "prod", "--json").data
+    bad = [one for one in found["findings"] if one["status"] == "fail" and one["subject"]["kind"] == "Deployment"]
+    said = {}
+    for one in bad:
+        line = Path(one["place"]["file"]).read_text().splitlines()[one["place"]["line"] - 1]
+        said[".".join(map(str, one["path"]))] = line[one["place"]["column"] - 1 :], one["found"], one["allowed"]
+    assert said["spec.replicas"] == ("3}", "3", "")
+    assert said["metadata.labels.shipway.dev/team"][0].startswith("finance, system: books")
+    assert said["metadata.labels.shipway.dev/team"][1:] == ('"finance"', "`nobody`")
+    image = said["spec.template.spec.containers.0.image"][0]
+    assert image.startswith("registry.example.com/ledger:")
+    cpu = said["spec.template.spec.containers.0.resources.requests.cpu"]
+    assert cpu[0].startswith("250m")  # a profile of the Platform says so
+    assert cpu[2] == "at most 1m"

@@ -11,7 +11,8 @@ import pytest
 from shipway.analysis.readings import ArmReading
 from shipway.cli.counters import CounterFiles
 from shipway.cli.home import JOURNAL
-from shipway.cli.usages import Sample, UsageFiles
+from shipway.cli.samples import Sample
+from shipway.cli.usages import UsageFiles
 from shipway.cost.usage import UsageRow
 from shipway.engine.loop import STREAM
 from shipway.engine.ports import Append

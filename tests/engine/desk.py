@@ -60,9 +60,13 @@ class Desk:
             platform=platform,
         )
 
-    def deploy(self, *files: SourceFile, sets: tuple[str, ...] = (), directory: str = "/srv") -> Deployment:
+    def deploy(
+        self, *files: SourceFile, sets: tuple[str, ...] = (), directory: str = "/srv", environment: str = ""
+    ) -> Deployment:
         """Deploy files."""
-        return self.service.deploy(DeployRequest(files=files, directory=directory, sets=sets, by="ann"))
+        return self.service.deploy(
+            DeployRequest(files=files, directory=directory, sets=sets, environment=environment, by="ann")
+        )
 
 
 async def desk(platform: DeclaredPlatform | None = None) -> Desk:

@@ -103,6 +103,23 @@ def test_models_look_at_nothing_after_the_origin(model: SeasonalNaive | SlotOfWe
     assert np.abs(before - truth).mean() < truth.std()
 
 
+@pytest.mark.parametrize(("period", "length"), [(7, 50), (24, 72), (168, 600)])
+def test_holt_winters_is_what_one_step_after_the_other_gives(period: int, length: int) -> None:
+    values = np.random.default_rng(5).standard_normal(length).cumsum()
+    fitted = HoltWinters("h", period).fit(values, 1)
+    assert fitted is not None
+    alpha, gamma = fitted.level, fitted.season  # type: ignore[attr-defined]  # what the grid chose
+    level = values[:period].mean()
+    seasons = values[:period] - level
+    for at in range(period, length):
+        error = values[at] - level - seasons[at % period]
+        level += alpha * error
+        seasons[at % period] += gamma * (1 - alpha) * error
+    ahead_ = 2 * period + 3
+    expected = level + seasons[(length + np.arange(ahead_)) % period]
+    assert fitted.predict(values, np.array([length - 1]), ahead_)[0] == pytest.approx(expected)
+
+
 def test_fifteen_minutes_ahead_on_public_series() -> None:
     """The bar of 0.80 is measured on 1,400 origins by ``bench.forecasts``; this is a sample of it."""
     errors = []

@@ -236,3 +236,17 @@ def test_suites() -> None:
         ("later", True, True), ("absent", False, False), ("", True, True), ("", True, False),
     ]  # fmt: skip
     assert found[2].cause == "expected no violations, found 1"
+
+
+@pytest.mark.parametrize("field", ["variables", "matchConditions", "validations"])
+@pytest.mark.parametrize("odd", ["text", 5, ["text"], {"a": 1}])
+def test_odd_lists_in_a_template_are_problems(field: str, odd: Any) -> None:
+    source = {"validations": [{"expression": "true"}], field: odd}
+    _, problems = load([template({"engine": "K8sNativeValidation", "source": source})], [])
+    assert f"expected a list of maps as `{field}`" in {one.message for one in problems}
+
+
+def test_providers_of_external_data_are_refused_by_name() -> None:
+    rego = 'package labels\nviolation[{"msg": m}] { m := external_data({"provider": "p", "keys": []}) }'
+    _, problems = load([template(rego=rego)], [])
+    assert "external_data is not supported" in problems[0].message

@@ -222,3 +222,20 @@ def test_what_cannot_be_used_is_named_with_its_line(document: Any, code: str, sa
 def test_two_policies_of_one_name_are_refused() -> None:
     (problem,) = loaded(vap(validations=FEW), vap(validations=FEW)).problems
     assert "already defined in policies.yaml:1" in problem.message
+
+
+def test_a_binding_without_a_reference_has_no_parameters() -> None:
+    policy = vap(validations=[{"expression": "params == null"}], paramKind={"apiVersion": "v1", "kind": "ConfigMap"})
+    assert statuses(policy, binding()) == ["pass"]
+
+
+def test_missing_parameters_are_left_to_the_failure_policy() -> None:
+    kind = {"apiVersion": "v1", "kind": "ConfigMap"}
+    bound = binding(paramRef={"name": "none", "parameterNotFoundAction": "Deny"})
+    assert statuses(vap(validations=FEW, paramKind=kind), bound) == ["fail"]
+    assert statuses(vap(validations=FEW, paramKind=kind, failurePolicy="Ignore"), bound) == ["error"]
+
+
+def test_the_request_has_every_field_of_an_admission_request() -> None:
+    wanted = "request.requestKind.kind == 'Deployment' && request.requestResource.resource == 'deployments' && request.options == {}"
+    assert statuses(vap(validations=[{"expression": wanted}])) == ["pass"]

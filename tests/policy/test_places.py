@@ -189,12 +189,40 @@ def test_kyverno_loops(loop: str, places: Sequence[str]) -> None:
 
 
 def test_kyverno_pod_security() -> None:
-    assert pointed(kyverno("{podSecurity: {level: baseline}}")) == ["10: true"]
-    exclude = "[{controlName: Host Namespaces}, {controlName: HostPath Volumes}]"
-    findings = kyverno(f"{{podSecurity: {{level: restricted, exclude: {exclude}}}}}")
-    assert pointed(findings) == ["27: true", "50: name: api"]
-    assert [one.found for one in findings] == ["true", ""]
-    assert findings[1].allowed == "must be false"
+    assert pointed(kyverno("{podSecurity: {level: baseline}}")) == [
+        "10: true", "27: true", "29: NET_ADMIN, SYS_TIME]", "29: SYS_TIME]", "34: {path: /etc}", "23: 8081",
+    ]  # fmt: skip
+    findings = [one for one in kyverno("{podSecurity: {level: restricted}}") if "Escalation" in one.message]
+    assert pointed(findings) == [
+        "15: name: web",
+        "26: securityContext:",
+        "12: name: setup",
+        "50: name: api",
+        '52: {name: log, image: "docker.io/fluent:latest"}',
+    ]
+    assert {(one.found, one.allowed) for one in findings} == {("", "must be false")}
+
+
+@pytest.mark.parametrize(
+    ("expression", "allowed"),
+    [
+        ("object.spec.hostNetwork != true", "object.spec.hostNetwork != true"),
+        ("object.spec.hostNetwork != variables.host", ""),
+        ("object.spec.hostNetwork !=\n  true", "object.spec.hostNetwork != true"),
+        (f"object.spec.hostNetwork != true {'&& true' * 20}", ""),
+    ],
+)
+def test_cel_shows_expressions_that_explain_themselves(expression: str, allowed: str) -> None:
+    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["*"], "resources": ["pods"]}
+    spec = {
+        "matchConstraints": {"resourceRules": [rule]},
+        "variables": [{"name": "host", "expression": "true"}],
+        "validations": [{"expression": expression, "message": "no"}],
+    }
+    policy = {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy"}
+    (finding,) = found_in([{**policy, "metadata": {"name": "p"}, "spec": spec}])
+    assert pointed([finding]) == ["10: true"]
+    assert finding.allowed == allowed
 
 
 def test_kyverno_cel() -> None:
@@ -205,6 +233,26 @@ def test_kyverno_cel() -> None:
     wanted = [{"expression": "images.containers.map(i, image(i)).all(i, i.registry() == 'ghcr.io')"}]
     spec = {"matchConstraints": {"resourceRules": [rule]}, "validations": wanted}
     assert pointed(found_in([{**policy, "spec": spec}])) == LATEST
+
+
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        ('{"apiVersion": "v1", "kind": "Pod",\n "spec": {"containers": [\n  {"name": "a", "image": "ghcr.io/a:1"},\n  {"name": "b",\n   "image": "x:latest"}]}}', ['5: "x:latest"}]}}']),
+        ("apiVersion: v1\nkind: Pod\nspec:\n  containers: [{name: a, image: x:latest}]\n", ["4: x:latest}]"]),
+        ("# a\n---\n---\nkind: Pod\napiVersion: v1\nspec:\n  containers:\n  - &a\n    name: a\n    image: >-\n      x:latest\n  - *a\n", ["10: >-"]),
+        ("kind: Pod\r\napiVersion: v1\r\nspec:\r\n  containers:\r\n  - name: a\r\n    image: 'x:latest' # why\r\n", ["6: 'x:latest' # why"]),
+    ],
+)  # fmt: skip
+def test_however_the_file_is_written(text: str, places: Sequence[str]) -> None:
+    body = {"name": "r", "match": {"any": [{"resources": {"kinds": ["Pod"]}}]}}
+    pattern = {"pattern": {"spec": {"containers": [{"image": "!*:latest"}]}}}
+    policy = {"apiVersion": "kyverno.io/v1", "kind": "ClusterPolicy", "metadata": {"name": "p"}}
+    assert (
+        pointed(found_in([{**policy, "spec": {"rules": [{**body, "validate": pattern}]}}], text=text), text) == places
+    )
+    rule = 'deny contains c.name if { some c in input.spec.containers; endswith(c.image, ":latest") }'
+    assert pointed(found_in(rego=HEAD + rule, text=text), text) == places
 
 
 # -- Rego
@@ -226,6 +274,7 @@ GHCR = 'good(c) if startswith(c.image, "ghcr.io/")'
         ('deny := "host network" if input.spec.hostNetwork', ["10: true"]),
         # guards and names are not to blame, unless there is nothing else
         ('deny contains m if { input.spec.replicas > 5; input.kind == "Deployment"; input.metadata.name != "x"; m := sprintf("%d", [input.spec.replicas]) }', ["44: 7"]),
+        ('deny contains "too few replicas" if { input.spec.replicas < 9; startswith(input.spec.template.metadata.labels.app, "api") }', ["44: 7"]),
         ('deny contains "none of these" if input.kind == "Deployment"', ["41: Deployment"]),
         # what is missing
         ('deny contains m if { input.kind == "Pod"; n := input.metadata.name; not input.metadata.labels.owner; m := sprintf("%s needs an owner", [n]) }', ["6: labels:"]),
@@ -290,7 +339,7 @@ REPOS_CEL = "variables.anyObject.spec.containers.all(c, variables.params.repos.e
     [
         ("Rego", {"rego": REPOS}, ["13: docker.io/busybox:1", LATEST[0]], 'by the parameters repos: ["ghcr.io/"]'),
         ("Rego", {"rego": REPOS_V1, "version": "v1"}, LATEST[:1], 'by the parameters repos: ["ghcr.io/"]'),
-        ("K8sNativeValidation", {"validations": [{"expression": REPOS_CEL, "message": "no"}]}, LATEST[:1], REPOS_CEL),
+        ("K8sNativeValidation", {"validations": [{"expression": REPOS_CEL, "message": "no"}]}, LATEST[:1], ""),
     ],
 )
 def test_gatekeeper(engine: str, source: Mapping[str, Any], places: Sequence[str], allowed: str) -> None:
@@ -310,3 +359,11 @@ def test_gatekeeper(engine: str, source: Mapping[str, Any], places: Sequence[str
     findings = found_in([template, constraint])
     assert pointed(findings) == places
     assert {one.allowed for one in findings} == {allowed}
+
+
+def test_what_a_secret_holds_is_not_shown() -> None:
+    text = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData:\n  password: hunter2\n"
+    rule = 'deny contains "short" if { some v in input.stringData; count(v) < 10 }'
+    (finding,) = found_in(rego=HEAD + rule, text=text)
+    assert pointed([finding], text) == ["5: hunter2"]
+    assert finding.found == "(hidden)"

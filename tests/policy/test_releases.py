@@ -1,8 +1,14 @@
 """A release with what it is rendered to: findings point to the line of the Application that a value comes from."""
 
+from typing import Any
+
+import pytest
+
 from shipway.cli.policies import read_policies
-from shipway.policy.releases import Release, by_provenance, judge
+from shipway.policy.findings import Finding, Subject
+from shipway.policy.releases import UNASKED, Release, by_provenance, causes, delivery, judge, once
 from shipway.policy.rules import Place
+from shipway.spec import Source, parse_documents
 from shipway.spec.policies import Merged
 from tests.policy.samples import deployment
 
@@ -39,3 +45,75 @@ def test_a_place_for_every_path() -> None:
     assert locate(("spec", "template")) == Place("shop.yaml", 6, 10)
     assert locate(("status",)) == Place("shop.yaml", 3, 12)
     assert by_provenance({})(("a", 0)) == Place()
+
+
+def found(kind: str = "Application", line: int = 7, **more: Any) -> Finding:
+    given: dict[str, Any] = {"rule": "r", "status": "fail", "action": "deny", "message": "no"}
+    return Finding(subject=Subject("", kind, "", "shop"), place=Place("shop.yaml", line, 3), **{**given, **more})
+
+
+EXCEPTED = {"status": "skip", "exception": "e"}
+
+
+@pytest.mark.parametrize(
+    ("findings", "kept"),
+    [
+        ([found(), found("Deployment")], ["Application"]),
+        ([found(), found("Deployment", line=3)], ["Application"]),
+        ([found(), found("Deployment", line=3, message="another image")], ["Application", "Deployment"]),
+        ([found(), found("Deployment", rule="other")], ["Application", "Deployment"]),
+        ([found(), found("Deployment", **EXCEPTED)], ["Deployment"]),
+        ([found(**EXCEPTED), found("Deployment")], ["Deployment"]),
+        ([found(**EXCEPTED), found("Deployment", **EXCEPTED)], ["Deployment"]),
+        ([found(), found("Deployment", **EXCEPTED), found("Job")], ["Application", "Deployment"]),
+        ([found(status="pass"), found("Deployment", status="pass")], ["Application", "Deployment"]),
+        ([found(), found("Deployment", facts={"kind": "Workload"})], ["Application"]),
+    ],
+)
+def test_one_finding_for_each_cause_and_the_verdict_of_admission(findings: list[Finding], kept: list[str]) -> None:
+    found = causes(findings)
+    assert [one.subject.kind for one in found] == kept
+    rendered = [one for one in findings if one.subject.kind not in ("Application", "")]
+    assert any(one.refuses for one in found) == any(one.refuses for one in rendered)
+
+
+def test_one_line_in_several_objects_is_one_finding_that_names_them() -> None:
+    (one,) = causes([found("Deployment"), found("Job"), found("CronJob"), found("Job")])
+    assert (one.subject.kind, one.also) == ("Deployment", ("Job shop", "CronJob shop"))
+
+
+def test_the_same_in_several_environments_is_said_once() -> None:
+    (one,) = once([found(environment="dev"), found(environment="prod"), found(environment="prod")])
+    assert one.environment == "dev, prod"
+    assert len(once([found(), found(action="warn")])) == 2
+
+
+SHOP = """\
+apiVersion: shipway.dev/v1alpha1
+kind: Application
+metadata: {name: shop}
+spec: {archetype: api-service, image: "shop:1", budget: €73/month}
+"""
+
+
+def known(**given: Any) -> dict[str, Any]:
+    (declared,) = parse_documents([Source("shop.yaml", SHOP)]).declared
+    release = Release(document=declared.data, declared=declared, **given)
+    return dict(delivery(release, Merged())["spec"])
+
+
+def test_what_is_not_known_is_absent_and_has_a_reason() -> None:
+    spec = known(unknown={"traffic": "nothing is live"})
+    assert "traffic" not in spec
+    assert "errorBudget" not in spec
+    assert spec["unknown"]["traffic"] == "nothing is live"
+    assert spec["unknown"]["errorBudget"] == UNASKED
+    assert set(spec["unknown"]) == {"traffic", "errorBudget", "cost.monthly"}
+    assert "traffic" not in known(known={"traffic": {"requestsPerSecond": 0}}, unknown={"traffic": "x"})["unknown"]
+
+
+def test_a_budget_counts_in_the_currency_of_the_prices_only() -> None:
+    assert known(known={"cost": {"monthly": 70.0}})["cost"] == {"monthly": 70.0, "budget": 73.0, "currency": "EUR"}
+    other = known(known={"cost": {"monthly": 70.0, "currency": "USD"}})
+    assert "budget" not in other["cost"]
+    assert "currency" in other["unknown"]["cost.budget"]

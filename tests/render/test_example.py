@@ -19,6 +19,7 @@ from shipway.render.compiling import Compiled, compile_organisation
 from shipway.render.context import Context
 from shipway.render.formats import plain_yaml
 from shipway.render.rendered import Rendered, leaves, path_text
+from shipway.render.tracing import plain
 from shipway.render.translations import Translate
 from shipway.render.truth import contradictions
 from shipway.spec.organisation import Organisation, read_organisation
@@ -65,6 +66,7 @@ def test_every_leaf_says_why(translate: Translate) -> None:
     lines = {source.file: bytes(source.text).decode().splitlines() for source in example()}
     for one in everything():
         for each in translate(one.objects):
+            assert plain(each.object) == each.object, "what is wrapped must be plain already"
             assert set(each.provenance) == set(each.values) == {path_text(path) for path, _ in leaves(each.object)}
             for reason in each.provenance.values():
                 assert reason.words or reason.field

@@ -40,7 +40,7 @@ def origins(found: Resolved, *paths: str) -> list[str]:
 def test_without_a_platform_the_file_stands() -> None:
     found = resolved("  replicas: 2\n", "anywhere", platform="")
     assert found.application.spec.replicas == 2
-    assert found.provenance["spec.replicas"] == Origin("application", "f.yaml", 8)
+    assert found.provenance["spec.replicas"] == Origin("application", "f.yaml", 8, 13)
     assert found.provenance["spec.port"] == Origin("default")
 
 

@@ -3,17 +3,21 @@
 import json
 import os
 from pathlib import Path
+from typing import get_args
 from xml.etree import ElementTree as ET
 
 import jsonschema_rs
 import msgspec
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from shipway.policy.findings import Finding, Subject, summary
-from shipway.policy.rules import Place
+from shipway.policy.rules import Action, Place, Severity, Status
 from shipway.web.findings import FORMATS, Report, render
 from tests.conformance import folder
+from tests.web.shapes import SARIF, check_junit
 
 GOLDEN = Path(__file__).parent / "golden"
 WEB = Subject("apps/v1", "Deployment", "shop", "web")
@@ -56,19 +60,58 @@ def test_nothing_found(form: str) -> None:
     render(Report(findings=(), summary=summary(())), form)
 
 
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+NAMES = TEXTS.filter(bool)
+SOME_FINDING = st.builds(
+    Finding,
+    rule=NAMES,
+    status=st.sampled_from(get_args(Status)),
+    action=st.sampled_from(get_args(Action)),
+    severity=st.sampled_from(get_args(Severity)),
+    subject=st.builds(Subject, NAMES, NAMES, TEXTS, NAMES),
+    message=TEXTS,
+    path=st.lists(NAMES | st.integers(0, 9), max_size=3).map(tuple),
+    found=TEXTS,
+    allowed=TEXTS,
+    fix=TEXTS,
+    controls=st.lists(NAMES, max_size=2, unique=True).map(tuple),
+    place=st.builds(Place, TEXTS, st.integers(0, 9), st.integers(0, 9)),
+    exception=st.just(""),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(SOME_FINDING, max_size=4))
+def test_whatever_is_found_every_format_is_well_formed(found: list[Finding]) -> None:
+    report = Report(findings=found, summary=summary(found), files=1, objects=1, at=0.0)
+    sarif = json.loads(render(report, "sarif"))
+    jsonschema_rs.validator_for(SARIF, validate_formats=True).validate(sarif)
+    check_junit(ET.fromstring(render(report, "junit")))  # noqa: S314  # our own
+    for form in ("policyreport", "openreports"):
+        assert sum(len(one["results"]) for one in yaml.safe_load_all(render(report, form)) or () if one) == len(found)
+    bad = [one for one in found if one.status in ("fail", "warn", "error")]
+    assert len(render(report, "github").split("\n")) == max(1, len(bad))
+
+
 def test_sarif_is_sarif() -> None:
+    jsonschema_rs.validator_for(SARIF, validate_formats=True).validate(json.loads(render(REPORT, "sarif")))
     (run,) = json.loads(render(REPORT, "sarif"))["runs"]
     rules = run["tool"]["driver"]["rules"]
     assert [rules[one["ruleIndex"]]["id"] for one in run["results"]] == [one["ruleId"] for one in run["results"]]
     assert [one["level"] for one in run["results"]] == ["error", "warning", "note", "error", "note"]
     first = run["results"][0]["locations"][0]["physicalLocation"]
-    assert first == {"artifactLocation": {"uri": "deploy/web, 1.yaml"}, "region": {"startLine": 22, "startColumn": 41}}
+    assert first == {
+        "artifactLocation": {"uri": "deploy/web,%201.yaml"},
+        "region": {"startLine": 22, "startColumn": 41},
+    }
     assert run["results"][-1]["suppressions"][0]["kind"] == "external"
 
 
 def test_junit_counts_what_it_lists() -> None:
     root = ET.fromstring(render(REPORT, "junit"))  # noqa: S314  # our own
-    assert (root.get("tests"), root.get("failures"), root.get("errors"), root.get("skipped")) == ("6", "2", "1", "1")
+    check_junit(root)
+    assert (root.get("tests"), root.get("failures"), root.get("errors")) == ("6", "2", "1")
+    assert [suite.get("skipped") for suite in root] == ["1", "0"]
     assert len(root.findall(".//testcase")) == 6
     assert len(root.findall(".//failure")) == 2
 

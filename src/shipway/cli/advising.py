@@ -9,8 +9,9 @@ import msgspec
 import numpy as np
 
 from shipway.cli.released import Now
+from shipway.cli.samples import Sample, spread
 from shipway.cli.sheets import Row, read_sheet
-from shipway.cli.usages import Sample, UsageFiles
+from shipway.cli.usages import UsageFiles
 from shipway.insight.forecasting import forecast
 from shipway.insight.series import DAY, MOST_POINTS, Absent, Floats, Series, regular
 from shipway.insight.sizing import krr, shipway, vpa
@@ -116,7 +117,7 @@ def recorded(home: Path, app: str | None) -> list[History]:
         hint = "A running controller (`shipway up`) records every 10 s; or name a table: --csv FILE."
         of = f" of {app}{did_you_mean(app, known)}" if app else ""
         raise NotFound(f"no use was recorded{of} in {home}", hint=hint)
-    return [History(name, tuple(_moments(files.read(name))), STEP) for name in ([app] if app else known)]
+    return [History(name, tuple(_moments(spread(files.read(name), STEP))), STEP) for name in ([app] if app else known)]
 
 
 def _moments(samples: Iterable[Sample]) -> Iterable[Moment]:

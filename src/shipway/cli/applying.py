@@ -13,20 +13,21 @@ from typing import Any
 import msgspec
 
 from shipway.cli import organisations
+from shipway.cli.images import images_in
 from shipway.cli.known import knowledge
+from shipway.cli.policies import Policies
 from shipway.cli.pricing import read_book
 from shipway.cli.scanning import scan
 from shipway.model.errors import BadInput
 from shipway.model.problems import Problem
 from shipway.plan.releasing import Asking, Known, Knows, objects_on, releases, uncompiled
-from shipway.policy.evaluating import Evaluator
 from shipway.policy.findings import Finding
 from shipway.policy.releases import Release, judge, once
 from shipway.policy.rules import Object, Status
 from shipway.spec import DeclaredApplication, Source, parse_documents, resolve
 from shipway.spec.crossing import crossing_problems
 from shipway.spec.organisation import Organisation
-from shipway.spec.policies import Merged
+from shipway.spec.platform import Platform
 
 NO_PLATFORM = "no Platform says what they are compiled for; `--platform DIR` names one"
 
@@ -40,9 +41,8 @@ class Applying(msgspec.Struct, frozen=True, kw_only=True):
     """Directory with the rest of the organisation."""
     environment: str = ""
     """Empty: every environment of the Platform."""
-    evaluator: Callable[[str], Evaluator]
-    """For an environment."""
-    sets: Merged
+    policies: Callable[[Platform | None], Policies]
+    """Those that hold on a Platform."""
     passes: bool = False
     at: float = 0.0
     given: Mapping[str, Any] = {}
@@ -114,6 +114,7 @@ def _judge(
     mine: Sequence[DeclaredApplication],
     found: Applied,
 ) -> None:
+    policies = asked.policies(organisation.platform if organisation else None)
     environments: Sequence[str] = [asked.environment]
     if organisation and asked.environment:
         organisations.known(asked.environment, organisation.environments, "environment")
@@ -123,13 +124,14 @@ def _judge(
         at=asked.at,
         book=read_book(organisation, sources, ()),
         knows=_knows(asked),
-        around=cache(lambda environment, cluster: _around(asked, organisation, environment, cluster)),
+        images=images_in(asked.home),
+        around=cache(lambda environment, cluster: _around(policies, organisation, environment, cluster)),
     )
     findings: list[Finding] = []
     for environment in environments:
-        evaluator = asked.evaluator(environment)
+        evaluator = policies.evaluator(environment)
         for release in _releases(organisation, mine, environment, asking):
-            judged = judge(release, evaluator, asked.sets, scan, passes=asked.passes, counts=found.quiet)
+            judged = judge(release, evaluator, policies.sets, scan, passes=asked.passes, counts=found.quiet)
             many = environment if len(environments) > 1 else ""
             findings += [msgspec.structs.replace(one, environment=many) for one in judged]
     found.findings = once(findings)
@@ -146,9 +148,11 @@ def _releases(
             yield from releases(organisation, one.application.metadata.name, environment, asking)
 
 
-def _around(asked: Applying, organisation: Organisation | None, environment: str, cluster: str) -> tuple[Object, ...]:
+def _around(
+    policies: Policies, organisation: Organisation | None, environment: str, cluster: str
+) -> tuple[Object, ...]:
     """Everything on a cluster, where a rule may ask for it."""
-    looking = any(rule.engine != "cel" for rule, _ in asked.evaluator(environment).rules)
+    looking = any(rule.engine != "cel" for rule, _ in policies.evaluator(environment).rules)
     return objects_on(organisation, environment, cluster) if organisation and looking else ()
 
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from shipway.cli.charging import Actual, Forecast, Lasting
-from shipway.cli.live import plain
+from shipway.cli.output import plain
 from shipway.cli.pricing import Estimated
 from shipway.cli.tables import BAD, FAINT, GOOD, WAITING
 from shipway.cost.allocation import Part, Row

@@ -5,15 +5,14 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from shipway.cli.applying import Applying, applied
-from shipway.cli.guarding import parameters
-from shipway.cli.organisations import load
+from shipway.cli.guarding import parameters_of
+from shipway.cli.organisations import sources
 from shipway.cli.policies import Locating, Policies, files_below, read_policies, read_source
 from shipway.cli.scanning import scan
 from shipway.model.errors import BadInput
@@ -25,8 +24,9 @@ from shipway.policy.findings import Finding, Summary, summary
 from shipway.policy.releases import exceptions
 from shipway.policy.rules import Object, Place, Request, Status
 from shipway.policy.rules import Path as ValuePath
-from shipway.spec import Source
+from shipway.spec import Source, parse_documents
 from shipway.spec.manifests import Manifest, Positions, read_manifests
+from shipway.spec.platform import Platform
 from shipway.spec.policies import parse_policy_sets
 
 MANIFESTS = (".yaml", ".yml", ".json")
@@ -51,6 +51,8 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     """Facts that nobody can find in the files: cost, traffic, errorBudget, image; by application, or for all."""
     platform: str = ""
     """Directory with the Platform that Applications are compiled for; empty: it is among the paths, or there is none."""
+    parameters: Mapping[str, str] = {}
+    """Of rules, as the Platform says; worked out by :func:`check`."""
     home: str = ""
     """State directory with what was recorded of Applications."""
     processes: int = 0
@@ -101,6 +103,8 @@ def check(asked: Check) -> Found:
     Raises:
         BadInput: a path or a policy cannot be used. Problems of single files are in the answer.
     """
+    if asked.platform and (platform := parse_documents(sources(Path(asked.platform))).platform) is not None:
+        asked = msgspec.structs.replace(asked, parameters=parameters_of(platform))
     policies = _policies(asked)
     judging = Judging(policies, asked)
     files = list(dict.fromkeys(str(file) for path in asked.paths for file in _files(path)))
@@ -123,11 +127,6 @@ def check(asked: Check) -> Found:
     return found
 
 
-def _policies(asked: Check) -> Policies:
-    said = parameters(load(Path(asked.platform))) if asked.platform else {}
-    return read_policies([Path(one) for one in asked.policies], pack=asked.pack, parameters=said)
-
-
 def _files(path: str) -> Iterator[Path]:
     return iter((Path(STDIN),)) if path == STDIN else files_below(Path(path), MANIFESTS)
 
@@ -141,6 +140,10 @@ def _start(asked: Check) -> None:
         worker = Judging(_policies(asked), asked)
         worker.take_stock([str(file) for path in asked.paths for file in _files(path)])
         _workers.append(worker)
+
+
+def _policies(asked: Check) -> Policies:
+    return read_policies([Path(one) for one in asked.policies], pack=asked.pack, parameters=asked.parameters)
 
 
 def _judge_files(files: Sequence[str]) -> Found:
@@ -240,8 +243,7 @@ class Judging:
                 sources=sources,
                 platform=Path(self._asked.platform) if self._asked.platform else None,
                 environment=self._asked.environment,
-                evaluator=cache(self._policies.evaluator),
-                sets=self._policies.sets,
+                policies=self._policies_on,
                 passes=self._asked.passes,
                 at=self._asked.at,
                 given=self._asked.known,
@@ -253,6 +255,12 @@ class Judging:
         self.found.objects += found.applications
         self.found.findings += found.findings
         self.found.quiet += found.quiet
+
+    def _policies_on(self, platform: Platform | None) -> Policies:
+        said = parameters_of(platform) if platform else {}
+        if said == self._asked.parameters:
+            return self._policies
+        return read_policies([Path(one) for one in self._asked.policies], pack=self._asked.pack, parameters=said)
 
     def _is_policy_set(self, file: str) -> bool:
         manifests, _ = read_manifests(self._source(file))

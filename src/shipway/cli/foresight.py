@@ -13,6 +13,7 @@ from shipway.analysis.detect import sight
 from shipway.analysis.policy import JudgePolicy, Step
 from shipway.cli import organisations
 from shipway.cli.guarding import admission, policies_for
+from shipway.cli.images import images_in
 from shipway.cli.known import knowledge, risks
 from shipway.cli.output import to_json
 from shipway.cli.policies import Policies
@@ -56,6 +57,9 @@ _SHOWN = (
     "severity",
     "subject",
     "message",
+    "path",
+    "found",
+    "allowed",
     "place",
     "fix",
     "controls",
@@ -252,6 +256,7 @@ def _findings(asked: Asked, side: Side, becoming: Sequence[Compiled]) -> tuple[l
         book=side.book,
         by=person(),
         knows=_knows(asked),
+        images=images_in(asked.home),
         around=cache(lambda environment, cluster: objects_on(side.organisation, environment, cluster))
         if looking
         else lambda _environment, _cluster: (),

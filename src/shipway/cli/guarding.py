@@ -1,4 +1,5 @@
-"""The policies of an organisation, for its releases and for its clusters. Used by ``render`` and ``plan``.
+"""The policies of an organisation, for its releases and for its clusters. Used by ``render``, ``plan``,
+``policy check`` and the controller.
 
 They are the built-in ones, and what ``--policies`` names or else the directory ``policies`` beside the Platform holds.
 """
@@ -15,6 +16,7 @@ from shipway.policy.rules import Document
 from shipway.render.admission import KINDS
 from shipway.render.databases import IMAGE
 from shipway.spec.organisation import Organisation
+from shipway.spec.platform import Platform
 
 _TARGETS: Mapping[str, Target] = {"native": "vap", "kyverno": "kyverno"}
 _NATIVE = frozenset({native.POLICY, native.BINDING})
@@ -28,13 +30,13 @@ def policies_for(
     Raises:
         BadInput: with every problem of every file.
     """
-    said = parameters(organisation)
+    said = parameters_of(organisation.platform)
     return read_policies(policies_beside(directory, others), pack=pack, parameters=said)
 
 
-def parameters(organisation: Organisation) -> Mapping[str, str]:
-    """What the Platform says for parameters of the built-in rules."""
-    registries = organisation.platform.spec.components.registries
+def parameters_of(platform: Platform) -> Mapping[str, str]:
+    """What the Platform says for parameters of rules."""
+    registries = platform.spec.components.registries
     allowed = [
         one.removesuffix("/") for one in (*registries, IMAGE.rpartition("/")[0])
     ]  # and where databases come from

@@ -8,8 +8,9 @@ import numpy as np
 
 from shipway.cli.deliveries import Background
 from shipway.cli.records import Records
+from shipway.cli.samples import Sample
 from shipway.cli.sheets import moment, read_sheet
-from shipway.cli.usages import Sample, UsageFiles
+from shipway.cli.usages import UsageFiles
 from shipway.insight.impact import Effect, against_arm, against_weeks
 from shipway.insight.series import Absent, Series, regular
 from shipway.model.errors import BadInput

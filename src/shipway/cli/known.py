@@ -61,7 +61,7 @@ def _of(journal: Records, home: Path, name: str, environment: str, at: float) ->
     spans = [(one.at, one.requests, one.seconds) for one in samples]
     application = scorecard.live(state)
     promised = statuses(application, scorecard.readings(home, journal, name, state, at), at) if application else ()
-    return knowing.known(knowing.rate(spans, at), knowing.error_budget(promised), {})
+    return knowing.known(knowing.rate(spans, at), knowing.error_budget(promised))
 
 
 def _unknown(why: str) -> Known:

@@ -1,6 +1,7 @@
 """Finds and reads the files of an organisation. Used by the verbs that compile; there is no other place that knows the layout."""
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,8 +18,8 @@ Environments = Annotated[
 ]
 POLICIES = "policies"
 """Directory beside the Platform with the organisation's own policies, in whatever language."""
-_OURS = b"shipway.dev/"
-"""In the ``apiVersion`` of every document of ours; a directory may hold other YAML as well."""
+_OURS = re.compile(rb"""apiVersion["']?\s*:\s*["']?shipway\.dev/""")
+"""In every document of ours. A directory may hold other YAML as well, and policies that have annotations of ours."""
 
 
 def load(directory: Path) -> "Organisation":
@@ -99,7 +100,7 @@ def known(name: str, names: tuple[str, ...], what: str) -> str:
 
 
 def _ours(text: str | bytes) -> bool:
-    return _OURS in (text if isinstance(text, bytes) else text.encode())
+    return _OURS.search(text if isinstance(text, bytes) else text.encode()) is not None
 
 
 if TYPE_CHECKING:

@@ -25,8 +25,6 @@ PACK = Path(shipway.policy.__file__).parent / "pack"
 """The built-in rules, in the wheel."""
 PARAMETERS = "shipway-policy-parameters"
 """ConfigMap that built-in rules take their parameters from; a PolicySet's ``parameters`` stand for it."""
-BESIDE = POLICIES
-"""Directory of policies in that of an organisation, and in a controller's state directory."""
 YAML = (".yaml", ".yml", ".json")
 _TESTS = ("kyverno-test.yaml", "suite.yaml")
 MAX_FILE = 64 * 1024 * 1024
@@ -68,8 +66,8 @@ def read_policies(
 class PolicyDirectory:
     """Directories of policies (or none, then the built-in ones alone), read again when one of their files has changed."""
 
-    def __init__(self, *paths: Path, pack: bool = True) -> None:
-        self._paths, self._pack = paths, pack
+    def __init__(self, *paths: Path, pack: bool = True, parameters: Mapping[str, str] = MappingProxyType({})) -> None:
+        self._paths, self._pack, self._parameters = paths, pack, parameters
         self._stamp: object = None
         self._policies = Policies(())
 
@@ -86,7 +84,8 @@ class PolicyDirectory:
         """The same with where it is written."""
         stamp = self.stamp()
         if stamp != self._stamp:
-            self._policies = read_policies([path for path in self._paths if path.exists()], pack=self._pack)
+            here = [path for path in self._paths if path.exists()]
+            self._policies = read_policies(here, pack=self._pack, parameters=self._parameters)
             self._stamp = stamp
         return self._policies
 
@@ -119,9 +118,9 @@ def manifests(paths: Sequence[Path]) -> list[Object]:
 
 
 def policies_beside(directory: Path, asked: Sequence[Path]) -> Sequence[Path]:
-    """The policies asked for; else those of an organisation, in the directory :data:`BESIDE` of its own."""
-    own = directory / BESIDE
-    return asked or ([own] if own.is_dir() else [])
+    """Those in the directory ``policies`` of an organisation or a state directory, then those asked for."""
+    own = directory / POLICIES
+    return [*([own] if own.is_dir() else []), *asked]
 
 
 def policies_of(

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from shipway.cli.advising import History, observed
 from shipway.cli.bills import money, table
-from shipway.cli.live import plain
+from shipway.cli.output import plain
 from shipway.cli.tables import FAINT
 from shipway.cost.money import HOURS_PER_MONTH
 from shipway.cost.prices import DEFAULT

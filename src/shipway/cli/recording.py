@@ -5,12 +5,14 @@ It only looks. Whatever goes wrong with it (a full disk, a process that is gone)
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import structlog
 
+from shipway.analysis.latency import next_edge
 from shipway.analysis.readings import ArmReading
-from shipway.cli.usages import Sample, UsageFiles
+from shipway.cli.samples import Sample
+from shipway.cli.usages import UsageFiles
 from shipway.engine.ports import ArmQuery, Clock, MetricSource
 from shipway.engine.sentences import increase
 from shipway.model.ids import AppName, ReleaseId
@@ -19,7 +21,9 @@ log = structlog.get_logger(__name__)
 
 EVERY = 10.0
 """Seconds between two samples."""
-PRUNE_EVERY = 3600.0
+MOST = 60.0
+"""Seconds that a sample may cover; more is a gap."""
+TIDY_EVERY = 3600.0
 
 Key = tuple[AppName, ReleaseId]
 Running = Callable[[], Mapping[Key, Sequence[int]]]
@@ -43,7 +47,7 @@ class Recorder:
         self._files, self._running, self._meter = files, running, meter
         self._metrics, self._clock = metrics, clock
         self._at: float | None = None
-        self._pruned = float("-inf")
+        self._tidied = float("-inf")
         self._last: dict[Key, ArmReading | None] = {}
         self.failures = 0
         """Samples that were lost."""
@@ -68,15 +72,17 @@ class Recorder:
         used = await asyncio.to_thread(self._meter.read, pids, at)
         answered = await self._answered(list(running))
         seconds, self._at = 0.0 if self._at is None else at - self._at, at
-        if seconds > 0:  # else it is the first sample, or the clock was set back
+        if 0 < seconds <= MOST:  # else it is the first sample, or the clock was set, or nobody knows since when
             samples = [_sample((at, seconds), key, running[key], used, answered[key]) for key in running]
             await asyncio.to_thread(self._files.append, samples)
-        if abs(at - self._pruned) >= PRUNE_EVERY:
-            self._pruned = at
-            await asyncio.to_thread(self._files.prune, at)
+        if abs(at - self._tidied) >= TIDY_EVERY:
+            self._tidied = at
+            kept = await asyncio.to_thread(self._files.tidy, at)
+            if kept.damaged:
+                log.warning("lines of recorded usage were damaged and are left out", lines=kept.damaged)
 
-    async def _answered(self, keys: Sequence[Key]) -> dict[Key, tuple[int, int]]:
-        """(requests, failed) of each release since the sample before; nothing where that cannot be told."""
+    async def _answered(self, keys: Sequence[Key]) -> "dict[Key, Answered]":
+        """What each release has answered since the sample before; nothing where that cannot be told."""
         queries = [ArmQuery(app, release) for app, release in keys]
         readings = await self._metrics.read(queries) if queries else ()
         now = {
@@ -87,9 +93,37 @@ class Recorder:
         self._last = {key: reading or self._last.get(key) for key, reading in now.items()}
         return found
 
-    def _since(self, key: Key, reading: ArmReading | None) -> tuple[int, int]:
-        unknown = key in self._last and self._last[key] is None
-        return (0, 0) if reading is None or unknown else increase(self._last.get(key), reading)
+    def _since(self, key: Key, reading: ArmReading | None) -> "Answered":
+        before = self._last.get(key)
+        if reading is None or (before is None and key in self._last):
+            return Answered()
+        return Answered(*increase(before, reading), _p95(before, reading))
+
+
+class Answered(NamedTuple):
+    """Requests over the time of a sample."""
+
+    requests: int = 0
+    failed: int = 0
+    p95: float | None = None
+    """Seconds."""
+
+
+def _p95(before: ArmReading | None, now: ArmReading) -> float | None:
+    """Seconds in which 95 % of the requests between two readings were answered, at most; None when nothing was timed.
+
+    Within the bin that holds it, requests count as spread evenly.
+    """
+    earlier = dict(before.latency) if before and before.requests <= now.requests else {}
+    bins = [(lower, count - earlier.get(lower, 0)) for lower, count in now.latency]
+    if any(count < 0 for _, count in bins):  # started anew, and already past where it was
+        bins = list(now.latency)
+    left = 0.95 * sum(count for _, count in bins)
+    for lower, count in bins:
+        if 0 < left <= count:
+            return (lower + (next_edge(lower) - lower) * left / count) / 1000
+        left -= count
+    return None
 
 
 def _sample(
@@ -97,9 +131,9 @@ def _sample(
     key: Key,
     pids: Sequence[int],
     used: Mapping[int, tuple[float, float]],
-    answered: tuple[int, int],
+    answered: Answered,
 ) -> Sample:
     at, seconds = span
-    each = tuple((used[pid][0] / seconds, used[pid][1]) for pid in pids if pid in used)
+    each = tuple((round(used[pid][0] / seconds, 6), used[pid][1]) for pid in pids if pid in used)
     cpu, memory = sum(cores for cores, _ in each), sum(size for _, size in each)
-    return Sample(at, key[0], key[1], cpu, memory, *answered, seconds, each)
+    return Sample(at, key[0], key[1], cpu, memory, answered.requests, answered.failed, seconds, each, answered.p95)

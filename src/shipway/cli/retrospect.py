@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from shipway.cli import wiring
+from shipway.cli.guarding import parameters_of
 from shipway.cli.policies import policies_beside, read_policies
 from shipway.cli.records import decisions, records
 from shipway.cli.scanning import scan
@@ -72,11 +73,13 @@ def look_back(asked: LookingBack) -> Retrospect:
     """
     beside = [path for path in (asked.home, asked.platform) if path is not None and path.is_dir()]
     own = [each for path in beside for each in policies_beside(path, ())]
-    found = read_policies(list(asked.policies) or own, pack=asked.pack)
+    platform, book = wiring.read_platform(asked.platform)
+    said = parameters_of(platform.platform) if platform else {}
+    found = read_policies(list(asked.policies) or own, pack=asked.pack, parameters=said)
     broken: dict[str, list[tuple[str, Finding]]] = {}
     exceptions: set[str] = set()
     judged = 0
-    for label, releases in _releases(asked):
+    for label, releases in _releases(asked, platform, book):
         judged += 1
         evaluator = found.evaluator(releases[0].environment)
         for finding in once(each for one in releases for each in judge(one, evaluator, found.sets, scan, passes=False)):
@@ -91,9 +94,10 @@ def look_back(asked: LookingBack) -> Retrospect:
     return Retrospect(judged=judged, rules=tuple(ranked), exceptions=tuple(sorted(exceptions)))
 
 
-def _releases(asked: LookingBack) -> Iterator[tuple[str, Sequence[Release]]]:
+def _releases(
+    asked: LookingBack, platform: DeclaredPlatform | None, book: PriceBook
+) -> Iterator[tuple[str, Sequence[Release]]]:
     """(label, the same release on every cluster) of the last releases of every application."""
-    platform, book = wiring.read_platform(asked.platform)
     decided = {(one.app, one.at): one for one in decisions(asked.home)}
     with records(asked.home) as journal:
         events = {

@@ -11,7 +11,7 @@ from rich.text import Text
 from shipway.cli.advising import History
 from shipway.cli.bills import money, table
 from shipway.cli.insights import duration
-from shipway.cli.live import plain
+from shipway.cli.output import plain
 from shipway.cli.released import Now
 from shipway.cli.tables import BAD, FAINT
 from shipway.cost.money import one_currency

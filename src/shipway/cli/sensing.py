@@ -16,10 +16,11 @@ from rich.text import Text
 from shipway.cli.advising import STEP
 from shipway.cli.bills import table
 from shipway.cli.insights import duration
-from shipway.cli.live import plain
+from shipway.cli.output import plain
+from shipway.cli.samples import Sample, spread
 from shipway.cli.sheets import read_sheet
 from shipway.cli.tables import BAD, FAINT
-from shipway.cli.usages import Sample, UsageFiles
+from shipway.cli.usages import UsageFiles
 from shipway.insight.anomalies import WARM_UP, detect
 from shipway.insight.series import Absent, Series, filled, regular
 from shipway.model.errors import BadInput, NotFound
@@ -69,7 +70,7 @@ def recorded(home: Path, app: str | None) -> list[Metric]:
     if not known:
         hint = "A running controller (`shipway up`) records every 10 s; or name a table: --csv FILE."
         raise NotFound(f"no use{f' of {app}' if app else ''} was recorded in {home}", hint=hint)
-    return [metric for name in known for metric in _of(name, files.read(name))]
+    return [metric for name in known for metric in _of(name, list(spread(files.read(name), STEP)))]
 
 
 def _of(app: str, samples: Sequence[Sample]) -> Iterable[Metric]:

@@ -22,8 +22,10 @@ import yaml
 
 import shipway
 from shipway.cli.counters import DAYS, CounterFiles, Kept
-from shipway.cli.organisations import sources
-from shipway.cli.policies import BESIDE, PolicyDirectory
+from shipway.cli.guarding import parameters_of
+from shipway.cli.images import images_in
+from shipway.cli.organisations import POLICIES, sources
+from shipway.cli.policies import PolicyDirectory
 from shipway.cli.recording import Key, Recorder
 from shipway.cli.scanning import scan
 from shipway.cli.usages import UsageFiles
@@ -124,7 +126,7 @@ async def serve(home: Path, platform: Path | None, ready: Callable[[], None], *,
                 home,
                 platform=declared,
                 book=book,
-                policies=(home / BESIDE, *([platform / BESIDE] if platform and platform.is_dir() else [])),
+                policies=(home / POLICIES, *([platform / POLICIES] if platform and platform.is_dir() else [])),
                 journal=journal,
                 runtime=runtime,
                 ready=ready,
@@ -157,7 +159,8 @@ async def _serve(
         settings=Settings(interval=interval),
     )
     secrets = SecretsFile(home / "secrets.yaml", runtime.secrets)
-    gate = PolicyGate(PolicyDirectory(*policies).read, scan, Decisions(journal))
+    said = parameters_of(platform.platform) if platform else {}
+    gate = PolicyGate(PolicyDirectory(*policies, parameters=said).read, scan, Decisions(journal))
     counters = CounterFiles(home)
     service = Service(
         engine,
@@ -169,6 +172,7 @@ async def _serve(
         gate=gate,
         counts=lambda app: counters.read(app, clock.now() - DAYS * DAY),
         book=book,
+        images=images_in(home),
     )
     recorder = Recorder(
         UsageFiles(home),

@@ -16,15 +16,18 @@ from shipway.cost.prices import PriceBook
 from shipway.engine.decisions import Decision, Decisions
 from shipway.model.errors import Denied
 from shipway.model.problems import Problem
-from shipway.plan.releasing import NO_IMAGE, Asking, Knows, released_alone
+from shipway.plan.releasing import NO_IMAGE, Asking, Images, Knows, released_alone
 from shipway.policy.evaluating import Evaluator
-from shipway.policy.findings import Finding, summary
+from shipway.policy.findings import Finding, Subject, summary
 from shipway.policy.releases import Release, Scan, delivery, judge, once
-from shipway.policy.rules import CompiledRule
+from shipway.policy.rules import CompiledRule, Place
 from shipway.spec import DeclaredApplication, DeclaredPlatform
+from shipway.spec.application import API_VERSION
 from shipway.spec.diagnosis import dotted
 from shipway.spec.policies import Merged
 
+NOT_COMPILED = "not-compiled"
+"""Stands for the rules that could not be asked, where others have their id."""
 _PACK = Path(shipway.policy.__file__).parent / "pack"
 """The built-in rules, which are known everywhere."""
 
@@ -42,6 +45,7 @@ class Deploying(msgspec.Struct, frozen=True, kw_only=True):
     at: float
     book: PriceBook
     knows: Knows
+    images: Images
 
 
 class Gate(Protocol):
@@ -78,35 +82,40 @@ class PolicyGate:
         found = self._read()
         evaluator = Evaluator(found.rules, found.sets, asked.environment)
         judged = [self._judged(one, asked, evaluator, found.sets) for one in asked.new]
-        findings = [finding for _, each, _ in judged for finding in each]
+        findings = once(finding for _, each in judged for finding in each)
         allowed = not any(one.refuses for one in findings)
         if self._decisions is not None and judged:
             self._decisions.record([_decision(*one, found.sets, allowed=allowed) for one in judged])
-        untold = [problem for one, _, problem in judged if problem is not None]
-        return (*let_in(once(findings)), *untold)
+        return let_in(findings)
 
     def _judged(
         self, one: DeclaredApplication, asked: Deploying, evaluator: Evaluator, sets: Merged
-    ) -> tuple[Release, list[Finding], Problem | None]:
-        """One of its releases, every finding about all of them, and a warning when it was not compiled."""
-        made, problem = _releases(one, asked)
-        return made[0], once(finding for each in made for finding in judge(each, evaluator, sets, self._scan)), problem
+    ) -> tuple[Release, list[Finding]]:
+        """One of its releases, and every finding about all of them, cluster by cluster."""
+        asking = Asking(at=asked.at, book=asked.book, by=asked.by, knows=asked.knows, images=asked.images)
+        made, why = released_alone(one, asked.around, asked.platform, asked.environment, asking)
+        findings = once(finding for each in made for finding in judge(each, evaluator, sets, self._scan))
+        # Without an image there is no pod that a rule could be about; everything else leaves rules unasked.
+        return made[0], findings + ([] if why in ("", NO_IMAGE) else [_unasked(one, asked, why)])
 
 
-def _releases(one: DeclaredApplication, asked: Deploying) -> tuple[list[Release], Problem | None]:
-    """What would be released, cluster by cluster. What no cluster takes may still run here; that is told."""
-    asking = Asking(at=asked.at, book=asked.book, by=asked.by, knows=asked.knows)
-    made, why = released_alone(one, asked.around, asked.platform, asked.environment, asking)
-    if why in ("", NO_IMAGE):
-        return made, None
-    # Without an image there is no pod that a rule could be about; everything else is a rule that nobody has asked.
-    message = f"rules about Kubernetes objects were not asked: {why}"
-    return made, Problem(one.file, one.node.line, one.node.column, "", "not-compiled", message, "warning")
+def _unasked(one: DeclaredApplication, asked: Deploying, why: str) -> Finding:
+    """What cannot be compiled cannot be judged, and that is no pass where the Platform has said what it is compiled for.
+
+    Without a Platform it is for this machine alone, which may run what no cluster takes; then it is told.
+    """
+    return Finding(
+        rule=NOT_COMPILED,
+        status="error",
+        action="deny" if asked.platform is not None and asked.environment else "warn",
+        severity="high",
+        subject=Subject(API_VERSION, "Application", "", one.application.metadata.name),
+        message=f"rules about Kubernetes objects could not be asked: {why}",
+        place=Place(one.file, one.node.line, one.node.column),
+    )
 
 
-def _decision(
-    release: Release, findings: Sequence[Finding], _problem: Problem | None, sets: Merged, *, allowed: bool
-) -> Decision:
+def _decision(release: Release, findings: Sequence[Finding], sets: Merged, *, allowed: bool) -> Decision:
     kept = [one for one in findings if one.status in ("fail", "warn", "error") or one.exception]
     return Decision(
         app=str(release.document["metadata"]["name"]),
@@ -135,10 +144,16 @@ def let_in(findings: Sequence[Finding]) -> tuple[Problem, ...]:
             problems=denied,
             hint=_hint(refusing[0]),
         )
-    return tuple(_problem(one, "warning") for one in findings if one.status == "warn" or one.exception)
+    return tuple(_problem(one, "warning") for one in findings if _is_told(one))
+
+
+def _is_told(one: Finding) -> bool:
+    return one.status == "warn" or bool(one.exception) or (one.status == "error" and one.action != "audit")
 
 
 def _hint(finding: Finding) -> str:
+    if finding.rule == NOT_COMPILED:
+        return "shipway plan and shipway validate say everything that is wrong with it."
     where = finding.rule_place
     option = f" --policies {where.file}" if where.file and Path(where.file).parent != _PACK else ""
     return f"shipway policy explain {finding.rule}{option} says how to keep the rule."

@@ -21,13 +21,11 @@ NOT_LIVE = "nothing of it is live"
 NO_PROMISE = "it promises nothing that is measured"
 
 
-def known(traffic: Mapping[str, Any] | str, budget: Mapping[str, Any] | str, image: Mapping[str, Any]) -> Known:
+def known(traffic: Mapping[str, Any] | str, budget: Mapping[str, Any] | str) -> Known:
     """The facts, and the reasons for those that are none."""
     given = {"traffic": traffic, "errorBudget": budget}
     facts = {key: value for key, value in given.items() if not isinstance(value, str)}
-    return Known(
-        {**facts, **({"image": image} if image else {})}, {k: v for k, v in given.items() if isinstance(v, str)}
-    )
+    return Known(facts, {key: why for key, why in given.items() if isinstance(why, str)})
 
 
 def traffic(readings: Sequence[tuple[float, ArmReading]], at: float) -> Mapping[str, Any] | str:

@@ -37,7 +37,7 @@ from shipway.model.errors import BadInput, NotFound, Refused
 from shipway.model.ids import AppName, ReleaseId, rollout_id
 from shipway.model.problems import Problem
 from shipway.model.suggestions import did_you_mean
-from shipway.plan.releasing import LOCAL, Known
+from shipway.plan.releasing import LOCAL, Images, Known
 from shipway.rollout.events import (
     AbortRequested,
     Event,
@@ -106,12 +106,13 @@ class Service:
         gate: Gate | None = None,
         counts: Counts = lambda _app: (),
         book: PriceBook | None = None,
+        images: Images = lambda _reference: "nobody has looked at it",
     ) -> None:
         self.engine = engine
         self._runtime, self._clock, self._secrets = runtime, clock, secrets
         self._port_trouble, self._platform, self._gate = port_trouble, platform, gate
         self._promises = Promises(engine, clock, counts, platform)
-        self._book = book
+        self._book, self._images = book, images
         self._known: dict[tuple[str, str], Known] = {}
         """By application and environment, as :meth:`learn` found it last."""
 
@@ -180,14 +181,14 @@ class Service:
     async def _learnt(self, name: AppName, environment: str) -> Known:
         state = self.engine.state(name)
         if state is None or state.live is None:
-            return knowing.known(knowing.NOT_LIVE, knowing.NOT_LIVE, {})
+            return knowing.known(knowing.NOT_LIVE, knowing.NOT_LIVE)
         document = msgspec.json.decode(state.releases[state.live].document, type=_Document)
         if document.environment != environment:
             why = f"what is live was released for {document.environment or 'no environment'}"
-            return knowing.known(why, why, {})
+            return knowing.known(why, why)
         (promised,) = await self._promises.of([state])
         budget = knowing.error_budget(promised.statuses)
-        return knowing.known(knowing.traffic(self.engine.history(name), self._clock.now()), budget, {})
+        return knowing.known(knowing.traffic(self.engine.history(name), self._clock.now()), budget)
 
     def history(self, name: str) -> tuple[tuple[RolloutView, ...], tuple[ReleaseView, ...]]:
         """Rollouts (oldest first) and releases of an application."""
@@ -358,6 +359,7 @@ class Service:
                 at=at,
                 book=self._book or price_book((), platform.platform.spec.prices if platform else None),
                 knows=lambda app, environment: self._known.get((app, environment or LOCAL), Known()),
+                images=self._images,
             )
         )
 

@@ -18,12 +18,12 @@ from shipway.insight.series import WEEK, Absent, Floats, Series, filled
 
 WEEKS = 4
 """Weeks of history that are looked at; what is older tells little and costs time."""
-MOST_ORIGINS = 288
-"""Origins in a back-test."""
+MOST_ORIGINS, MOST_TESTED = 288, 8_000
+"""Origins in a back-test, and values that are forecast from all of them together: horizons that overlap tell little more."""
 HELD = 2016
 """Values that a back-test runs over, at least if there are so many; a week of 5 minutes."""
 SLOW_POINTS = 2016
-"""A loop over time in Python costs about 5 µs a value: Holt-Winters sees no more than this."""
+"""Holt-Winters costs about the values times the season, far more than the others for long ones: it sees no more than this."""
 LEAST = 16
 """Values without which nothing is forecast."""
 CLOSE = 0.5
@@ -139,7 +139,8 @@ def _origins(length: int, horizon: int) -> Origins:
     first = min(last, length - 1 - held)
     if first < 1:
         return np.array([max(0, length // 2)])
-    return np.unique(np.linspace(first, last, min(MOST_ORIGINS, last - first + 1)).astype(np.int64))
+    most = max(1, min(MOST_ORIGINS, MOST_TESTED // horizon, last - first + 1))
+    return np.unique(np.linspace(first, last, most).astype(np.int64))
 
 
 def _back_tests(question: _Question) -> list[_Tested]:

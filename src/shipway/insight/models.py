@@ -84,8 +84,33 @@ class SlotOfWeek(msgspec.Struct, frozen=True):
         return _Profile(np.roll(profile, begun % self.week), self.recent)
 
 
-_LEVEL, _SEASON = (a.ravel() for a in np.meshgrid([0.02, 0.1, 0.3], [0.05, 0.15, 0.3, 0.5]))
+_LEVEL, _SEASON = np.array([0.02, 0.1, 0.3]), np.array([0.05, 0.15, 0.3, 0.5])
 """The grid of smoothing constants; a trend only hurt on operations data, so there is none."""
+
+
+def _smoothed(values: Floats, period: int, level: Floats, season: Floats) -> tuple[Floats, Floats, Floats]:
+    """(errors, levels, seasons) of exponential smoothing with each pair of constants: shape (level, values, season).
+
+    ``errors[t]`` is of what was expected of value t before it was known, ``levels[t]`` is the level after it, and value t + h is
+    then expected to be levels[t] + seasons[t + h], for h up to the period. A slot changes once in a period, so within one the
+    errors are linear in the values: one product for all constants instead of a step for each value.
+    """
+    alpha, gain = level[:, None, None], season * (1 - level)[:, None, None]
+    later = np.subtract.outer(np.arange(period), np.arange(period))
+    # What an error of 1 takes off those that follow, as the level has moved by alpha and comes back by alpha a step.
+    effect = np.where(later > 0, -alpha * (1 - alpha) ** np.maximum(later - 1, 0), np.eye(period))
+    first = base = np.full((len(level), 1, len(season)), values[:period].mean())
+    errors = np.zeros((len(level), len(values), len(season)))
+    seasons = np.empty((len(level), len(values) + period, len(season)))
+    seasons[:, : 2 * period] = np.resize(values[:period] - values[:period].mean(), 2 * period)[:, None]
+    for begin in range(period, len(values), period):
+        now = slice(begin, min(begin + period, len(values)))
+        count = now.stop - begin
+        found = effect[:, :count, :count] @ (values[now, None] - seasons[:, now] - base)
+        errors[:, now] = found
+        seasons[:, begin + period : now.stop + period] = seasons[:, now] + gain * found
+        base = base + alpha * found.sum(axis=1, keepdims=True)
+    return errors, first + alpha * np.cumsum(errors, axis=1), seasons
 
 
 class _Smoothed(msgspec.Struct, frozen=True):
@@ -94,19 +119,10 @@ class _Smoothed(msgspec.Struct, frozen=True):
     season: float
 
     def predict(self, values: Floats, origins: Origins, horizon: int) -> Floats:
-        found = np.empty((len(origins), horizon))
-        wanted = {int(origin): row for row, origin in enumerate(origins)}
-        base = float(np.mean(values[: self.period]))
-        seasons = list(values[: self.period] - base)
-        for at in range(self.period, int(origins.max()) + 1):
-            slot = at % self.period
-            error = float(values[at]) - base - seasons[slot]
-            base += self.level * error
-            seasons[slot] += self.season * (1 - self.level) * error
-            if at in wanted:
-                ahead = (at + 1 + np.arange(horizon)) % self.period
-                found[wanted[at]] = base + np.array(seasons)[ahead]
-        return found
+        known = values[: int(origins.max()) + 1]
+        _, levels, seasons = _smoothed(known, self.period, np.array([self.level]), np.array([self.season]))
+        ahead = origins[:, None] + 1 + np.arange(horizon) % self.period
+        return np.asarray(levels[0, origins] + seasons[0, ahead, 0])
 
 
 class HoltWinters(msgspec.Struct, frozen=True):
@@ -118,18 +134,10 @@ class HoltWinters(msgspec.Struct, frozen=True):
     def fit(self, values: Floats, horizon: int) -> Fitted | None:  # noqa: ARG002  # one interface for all models
         if not self.period or len(values) < 3 * self.period:
             return None
-        base = np.full(len(_LEVEL), values[: self.period].mean())
-        seasons = np.repeat((values[: self.period] - base[0])[:, None], len(_LEVEL), axis=1)
-        losses, gain = np.zeros(len(_LEVEL)), _SEASON * (1 - _LEVEL)
-        for at in range(self.period, len(values)):
-            row = seasons[at % self.period]
-            error = values[at] - base - row
-            base += _LEVEL * error
-            row += gain * error
-            if at >= 2 * self.period:  # the first season only warms it up
-                losses += np.abs(error)
-        best = int(np.argmin(losses))
-        return _Smoothed(self.period, float(_LEVEL[best]), float(_SEASON[best]))
+        errors, _, _ = _smoothed(values, self.period, _LEVEL, _SEASON)
+        losses = np.abs(errors[:, 2 * self.period :]).sum(axis=1)  # the first season only warms it up
+        level, season = np.unravel_index(int(np.argmin(losses)), losses.shape)
+        return _Smoothed(self.period, float(_LEVEL[level]), float(_SEASON[season]))
 
 
 class _Linear(msgspec.Struct, frozen=True):

@@ -171,11 +171,11 @@ def _because(rendered: Rendered, path: str, edited: Container[str]) -> str:
     reasons = [leaves[path]] if path in leaves else [one for leaf, one in leaves.items() if leaf.startswith(below)]
     written = [each for one in reasons for each in _all_written(one)]
     found = next((one for one in written if one.file in edited), written[0] if written else None)
-    return f"{found.file}:{found.line}" if found else ""
+    return (f"{found.file}:{found.line}" if found.line else found.file) if found else ""
 
 
 def _all_written(reason: Reason) -> Iterator[Reason]:
-    if reason.line:
+    if reason.file:  # a value of the command line has the option in its place, and no line
         yield reason
     for one in reason.because:
         yield from _all_written(one)

@@ -38,6 +38,8 @@ class Known(msgspec.Struct, frozen=True):
     """Why something of these is not known."""
 
 
+Images = Callable[[str], Mapping[str, Any] | str]
+"""What an image says of itself, by its reference; a reason when that is not known."""
 Knows = Callable[[str, str], Known]
 """Of an application in an environment."""
 
@@ -55,6 +57,7 @@ class Asking(msgspec.Struct, frozen=True, kw_only=True):
     book: PriceBook
     by: str = ""
     knows: Knows = nothing_known
+    images: Images = lambda _reference: "nobody has looked at it"
     around: Callable[[str, str], Sequence[Object]] = lambda _environment, _cluster: ()
     """Everything on a cluster, for rules that look at other objects."""
 
@@ -70,7 +73,7 @@ def releases(
     ]
     application = organisation.application(name, environment)
     costs = cost_facts([estimated(organisation, asking.book, one) for one in everywhere], application.spec.budget)
-    found = asking.knows(name, environment)
+    found = _known(asking, name, environment, application.spec.image)
     for one in everywhere:
         yield Release(
             document=application.document(),
@@ -116,7 +119,7 @@ def uncompiled(
     declared: DeclaredApplication, document: Mapping[str, Any], environment: str, asking: Asking, reason: str
 ) -> Release:
     """The release of an application that is compiled to nothing, and why."""
-    found = asking.knows(declared.application.metadata.name, environment)
+    found = _known(asking, declared.application.metadata.name, environment, declared.application.spec.image)
     return Release(
         document=document,
         declared=declared,
@@ -167,6 +170,17 @@ def obstacle(organisation: Organisation, name: str, environment: str) -> str:
     problems = crossing_problems(organisation.declared, narrow, organisation.resolved, complete=True)
     wrong = [one for one in problems if one.severity == "error" and one.file in (declared.file, only.file)]
     return f"it cannot be compiled: {wrong[0]}" if wrong else ""
+
+
+def _known(asking: Asking, name: str, environment: str, image: str | None) -> Known:
+    """What is known of an application, and of its image."""
+    found, said = asking.knows(name, environment), asking.images(image) if image else {}
+    given = found.facts.get("image", NOTHING)
+    if isinstance(said, str):
+        unknown = {f"image.{key}": said for key in ("created", "size") if key not in given}
+        return Known(found.facts, {**unknown, **found.unknown})
+    whole = {**said, **given}
+    return Known({**found.facts, **({"image": whole} if whole else {})}, found.unknown)
 
 
 def _no_platform() -> DeclaredPlatform:

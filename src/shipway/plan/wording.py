@@ -181,8 +181,9 @@ def _risks(plan: Plan) -> Iterator[str]:
 def _finding(judged: Judged) -> str:
     one = judged.finding
     where = f"{one.place.file}:{one.place.line}:{one.place.column}: " if one.place.line else ""
+    more = f" and {_count(len(one.also), 'other')}" if one.also else ""
     word = "excepted" if one.exception else "error" if one.status == "error" else one.action
-    return _plain(f"{where}{word} {one.rule}: {one.message} ({one.subject}; {', '.join(judged.environments)})")
+    return _plain(f"{where}{word} {one.rule}: {one.message} ({one.subject}{more}; {', '.join(judged.environments)})")
 
 
 def _cost(one: CostChange) -> str:

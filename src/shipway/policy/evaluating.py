@@ -12,20 +12,23 @@ import msgspec
 
 from shipway.policy.enforcing import action_of, exception_of
 from shipway.policy.facts import is_fact
-from shipway.policy.findings import Finding, subject
+from shipway.policy.findings import Finding, path_shown, subject
 from shipway.policy.resources import plural, subject_of
 from shipway.policy.rules import NOTHING, Action, CompiledRule, Object, Outcome, Path, Place, Request, Status
-from shipway.spec.diagnosis import dotted
 from shipway.spec.policies import Merged
 
 _QUIET = ("pass", "skip")
 FACTS = frozenset({"Delivery", "Workload", "SecretScan"})
 """Kinds of facts that no kind of Kubernetes' is called like."""
+OURS = "shipway.dev/"
 ALONE = "it looks at other objects, and nobody has said here what else there is"
 Locate = Callable[[Path], Place]
 """Where the value at a path of the subject is written by a person; what is not written is where its parent is."""
 MAX_KINDS = 1000
 """Kinds whose rules are remembered. Kinds come from outside, so there must be an end."""
+_SECRET = (("data",), ("stringData",))
+HIDDEN = "(hidden)"
+"""Shown instead of what a Secret holds."""
 MAX_SHOWN = 120
 """Characters of an offending value that a finding shows."""
 
@@ -37,16 +40,22 @@ class Evaluator:
         self._sets, self.environment = sets or Merged(), environment
         acting = [(rule, action_of(rule, self._sets, environment)) for rule in rules]
         self.rules: tuple[tuple[CompiledRule, Action], ...] = tuple(one for one in acting if one[1] != "off")
-        self._index: dict[tuple[str, str], tuple[tuple[CompiledRule, Action], ...]] = {}
+        self._index: dict[tuple[str, str, bool], tuple[tuple[CompiledRule, Action], ...]] = {}
 
-    def rules_for(self, kind: str, resource: str = "") -> tuple[tuple[CompiledRule, Action], ...]:
-        """Rules that can apply to a kind, with what is done about each, in the order given."""
-        found = self._index.get((kind, resource))
+    def rules_for(
+        self, kind: str, resource: str = "", *, ours: bool = False
+    ) -> tuple[tuple[CompiledRule, Action], ...]:
+        """Rules that can apply to a kind, with what is done about each, in the order given.
+
+        ``ours``: it is no object of a cluster, but an Application or a fact about one; facts need not be told.
+        """
+        ours = ours or kind in FACTS
+        found = self._index.get((kind, resource, ours))
         if found is None:
             name = resource.partition("/")[0] or plural(kind)
-            found = tuple(one for one in self.rules if _can_apply(one[0], kind, name))
+            found = tuple(one for one in self.rules if _can_apply(one[0], kind, name, ours=ours))
             if len(self._index) < MAX_KINDS:
-                self._index[kind, resource] = found
+                self._index[kind, resource, ours] = found
         return found
 
     def evaluate(
@@ -63,7 +72,8 @@ class Evaluator:
         """
         about = subject_of(request)
         found: list[Finding] = []
-        for rule, action in self.rules_for(str(about.get("kind", "")), request.resource):
+        ours = str(about.get("apiVersion", "")).startswith(OURS) or is_fact(about)
+        for rule, action in self.rules_for(str(about.get("kind", "")), request.resource, ours=ours):
             for outcome in rule.evaluate(request) if not (request.alone and rule.looks_around) else _skipped(ALONE):
                 if passes or outcome.status not in _QUIET or outcome.annotations:
                     found.append(self._finding(rule, action, outcome, request, locate))
@@ -120,10 +130,10 @@ def _skipped(reason: str) -> tuple[Outcome, ...]:
     return (Outcome("skip", reason, annotations={"skipped": reason}),)
 
 
-def _can_apply(rule: CompiledRule, kind: str, resource: str) -> bool:
+def _can_apply(rule: CompiledRule, kind: str, resource: str, *, ours: bool) -> bool:
     if rule.kinds is not None and kind not in rule.kinds:
         return False
-    if kind in FACTS and not rule.sees_facts:  # `*` means every object of a cluster, and there are no facts in one
+    if ours and not rule.sees_facts:  # `*` means every object of a cluster, and these are in none
         return rule.kinds is not None or (rule.resources is not None and resource in rule.resources)
     return rule.resources is None or "*" in rule.resources or resource in rule.resources
 
@@ -133,7 +143,11 @@ def _enforced(status: Status, action: Action) -> Status:
 
 
 def _shown(value: Any, path: Path) -> str:
-    """The value at ``path`` as JSON, cut short; empty when there is none, or when it is the whole object."""
+    """The value at ``path`` as JSON, cut short; empty when there is none, or when it is the whole object.
+
+    What a Secret holds is not shown: findings end up in logs.
+    """
+    hidden = isinstance(value, Mapping) and value.get("kind") == "Secret" and path[:1] in _SECRET
     for part in path:
         try:
             value = value[part]
@@ -141,6 +155,8 @@ def _shown(value: Any, path: Path) -> str:
             return ""
     if not path:
         return ""
+    if hidden:
+        return HIDDEN
     try:
         text = msgspec.json.encode(value, enc_hook=str).decode()
     except RecursionError:
@@ -158,7 +174,7 @@ def _fix(rule: CompiledRule, outcome: Outcome) -> str:
     more = f"`shipway policy explain {rule.id}` says more"
     if outcome.status == "error":
         return f"Give the rule what it needs to be judged, or repair it; {more}."
-    what = f"`{dotted(outcome.path)}`" if outcome.path else "the object"
+    what = f"`{path_shown(outcome.path)}`" if outcome.path else "the object"
     return f"Change {what} {'to what is allowed' if outcome.allowed else 'as the message says'}; {more}."
 
 

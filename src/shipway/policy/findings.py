@@ -10,6 +10,9 @@ import msgspec
 
 from shipway.policy.resources import metadata, name
 from shipway.policy.rules import Action, CompiledRule, Object, Path, Place, Severity, Status
+from shipway.render.rendered import path_text
+
+_LONGEST_NAME = 64
 
 
 class Subject(msgspec.Struct, frozen=True):
@@ -46,6 +49,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """What holds for the rule here. A ``fail`` (or an ``error``) refuses only where this is ``deny``."""
     severity: Severity = "medium"
     subject: Subject
+    also: tuple[str, ...] = ()
+    """Other objects in which the same line led to the same."""
     message: str = ""
     path: Path = ()
     found: str = ""
@@ -74,6 +79,13 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         if self.status == "error":
             return self.action == "deny" and not self.ignores_errors
         return self.status == "fail" and self.action == "deny"
+
+
+def path_shown(path: Path) -> str:
+    """A path as people write it: ``spec.ports[0]``, ``metadata.labels["example.com/team"]``; long names are cut."""
+    return path_text(
+        tuple(f"{one[:61]}..." if isinstance(one, str) and len(one) > _LONGEST_NAME else one for one in path)
+    )
 
 
 class Summary(msgspec.Struct, frozen=True):

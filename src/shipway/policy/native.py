@@ -11,7 +11,7 @@ import msgspec
 
 from shipway.model.problems import Problem
 from shipway.policy import shapes
-from shipway.policy.blame import Expression, Scope, blame, compiled
+from shipway.policy.blame import Expression, Scope, allowed, blame, compiled
 from shipway.policy.cel import CelError, CelSyntaxError
 from shipway.policy.matching import Constraints, selects
 from shipway.policy.metadata import described
@@ -224,19 +224,22 @@ def _evaluating(
         }
         if policy.param_kind is None:
             return _judged(policy, bindings)
-        found = _params(policy.param_kind, _map(binding.get("paramRef")), request, others)
+        reference = _map(binding.get("paramRef"))
+        if not reference and binding is not _UNBOUND:
+            return _judged(policy, bindings)
+        found = _params(policy.param_kind, reference, request, others)
         if not found:
-            return _without_params(_map(binding.get("paramRef")))
+            return _without_params(reference, ignores_errors=policy.ignores_errors)
         return [one for params in found for one in _judged(policy, {**bindings, "params": params})]
 
     return evaluate
 
 
-def _without_params(ref: Mapping[str, Any]) -> Sequence[Outcome]:
+def _without_params(ref: Mapping[str, Any], *, ignores_errors: bool) -> Sequence[Outcome]:
+    """``parameterNotFoundAction: Deny`` leaves it to the policy's ``failurePolicy``."""
     if ref.get("parameterNotFoundAction") == "Deny":
-        return (
-            Outcome("fail", "no params found for the policy, and its binding says to deny then", reason="Forbidden"),
-        )
+        message = "no params found for the policy, and its binding says to deny then"
+        return (Outcome("error" if ignores_errors else "fail", message, reason="Forbidden"),)
     return (Outcome("skip", "no params found for the policy"),)
 
 
@@ -289,7 +292,7 @@ def _outcome(validation: _Validation, scope: Scope) -> Outcome | None:
     if value is not False:
         return Outcome("error", f"{validation.source}: expected true or false, got {type(value).__name__}")
     path = blame(validation.expression, scope)
-    return Outcome("fail", _message(validation, scope), path, validation.reason, allowed=validation.source)
+    return Outcome("fail", _message(validation, scope), path, validation.reason, allowed=allowed(validation.source))
 
 
 def _message(validation: _Validation, scope: Scope) -> str:
@@ -326,10 +329,17 @@ def _admission(request: Request) -> Mapping[str, Any]:
     group, version = group_version(about)
     kind = str(about.get("kind", ""))
     resource, _, sub = (request.resource or plural(kind)).partition("/")
+    typed = {"group": group, "version": version, "kind": kind}
+    named = {"group": group, "version": version, "resource": resource}
     return {
-        "kind": {"group": group, "version": version, "kind": kind},
-        "resource": {"group": group, "version": version, "resource": resource},
+        "uid": "",
+        "kind": typed,
+        "requestKind": typed,
+        "resource": named,
+        "requestResource": named,
         "subResource": sub,
+        "requestSubResource": sub,
+        "options": {},
         "name": name(about),
         "namespace": namespace(about),
         "operation": request.operation,

@@ -100,9 +100,9 @@ def by_provenance(places: Mapping[str, Place]) -> Locate:
             found = (
                 place for leaf, place in places.items() if leaf == text or leaf.startswith((f"{text}.", f"{text}["))
             )
-            if (place := next((one for one in found if one.line), None)) is not None:
+            if (place := next((one for one in found if one.file), None)) is not None:
                 return place
-        return next((one for one in places.values() if one.line), Place())
+        return next((one for one in places.values() if one.file), Place())
 
     return locate
 
@@ -141,14 +141,26 @@ def causes(findings: Sequence[Finding]) -> list[Finding]:
     bad = [one for one in findings if one.status in ("fail", "warn", "error") or one.exception]
     rendered = [one for one in bad if one.subject.kind != "Application" and one.facts is None]
     dropped: set[int] = set()
-    for own in (one for one in bad if one.subject.kind == "Application" and one.place.line):
+    for own in (one for one in bad if one.subject.kind == "Application" and one.place.file):
         same = [one for one in rendered if one.rule == own.rule and _is_one_cause(own, one)]
         standing = [one for one in same if not one.exception]
         if standing and not own.exception:
             dropped |= {id(one) for one in standing}
         elif same:
             dropped.add(id(own))
-    return [one for one in findings if id(one) not in dropped]
+    return _together([one for one in findings if id(one) not in dropped])
+
+
+def _together(findings: Sequence[Finding]) -> list[Finding]:
+    """What one line has led to in several objects, as one finding that names the others."""
+    found: dict[object, Finding] = {}
+    for number, one in enumerate(findings):
+        is_bad = one.status in ("fail", "warn", "error") and one.place.file
+        key = (one.rule, one.status, one.action, one.message, one.place) if is_bad else number
+        first = found.setdefault(key, one)
+        if first.subject != one.subject and str(one.subject) not in first.also:
+            found[key] = msgspec.structs.replace(first, also=(*first.also, str(one.subject)))
+    return list(found.values())
 
 
 def _is_one_cause(own: Finding, rendered: Finding) -> bool:
@@ -205,7 +217,8 @@ def _cost(declared: DeclaredApplication | None, known: Mapping[str, Any]) -> dic
     money = declared.application.spec.budget if declared else None
     if "budget" in known or money is None or not money.per or known.get("currency", money.currency) != money.currency:
         return dict(known)
-    return {**known, "budget": round(money.per_second() * _MONTH, 2), "currency": money.currency}
+    budget = money.amount if money.per == "month" else money.per_second() * _MONTH
+    return {**known, "budget": round(float(budget), 2), "currency": money.currency}
 
 
 def _in_application(path: Path) -> Path:

@@ -31,9 +31,10 @@ def objects(context: Context) -> Iterator[Draft]:
 
 
 def _text(context: Context) -> str:
-    """Grafana's JSON model; a cluster has one Grafana, so nothing in it names the cluster."""
+    """The dashboard as Grafana's JSON model; a cluster has one Grafana, so nothing in it names the cluster."""
     team = context.application.metadata.team
-    return to_json(context.name, context.name, [context.name, *([team] if team else [])], tuple(_rows(context)))
+    tags = (context.name, team) if team else (context.name,)
+    return to_json(context.name, context.name, tags, tuple(_rows(context)))
 
 
 def _config_map(context: Context, body: object) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 Used by :mod:`shipway.render.dashboards`. Knows layout and nothing of what is shown.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -38,31 +38,29 @@ class Row(msgspec.Struct, frozen=True):
     panels: tuple[Panel, ...]
 
 
-def to_json(uid: str, title: str, tags: Sequence[str], rows: tuple[Row, ...]) -> str:
-    """The dashboard as Grafana imports it. ``uid`` is at most 40 characters of letters, digits and dashes."""
+@lru_cache(maxsize=4096)
+def to_json(uid: str, title: str, tags: tuple[str, ...], rows: tuple[Row, ...]) -> str:
+    """The dashboard as Grafana imports it. ``uid`` is at most 40 characters of letters, digits and dashes.
+
+    Most are the same in every environment, so they are written once.
+    """
     model = {
         "uid": uid[:40],
         "title": title,
-        "tags": list(tags),
+        "tags": tags,
         "schemaVersion": 39,
         "editable": False,  # the next render would take a change back
         "graphTooltip": 1,
         "refresh": "30s",
         "time": {"from": "now-6h", "to": "now"},
         "templating": {"list": [_variable()]},
-        "panels": _panels(rows),
+        "panels": [*_placed(rows)],
     }
     return msgspec.json.format(msgspec.json.encode(model), indent=1).decode() + "\n"
 
 
 def _variable() -> dict[str, Any]:
     return {"name": "datasource", "label": "Data source", "type": "datasource", "query": "prometheus", "hide": 0}
-
-
-@lru_cache(maxsize=4096)
-def _panels(rows: tuple[Row, ...]) -> msgspec.Raw:
-    """As JSON: what is shown differs from application to application, and seldom from cluster to cluster."""
-    return msgspec.Raw(msgspec.json.encode([*_placed(rows)]))
 
 
 def _placed(rows: Iterable[Row]) -> Iterable[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """Plain data as YAML, for everything that Shipway writes as files. Called by ``cli`` and by ``render/gitops``.
 
 A writer of our own, because none of the libraries is right and fast at once. 1,000 Deployments on one core of two
-(`python -m bench.render --yaml` measures it again):
+(`python -m bench.render` measures it again):
 
     PyYAML CSafeDumper   0.33 s   right
     ryaml, py-yaml12     0.04 s   `no`, `yes`, `on`, `12:30`, `2020-01-01` stay plain: YAML 1.1 reads another value
@@ -51,7 +51,7 @@ _SHORT = 400
 """Characters; longer texts seldom come twice."""
 
 _REMEMBERED = 100_000
-"""Texts, some 50 MB at the worst; then they are forgotten."""
+"""Texts, 100 MB at the very worst; then they are forgotten."""
 
 _BREAK = "\n"
 _Out = Callable[[str], None]

@@ -11,13 +11,13 @@ github        annotations of GitHub Actions
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 from xml.sax.saxutils import escape, quoteattr
 
 import msgspec
 import yaml
 
-from shipway.policy.findings import Finding, Subject, Summary, summary
-from shipway.spec.diagnosis import dotted
+from shipway.policy.findings import Finding, Subject, Summary, path_shown, summary
 
 URI = "https://shipway.dev"
 
@@ -53,14 +53,23 @@ def _lines(finding: Finding) -> str:
     word = "excepted" if finding.exception else "error" if finding.status == "error" else finding.action
     lines = [f"{_where(finding)}{word} {finding.rule}: {_plain(finding.message)}"]
     value = f" = {finding.found}" if finding.found else " is not there"
-    path = f"  {dotted(finding.path)}{value}" if finding.path else ""
+    path = f"  {path_shown(finding.path)}{value}" if finding.path else ""
     where = f" in {finding.environment}" if finding.environment else ""
+    where += f" and {_count(len(finding.also), 'other')}: {', '.join(finding.also)}" if finding.also else ""
     lines.append(f"    {finding.subject}{where}{_plain(path)}")
     if finding.allowed and not finding.exception:
         lines.append(f"    allowed: {_plain(finding.allowed)}")
     if finding.fix and not finding.exception:
         lines.append(f"    fix: {finding.fix}")
     return "\n".join(lines)
+
+
+def _told(finding: Finding) -> str:
+    """What is wrong in one sentence, with the value and what is allowed."""
+    path = path_shown(finding.path)
+    value = f"{path} = {finding.found}" if finding.found else f"{path} is not there" if path else ""
+    more = "; ".join(one for one in (value, finding.allowed and f"allowed: {finding.allowed}") if one)
+    return f"{finding.message} ({more})" if more else finding.message
 
 
 def _plain(text: str) -> str:
@@ -145,17 +154,25 @@ def _sarif_result(finding: Finding, index: int) -> dict[str, Any]:
         "ruleId": finding.rule,
         "ruleIndex": index,
         "level": level,
-        "message": {"text": f"{finding.subject}: {finding.message}"},
-        "partialFingerprints": {"finding/v1": f"{finding.rule}|{finding.subject}|{dotted(finding.path)}"},
+        "message": {"text": f"{finding.subject}: {_told(finding)}"},
+        "partialFingerprints": {"finding/v1": f"{finding.rule}|{finding.subject}|{path_shown(finding.path)}"},
     }
     if finding.place.file:
-        place: dict[str, Any] = {"artifactLocation": {"uri": finding.place.file.replace("\\", "/")}}
+        place: dict[str, Any] = {"artifactLocation": {"uri": _uri(finding.place.file)}}
         if finding.place.line:
             place["region"] = {"startLine": finding.place.line, "startColumn": max(1, finding.place.column)}
         result["locations"] = [{"physicalLocation": place}]
     if finding.exception:
         result["suppressions"] = [{"kind": "external", "justification": finding.message}]
     return result
+
+
+def _uri(file: str) -> str:
+    """A reference as RFC 3986 has it: relative, unless the file's name is absolute."""
+    path = quote(file.replace("\\", "/"), safe="/!$&'()*+,;=:@~")
+    if path.startswith("/"):
+        return f"file://{path}"
+    return f"./{path}" if ":" in path.partition("/")[0] else path  # or else it would begin with a scheme
 
 
 # -- CI servers
@@ -177,7 +194,7 @@ def _junit(report: Report) -> str:
         suites.setdefault(str(one.subject), []).append(one)
     head = f'<testsuites name="shipway policy" {_junit_counts(report.findings)}>'
     body = [
-        f"<testsuite name={_attribute(name)} {_junit_counts(cases)}>\n"
+        f'<testsuite name={_attribute(name)} {_junit_counts(cases)} skipped="{summary(cases).skipped}">\n'
         + "\n".join(map(_junit_case, cases))
         + "\n</testsuite>"
         for name, cases in suites.items()
@@ -188,7 +205,7 @@ def _junit(report: Report) -> str:
 def _junit_counts(findings: Iterable[Finding]) -> str:
     counted = summary(findings)
     total = counted.passed + counted.failed + counted.warned + counted.skipped + counted.errors
-    return f'tests="{total}" failures="{counted.failed}" errors="{counted.errors}" skipped="{counted.skipped}"'
+    return f'tests="{total}" failures="{counted.failed}" errors="{counted.errors}"'
 
 
 def _junit_case(finding: Finding) -> str:
@@ -219,7 +236,7 @@ def _annotation(finding: Finding) -> str:
         where = {"file": place.file} | ({"line": place.line, "col": place.column} if place.line else {})
     fields = ",".join(f"{key}={_escaped(str(value), ':,')}" for key, value in {**where, "title": finding.rule}.items())
     fix = f" {finding.fix}" if finding.fix else ""
-    return f"::{level} {fields}::{_escaped(f'{finding.subject}: {finding.message}.{fix}')}"
+    return f"::{level} {fields}::{_escaped(f'{finding.subject}: {_told(finding)}.{fix}')}"
 
 
 def _escaped(text: str, more: str = "") -> str:
@@ -272,7 +289,10 @@ def _result(finding: Finding, at: float) -> dict[str, Any]:
     properties = {
         "action": finding.action,
         "exception": finding.exception,
-        "path": dotted(finding.path),
+        "path": path_shown(finding.path),
+        "found": finding.found,
+        "allowed": finding.allowed,
+        "fix": finding.fix,
         "place": f"{place.file}:{place.line}:{place.column}" if place.line else place.file,
         "controls": ", ".join(finding.controls),
     }

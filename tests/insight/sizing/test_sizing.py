@@ -104,6 +104,13 @@ def test_use_at_another_level_does_not_count(levels: tuple[tuple[float, float], 
     assert ("changed its level" in found.note) == (expected in {3.2, 3.3, 1.1})
 
 
+def test_an_hour_that_was_never_seen_may_be_as_busy_as_any() -> None:
+    hour = np.arange(4032) // 12 % 24
+    cpu = np.where(hour < 8, math.nan, np.where(hour < 16, 1.0, 0.1))
+    found = advice(ours.recommend(usage(cpu)))
+    assert found.cpu_by_hour == (*[1.0] * 16, *[0.1] * 8)
+
+
 def test_an_idle_history_is_not_raised_beyond_reason() -> None:
     idle = np.full(4032, 0.001)
     idle[::7] = 0.02
@@ -114,8 +121,11 @@ def test_an_idle_history_is_not_raised_beyond_reason() -> None:
 def test_a_request_that_a_scaler_divides_by_is_never_shrunk() -> None:
     small = usage(np.full(4032, 0.1), cpu_request=2.0, memory_request=4e9, scaled_on=frozenset({"cpu", "memory"}))
     found = advice(ours.recommend(small))
-    assert (found.cpu_request, found.memory_request) == (2.0, 4e9)
-    assert "cpu is kept: a scaler divides by it" in found.note
+    assert (found.cpu_request, found.memory_request, found.throttling) == (2.0, 4e9, 0.0)
+    assert "cpu is never shrunk: a scaler divides by it" in found.note
+    assert "not beside a scaler" in advice(vpa.recommend(small)).note
+    unknown = usage(np.full(4032, 0.1), scaled_on=frozenset({"cpu"}))
+    assert "do not request less" in advice(ours.recommend(unknown)).note
     assert advice(krr.recommend(small)).cpu_request is None
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from shipway.policy.kyverno.matching import Kind, parse_kind
+from shipway.policy.rules import Request
 from tests.policy.kyverno.policies import POD, cluster_policy, judged, problems_of, rules_of, validating_policy
 
 
@@ -210,3 +211,25 @@ def test_a_validating_policy_for_pods_is_generated_too() -> None:
 def test_an_unknown_filter_is_refused() -> None:
     policy = cluster_policy({"deny": {}}, match={"any": [{"resources": {"kinds": ["Pod"], "size": "big"}}]})
     assert problems_of(policy) == ["spec.rules.0.match.any.0.resources.size: unknown filter `size`"]
+
+
+def test_apply_rules_one_stops_at_the_first_rule_that_concerns_the_object() -> None:
+    policy = cluster_policy({"pattern": {"metadata": {"labels": {"app": "?*"}}}})
+    first = policy["spec"]["rules"][0]
+    second = {**first, "name": "second", "validate": {"deny": {}}}
+    policy["spec"] |= {"rules": [first, second], "applyRules": "One"}
+    assert judged(rules_of(policy), POD).status == "pass"
+    first["preconditions"] = {"all": [{"key": "{{ request.operation }}", "operator": "Equals", "value": "DELETE"}]}
+    statuses = [outcome.status for rule in rules_of(policy) for outcome in rule.evaluate(Request(POD))]
+    assert statuses == ["skip", "fail"]
+
+
+def test_an_update_may_leave_an_object_as_bad_as_it_was() -> None:
+    validate: dict[str, Any] = {"pattern": {"metadata": {"labels": {"team": "?*"}}}}
+    rules = rules_of(cluster_policy(validate))
+    good = {**POD, "metadata": {**POD["metadata"], "labels": {"team": "a"}}}
+    assert judged(rules, POD, old_object=POD, operation="UPDATE").status == "skip"
+    assert judged(rules, POD, old_object=good, operation="UPDATE").status == "fail"
+    assert judged(rules, good, old_object=POD, operation="UPDATE").status == "pass"
+    strict = rules_of(cluster_policy({**validate, "allowExistingViolations": False}))
+    assert judged(strict, POD, old_object=POD, operation="UPDATE").status == "fail"

@@ -10,11 +10,13 @@ import msgspec
 import pytest
 import yaml
 
-from shipway.cli.policies import PolicyDirectory
+from shipway.cli.policies import PolicyDirectory, manifests, stamp_of
 from shipway.cli.scanning import scan
 from shipway.policy.evaluating import Evaluator
+from shipway.policy.facts import Around
 from shipway.web.admission.app import create_app
 from shipway.web.admission.configuration import configuration
+from shipway.web.admission.inventory import Inventory
 from shipway.web.admission.reviewing import review
 from tests.policy.samples import binding, deployment, loaded, vap
 
@@ -179,3 +181,103 @@ def test_a_certificate_of_our_own_is_made_once_and_trusted(tmp_path: Path) -> No
     assert key.stat().st_mode & 0o777 == 0o600
     ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
     ssl.create_default_context(cafile=str(certificate))
+
+
+PDB = {
+    "apiVersion": "policy/v1",
+    "kind": "PodDisruptionBudget",
+    "metadata": {"name": "web", "namespace": "shop"},
+    "spec": {"selector": {"matchLabels": {"app": "web"}}},
+}
+BUDGETS = vap(
+    "budgets",
+    match={
+        "resourceRules": [
+            {"apiGroups": ["facts.shipway.dev"], "apiVersions": ["v1"], "operations": ["*"], "resources": ["workloads"]}
+        ]
+    },
+    validations=[{"expression": "object.spec.podDisruptionBudgets.size() > 0", "message": "no budget"}],
+)
+
+
+def labelled() -> dict[str, Any]:
+    value = deployment()
+    value["spec"]["template"]["metadata"] = {"labels": {"app": "web"}}
+    return value
+
+
+def around(*objects: Any) -> dict[str, Any]:
+    answer = review(
+        asked(labelled()), Evaluator(loaded(BUDGETS).rules), 0.0, None, Around(objects) if objects else None
+    )
+    found: dict[str, Any] = msgspec.json.decode(answer.body)["response"]
+    return found
+
+
+def test_rules_about_several_objects_ask_the_inventory_and_are_skipped_without() -> None:
+    assert around(PDB)["allowed"]
+    elsewhere = {**PDB, "metadata": {"name": "web", "namespace": "other"}}
+    assert around(elsewhere)["status"]["message"] == "budgets: no budget (spec.podDisruptionBudgets)"
+    unknown = around()
+    assert unknown["allowed"]
+    assert "--inventory" in unknown["auditAnnotations"]["budgets.skipped"]
+
+
+def test_labels_of_the_namespace_come_from_the_inventory() -> None:
+    selector = {"namespaceSelector": {"matchLabels": {"tier": "gold"}}}
+    rules = loaded(vap(match=selector, validations=FEW)).rules
+    gold = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop", "labels": {"tier": "gold"}}}
+    assert not review(asked(), Evaluator(rules), 0.0, None, Around([gold])).allowed
+    assert review(asked(), Evaluator(rules), 0.0, None, Around([PDB])).allowed
+
+
+def test_what_was_admitted_is_remembered_and_what_went_is_forgotten() -> None:
+    known = Inventory(list, object, remember=True)
+    evaluator = Evaluator(())
+    known.note(review(asked(PDB, dryRun=True), evaluator, 0.0))
+    assert known.around.objects == ()
+    known.note(review(asked(PDB), evaluator, 0.0))
+    assert list(known.around.objects) == [PDB]
+    known.note(review(asked(None, operation="DELETE", object=None, oldObject=PDB), evaluator, 0.0))
+    assert known.around.objects == ()
+    refusing = Evaluator(loaded(vap(validations=FEW)).rules)
+    known.note(review(asked(), refusing, 0.0))
+    assert known.around.objects == ()
+    forgetful = Inventory(lambda: [PDB], object)
+    forgetful.note(review(asked(), evaluator, 0.0))
+    assert list(forgetful.around.objects) == [PDB]
+
+
+async def _changed(tmp_path: Path) -> None:
+    file = tmp_path / "pdb.yaml"
+    file.write_text(yaml.safe_dump(PDB))
+    known = Inventory(lambda: manifests([tmp_path]), lambda: stamp_of([tmp_path]))
+    file.write_text(yaml.safe_dump_all([PDB, {**PDB, "metadata": {"name": "two"}}]))
+    await known.refresh()
+    assert len(known.around.objects) == 2
+    file.write_text("a: [")
+    await known.refresh()
+    assert len(known.around.objects) == 2
+
+
+def test_an_inventory_is_read_again_and_a_broken_one_leaves_the_old(tmp_path: Path) -> None:
+    asyncio.run(_changed(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("lenient", "strict", "policy", "said"),
+    [
+        (0, 0, "Ignore", "no rule denies"),
+        (0, 2, "Fail", "since 2 rules deny"),
+        (1, 0, "Ignore", "since 1 rule deny and ask for it themselves"),
+        (1, 1, "Fail", "1 of them ask for Ignore themselves"),
+    ],
+)
+def test_the_failure_policy_that_is_advised(lenient: int, strict: int, policy: str, said: str) -> None:
+    documents = [vap(f"l{one}", validations=FEW, failurePolicy="Ignore") for one in range(lenient)]
+    documents += [vap(f"s{one}", validations=FEW) for one in range(strict)]
+    elsewhere = vap("cost", validations=FEW)
+    elsewhere["spec"]["matchConstraints"]["resourceRules"][0]["resources"] = ["deliveries"]
+    text = configuration(Evaluator(loaded(*documents, elsewhere).rules).rules, url="https://x")
+    assert yaml.safe_load(text)["webhooks"][0]["failurePolicy"] == policy
+    assert said in text

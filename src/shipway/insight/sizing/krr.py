@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from shipway.insight.series import Absent
-from shipway.insight.sizing.usage import MIB, Recommendation, Usage
+from shipway.insight.sizing.usage import MIB, Recommendation, Usage, whole_millicores
 
 SHARE, MARGIN, OOM_FACTOR = 0.95, 1.15, 1.25
 POINTS, SPAN = 100, 3 * 3600.0
@@ -31,7 +31,7 @@ def recommend(usage: Usage) -> Recommendation | Absent:
     peak = float(np.nanmax(memory)) * MARGIN if np.isfinite(memory).any() else 0.0
     for _, used in usage.ooms:
         peak = max(peak, max(used, usage.memory_request or 0.0) * OOM_FACTOR)
-    request = max(math.ceil(request * 1000 - 1e-9) / 1000, LEAST_CPU)
+    request = max(float(whole_millicores(request)), LEAST_CPU)
     bytes_ = max(math.ceil(peak / MIB) * MIB, LEAST_MEMORY)
     return Recommendation(
         recommender="krr",

@@ -11,6 +11,7 @@ a Gumbel tail (Fisher and Tippett 1928) for the stated chance per week, or the t
 """
 
 import math
+from collections.abc import Iterator
 
 import msgspec
 import numpy as np
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from shipway.insight.series import DAY, Absent, Floats
 from shipway.insight.sizing.levels import Steady, steady
-from shipway.insight.sizing.usage import MIB, Recommendation, Usage, days
+from shipway.insight.sizing.usage import MIB, Recommendation, Usage, days, whole_millicores
 
 Slots = NDArray[np.int64]
 """Which request holds at each sample: the hour of the day, or always 0."""
@@ -65,20 +66,16 @@ def recommend(usage: Usage, aim: Aim = Aim()) -> Recommendation | Absent:  # noq
     if samples < 100 or history * DAY < 3 * 3600:
         return Absent(f"{samples} samples over {history * 24:.1f} hours: 100 over 3 hours are needed")
     level = steady(usage.cpu, usage.step)
-    cpu = _cpu(_at(usage, level), aim.throttling)
+    counting = _at(usage, level)
+    cpu = _cpu(counting, aim.throttling)
+    # A smaller request would look like more load to the scaler, which would start more pods.
+    if "cpu" in usage.scaled_on and usage.cpu_request is not None:
+        cpu = _flat(counting, max(float(cpu.requests.max()), usage.cpu_request))
     requests = cpu.requests
     memory, limit, risk = _memory(usage, aim.oom)
-    notes = [f"{one} is kept: a scaler divides by it" for one in sorted(usage.scaled_on)]
-    keep = usage.cpu_request if "cpu" in usage.scaled_on else None
-    if keep is not None:
-        requests = np.maximum(requests.max(), keep)[None]
     if "memory" in usage.scaled_on and usage.memory_request is not None:
         memory = max(memory, usage.memory_request)
         limit = max(limit, memory)
-    if history < SCHEDULE_DAYS:
-        notes.append(f"only {history:.1f} days of history")
-    if level.hours:
-        notes.append(f"its CPU changed its level {level.hours} hours ago: only what holds since then counts")
     return Recommendation(
         recommender="shipway",
         cpu_request=float(requests.max()),
@@ -87,9 +84,22 @@ def recommend(usage: Usage, aim: Aim = Aim()) -> Recommendation | Absent:  # noq
         memory_limit=limit,
         throttling=cpu.expected,
         oom=risk,
-        confidence=min(1.0, history / 14),
-        note="; ".join(notes),
+        confidence=min(1.0, days(counting) / 14),
+        note="; ".join(_notes(usage, level)),
     )
+
+
+def _notes(usage: Usage, level: Steady) -> Iterator[str]:
+    present = {"cpu": usage.cpu_request, "memory": usage.memory_request}
+    for one in sorted(usage.scaled_on):
+        if present[one] is None:
+            yield f"a scaler divides by {one}, and what is requested now is unknown: do not request less"
+        else:
+            yield f"{one} is never shrunk: a scaler divides by it"
+    if days(usage) < SCHEDULE_DAYS:
+        yield f"only {days(usage):.1f} days of history"
+    if level.hours:
+        yield f"its CPU changed its level {level.hours} hours ago: only what holds since then counts"
 
 
 def _at(usage: Usage, level: Steady) -> Usage:
@@ -114,6 +124,11 @@ def _cpu(usage: Usage, aim: float) -> _Cpu:
     return hourly if follows and hourly.requests.mean() <= (1 - WORTH_RESIZING) * flat.requests[0] else flat
 
 
+def _flat(usage: Usage, request: float) -> _Cpu:
+    over, known = (usage.cpu > request).sum(), np.isfinite(usage.cpu).sum()
+    return _Cpu(np.array([request]), float(over / max(1, known)))
+
+
 def _hours(usage: Usage) -> Slots:
     seconds = usage.start + np.arange(usage.cpu.shape[-1]) * usage.step
     return np.asarray(seconds // 3600 % HOURS, np.int64)
@@ -132,8 +147,7 @@ def _widened(usage: Usage, slots: Slots, aim: float) -> _Cpu:
     factor = float(np.quantile(ratios, 1 - aim)) if len(ratios) else 1.0
     factor = min(max(factor, 1.0), MOST_WIDENING)
     missed = float(np.mean(ratios > factor)) if len(ratios) else 0.0
-    requests = np.maximum(_requests(cpu, slots, age, aim) * factor, LEAST_CPU)
-    requests = np.ceil(requests * 1000 - 1e-9) / 1000
+    requests = whole_millicores(np.maximum(_requests(cpu, slots, age, aim) * factor, LEAST_CPU))
     over = float((cpu > requests[slots]).sum() / max(1, np.isfinite(cpu).sum()))
     return _Cpu(requests, max(over, missed))
 
@@ -156,6 +170,7 @@ def _requests(cpu: Floats, slots: Slots, age: Floats, aim: float) -> Floats:
             sizes[one] = sums[-1]
             places = np.searchsorted(sums, GRID * sums[-1] * (1 - 1e-12))
             choices[one] = values[part][np.minimum(places, len(part) - 1)]
+    choices[sizes == 0] = choices.max(axis=0)  # an hour that was never seen may be as busy as any
     return _cheapest(choices, sizes / max(1e-300, float(sizes.sum())), aim, WORTH * mean / aim)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Literal
 
 import msgspec
+import numpy as np
 
 from shipway.insight.series import Absent, Floats
 
@@ -63,3 +64,9 @@ Recommender = Callable[[Usage], Recommendation | Absent]
 def days(usage: Usage) -> float:
     """Length of the history."""
     return float(usage.cpu.shape[-1] * usage.step / 86400.0)
+
+
+def whole_millicores(cores: Floats | float) -> Floats:
+    """Rounded up to a thousandth of a core."""
+    # The tolerance is for what is a thousandth but for its last bit.
+    return np.asarray(np.ceil(np.asarray(cores) * 1000 - 1e-9) / 1000)

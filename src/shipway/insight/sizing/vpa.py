@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shipway.insight.series import DAY, Absent, Floats
-from shipway.insight.sizing.usage import MIB, MINUTES_A_DAY, Recommendation, Usage
+from shipway.insight.sizing.usage import MIB, MINUTES_A_DAY, Recommendation, Usage, whole_millicores
 
 RATIO = 1.05
 HALF_LIFE = DAY
@@ -134,7 +134,8 @@ def recommend(usage: Usage) -> Recommendation | Absent:
     memory = estimate(memory_histogram(usage), days, LEAST_MEMORY / usage.containers)
     return Recommendation(
         recommender="vpa",
-        cpu_request=math.ceil(cpu.target * 1000 - 1e-9) / 1000,
+        cpu_request=float(whole_millicores(cpu.target)),
         memory_request=float(math.ceil(memory.target)),
         confidence=min(1.0, days / 7),
+        note=f"not beside a scaler that divides by {' and '.join(sorted(usage.scaled_on))}" if usage.scaled_on else "",
     )

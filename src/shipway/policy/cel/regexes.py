@@ -1,125 +1,24 @@
-"""Regular expressions with the semantics of RE2, which never backtracks.
-
-``google-re2`` does the work when it can be imported. Otherwise Python's ``re`` does, for the patterns that mean the same
-and cannot take exponential time: back references, look-around, atomic groups and nested repetition are refused.
-"""
+"""Functions of CEL over regular expressions, which are those of :mod:`shipway.policy.regex`."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
-
-try:
-    import re2
-except ImportError:  # where no wheel of it exists
-    re2 = None
 
 from shipway.policy.cel.errors import CelError
 from shipway.policy.cel.functions import Library, function, method
 from shipway.policy.cel.operators import MAX_SIZE, Budget, charge, sized
 from shipway.policy.cel.values import EMPTY, Optional, Value
+from shipway.policy.regex import RE2, Pattern, compile_pattern
 from shipway.policy.regex import matches as matches_of
 
-MAX_PATTERN = 10_000
 LONG = 500
 """Characters of a text that are searched without being counted."""
-MAX_WORK = 10**8
-"""Steps that a search with ``re`` may take at worst: the length to the power of the repetitions, times 2 for each option."""
-_REFUSED = re.compile(r"(?<!\\)(?:\\\\)*(?:\(\?(?:[=!>(#]|<[=!]|P=)|\(\?[a-z]*m|\\[1-9Z]|[*+?}]\+|\[\[:)")
-_PIECE = re.compile(r"\\.|\[\^?\]?[^\]]*\]|\$", re.DOTALL)
-_PYTHONS = {r"\z": r"\Z", "$": r"\Z", r"\s": r"[\t\n\f\r ]", r"\S": r"[^\t\n\f\r ]"}
-"""What ``re`` writes otherwise: its ``$`` also matches before a line break at the end."""
 
 
-@lru_cache(maxsize=1024)
-def compiled(pattern: str) -> Any:
+def compiled(pattern: str) -> Pattern:
     """The pattern, ready for ``search`` and the like; CelError when it is not one of RE2."""
-    if len(pattern) > MAX_PATTERN:
-        raise CelError(f"the regular expression has more than {MAX_PATTERN} characters")
-    if re2 is not None:
-        return _with_re2(pattern)
-    return with_re(pattern)
-
-
-def _with_re2(pattern: str) -> Any:
-    options = re2.Options()
-    options.log_errors = False
-    try:
-        return re2.compile(pattern, options)
-    except re2.error as problem:
-        raise CelError(f"invalid regular expression {pattern!r}: {_words(problem)}") from None
-
-
-def _words(problem: Exception) -> str:
-    word = problem.args[0] if problem.args else problem
-    return word.decode("utf-8", "replace") if isinstance(word, bytes) else str(word)
-
-
-class Guarded:
-    """A pattern of Python's own engine that is only used on texts short enough for its worst case."""
-
-    def __init__(self, pattern: str, made: "re.Pattern[str]") -> None:
-        self.pattern = pattern
-        self.made = made
-        self.groups = made.groups
-        bare = _without_classes(pattern)
-        repeats = len(re.findall(r"[*+{]", bare))
-        options = len(re.findall(r"[^(*+}?]\?", bare))
-        power = repeats if pattern.startswith("^") else repeats + 1
-        self.longest = min(MAX_SIZE, int((MAX_WORK / 2**options) ** (1 / max(power, 1))))
-
-    def search(self, text: str) -> "re.Match[str] | None":
-        """As of ``re.Pattern``."""
-        self._check(text)
-        return self.made.search(text)
-
-    def finditer(self, text: str) -> "Iterator[re.Match[str]]":
-        """As of ``re.Pattern``."""
-        self._check(text)
-        return self.made.finditer(text)
-
-    def _check(self, text: str) -> None:
-        if len(text) > self.longest:
-            raise CelError(
-                f"regular expression {self.pattern!r} could take too long here; install google-re2 to use it"
-            )
-
-
-def with_re(pattern: str) -> Guarded:
-    """The pattern for Python's own engine, refused when it could run away or means something else in RE2."""
-    if _REFUSED.search(pattern):
-        raise CelError(
-            f"regular expression {pattern!r}: look-around, back references and possessive repetition are not in RE2"
-        )
-    try:
-        made = re.compile(_PIECE.sub(lambda found: _PYTHONS.get(found[0], found[0]), pattern), re.ASCII)
-    except (re.error, OverflowError, RecursionError) as problem:
-        raise CelError(f"invalid regular expression {pattern!r}: {problem}") from None
-    if _runs_away(pattern):
-        raise CelError(f"regular expression {pattern!r} repeats a repetition or a choice; install google-re2 to use it")
-    return Guarded(pattern, made)
-
-
-def _without_classes(pattern: str) -> str:
-    return re.sub(r"\\.|\[\^?\]?[^\]]*\]", "x", pattern)
-
-
-def _runs_away(pattern: str) -> bool:
-    """Whether a group that holds a repetition or a choice is repeated itself: a text can then be split in many ways."""
-    repeats: list[bool] = [False]
-    bare = _without_classes(pattern)
-    for at, char in enumerate(bare):
-        if char == "(":
-            repeats.append(False)
-        elif char == ")" and len(repeats) > 1:
-            inner = repeats.pop()
-            again = bare[at + 1 : at + 2] in ("*", "+", "{")
-            if inner and again:
-                return True
-            repeats[-1] = repeats[-1] or inner or again
-        elif char in "*+{|" or (char == "?" and bare[at - 1 : at] != "("):
-            repeats[-1] = True
-    return False
+    return compile_pattern(pattern, CelError)
 
 
 def matches(text: Value, pattern: Value) -> bool:
@@ -131,8 +30,8 @@ def matches(text: Value, pattern: Value) -> bool:
 def matcher(pattern: str) -> Callable[[Value, Budget], bool]:
     """A test for one pattern. RE2's set answers yes or no without making a match object, three times as fast."""
     search = compiled(pattern).search
-    if re2 is not None and len(pattern) <= 200 and compiled(pattern).programsize <= 500:
-        patterns = re2.Set.SearchSet()
+    if RE2 is not None and len(pattern) <= 200 and RE2.compile(pattern).programsize <= 500:
+        patterns = RE2.Set.SearchSet()
         patterns.Add(pattern)
         patterns.Compile()
         match = patterns.Match

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from shipway.policy.blame import Expression, Scope, blame, compiled
+from shipway.policy.blame import allowed as shown_allowed
 from shipway.policy.cel import CelError, CelSyntaxError
 from shipway.policy.gatekeeper.reviews import Reviews
 from shipway.policy.rego.blame import Blame, Blaming
@@ -37,7 +38,7 @@ def judges(spec: Mapping[str, Any], reviews: Reviews, report: Report) -> dict[En
     found: dict[Engine, Judge] = {}
     if isinstance(target.get("rego"), str):
         _rego(target, path, reviews, report, found)
-    for number, code in enumerate(target.get("code") or ()):
+    for number, code in enumerate(target["code"] if isinstance(target.get("code"), list) else ()):
         at: Path = (*path, "code", number)
         source = code.get("source") if isinstance(code, Mapping) else None
         engine = ENGINES.get(str(code.get("engine"))) if isinstance(code, Mapping) else None
@@ -60,7 +61,7 @@ def _rego(source: Mapping[str, Any], path: Path, reviews: Reviews, report: Repor
     """Compile the Rego of a template, its libraries beside it; the version is 0 unless the source says ``v1``."""
     paths: dict[str, Path] = {"template": (*path, "rego")}
     texts = {"template": str(source.get("rego", ""))}
-    for number, library in enumerate(source.get("libs") or ()):
+    for number, library in enumerate(source["libs"] if isinstance(source.get("libs"), list) else ()):
         texts[f"lib{number}"] = str(library)
         paths[f"lib{number}"] = (*path, "libs", number)
     try:
@@ -132,14 +133,14 @@ class Native:
         self._variables: dict[str, Expression] = {}
         for name, expression in zip(given, ("object != null ? object : oldObject", "params"), strict=True):
             self._variables[name] = compiled(expression, {})
-        for number, one in enumerate(source.get("variables") or ()):
+        for number, one in self._maps(source, path, "variables"):
             made = self._compiled(one.get("expression"), (*path, "variables", number, "expression"))
             if made:
                 self._variables[str(one.get("name"))] = made
-        self._conditions = self._all(source.get("matchConditions"), (*path, "matchConditions"))
+        self._conditions = self._all(self._maps(source, path, "matchConditions"), (*path, "matchConditions"))
         self._validations = [
             found
-            for number, one in enumerate(source.get("validations") or ())
+            for number, one in self._maps(source, path, "validations")
             if (found := self._validation(one, (*path, "validations", number)))
         ]
         if not source.get("validations"):
@@ -156,9 +157,17 @@ class Native:
             self._report(path, "bad-expression", detail, error.line)
             return None
 
-    def _all(self, written: Sequence[Mapping[str, Any]] | None, path: Path) -> list[tuple[str, Expression]]:
+    def _maps(self, source: Mapping[str, Any], path: Path, field: str) -> list[tuple[int, Mapping[str, Any]]]:
+        """The entries of a list with their numbers; anything but maps in it is reported."""
+        written = source.get(field) or []
+        if not isinstance(written, list) or not all(isinstance(one, Mapping) for one in written):
+            self._report((*path, field), "wrong-type", f"expected a list of maps as `{field}`", 0)
+            return []
+        return list(enumerate(written))
+
+    def _all(self, written: Sequence[tuple[int, Mapping[str, Any]]], path: Path) -> list[tuple[str, Expression]]:
         found = []
-        for number, one in enumerate(written or ()):
+        for number, one in written:
             made = self._compiled(one.get("expression"), (*path, number, "expression"))
             if made:
                 found.append((str(one.get("name", number)), made))
@@ -199,7 +208,9 @@ class Native:
             return next(iter(self._error(f"{one.source}: {error.message}", blame(one.expression, scope))), None)
         if value is True:
             return None
-        return Outcome("fail", self._message(one, scope), blame(one.expression, scope), allowed=one.source)
+        return Outcome(
+            "fail", self._message(one, scope), blame(one.expression, scope), allowed=shown_allowed(one.source)
+        )
 
     def _error(self, message: str, path: Path = ()) -> Sequence[Outcome]:
         """An error refuses unless ``failurePolicy`` is Ignore."""

@@ -29,8 +29,15 @@ _ALLOWED: Mapping[str, str] = {
 def blame(wanted: object, data: Context, level: int) -> tuple[Path, str]:
     """Path of the value that made conditions hold, and what is allowed there; ``()`` and empty when it cannot be told.
 
-    Within a loop (of ``level``, from 0) the path may begin with ``origins.element``.
+    Within a loop (of ``level``, from 0) the path may begin with ``origins.element``. Never raises.
     """
+    try:
+        return _blamed(wanted, data, level)
+    except Exception:  # noqa: BLE001  # the verdict stands, whatever goes wrong with telling its place
+        return (), ""
+
+
+def _blamed(wanted: object, data: Context, level: int) -> tuple[Path, str]:
     for condition in _deciding(wanted, data.lenient):
         path, is_compared = _of_condition(condition, data, level)
         if path:

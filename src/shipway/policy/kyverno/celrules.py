@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from shipway.policy.blame import Expression, Scope, blame, compiled
+from shipway.policy.blame import Expression, Scope, allowed, blame, compiled
 from shipway.policy.cel import CelError, CelSyntaxError, Environment
 from shipway.policy.kyverno import images, libraries, pods, resources
 from shipway.policy.kyverno.faults import NoData, RuleFault, Unsupported
@@ -144,8 +144,8 @@ def _validated(expressions: Expressions, scope: Scope, missed: Sequence[str]) ->
         except RuleFault as fault:
             return Outcome("error" if expressions.lenient else "fail", str(fault), _blame(validation, scope))
         if not holds:
-            source = validation.expression.program.source
-            return Outcome("fail", _message(validation, scope), _blame(validation, scope), allowed=source)
+            may = allowed(validation.expression.program.source)
+            return Outcome("fail", _message(validation, scope), _blame(validation, scope), allowed=may)
     return Outcome("pass")
 
 

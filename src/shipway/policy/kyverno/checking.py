@@ -104,10 +104,10 @@ def shape(data: Object) -> bool:
 
 
 def _check_settings(spec: Mapping[str, Any]) -> None:
-    """Settings that change verdicts and are not followed are refused; those that only concern a cluster are let be."""
+    """Settings that are unknown are refused; those that only concern a cluster are let be."""
     _check_known(spec, _SPEC, ("spec",))
-    if str(spec.get("applyRules") or "All") != "All" and len(spec["rules"]) > 1:
-        raise Unsupported("`applyRules: One` is not supported: every rule is judged", ("spec", "applyRules"))
+    if (wanted := spec.get("applyRules")) not in {None, "", "All", "One"}:
+        raise Unsupported(f"expected All or One, found `{wanted}`", ("spec", "applyRules"))
 
 
 def _check_known(found: Mapping[str, Any], known: frozenset[str], path: Path) -> None:

@@ -120,7 +120,7 @@ class _Loader:
         if not made and not self.problems:
             faults = refused or [Unsupported("the policy has no rules", ("spec",))]
             self.problems += [problem(self._source, fault) for fault in faults]
-        return made
+        return _first_only(made) if self.document["spec"].get("applyRules") == "One" else made
 
     def _rule_of(self, body: Mapping[str, Any], path: Path) -> list[CompiledRule]:
         spec = self.document["spec"]
@@ -257,6 +257,19 @@ def _weakened(judge: Judge, overrides: Sequence[_Override]) -> Judge:
         return _warning(judge(request)) if hit else judge(request)
 
     return weakened
+
+
+def _first_only(rules: Sequence[CompiledRule]) -> list[CompiledRule]:
+    """``applyRules: One``: a rule counts when none before it has passed, failed or ended in an error."""
+
+    def only(number: int) -> Judge:
+        def judge(request: Request) -> Sequence[Outcome]:
+            before = (outcome for one in rules[:number] for outcome in one.evaluate(request))
+            return () if any(outcome.status != "skip" for outcome in before) else rules[number].evaluate(request)
+
+        return judge
+
+    return [msgspec.structs.replace(rule, evaluate=only(number)) for number, rule in enumerate(rules)]
 
 
 def _scored(document: Mapping[str, Any], judge: Judge) -> Judge:

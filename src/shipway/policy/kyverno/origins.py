@@ -53,8 +53,8 @@ def trace(text: str, data: Context, level: int) -> Origin:
     """The value of an expression with its origin. ``level``: of the innermost loop around it; -1 outside of loops."""
     try:
         return _Walk(data, level).of(text)
-    except (RuleFault, RecursionError, TypeError, AttributeError, KeyError, ValueError):
-        return Origin(None)  # what cannot be followed has no place
+    except Exception:  # noqa: BLE001  # what cannot be followed has no place, and changes no verdict
+        return Origin(None)
 
 
 def placed(path: Path | None, data: Context) -> Path | None:

@@ -63,12 +63,14 @@ def _control(one: Mapping[str, Any]) -> str:
     return _ALIASES.get(name.lower(), name)
 
 
-def judge(validate: Mapping[str, Any], request: Request, data: Context, exempt: Sequence[Mapping[str, Any]]) -> Outcome:
-    """Fails with every violation that nothing exempts; the path is that of the first."""
+def judge(
+    validate: Mapping[str, Any], request: Request, data: Context, exempt: Sequence[Mapping[str, Any]]
+) -> Sequence[Outcome]:
+    """A failure for every violation that nothing exempts."""
     block = validate["podSecurity"]
     found = pods.template_of(request.object or {})
     if found is None:
-        return Outcome("skip", "the object makes no pods")
+        return [Outcome("skip", "the object makes no pods")]
     path, pod = found
     level = cast(standards.Level, block["level"])
     minor = standards.minor_of(str(block.get("version") or ""))
@@ -77,10 +79,13 @@ def judge(validate: Mapping[str, Any], request: Request, data: Context, exempt: 
     left = [one for one in broken if not any(_exempts(exclusion, one) for exclusion in exclusions)]
     if not left:
         excepted = any(_exempts(exclusion, one) for exclusion in exempt for one in broken)
-        return Outcome("skip", "excepted") if excepted else Outcome("pass")
-    told = "; ".join(f"{one.control}: {one.field} {one.message}" for one in left)
+        return [Outcome("skip", "excepted") if excepted else Outcome("pass")]
     text = str(data.lenient(str(validate.get("message") or ""))) or f"it violates the Pod Security Standard {level}"
-    return Outcome("fail", f"{text.rstrip('.')}: {told}", (*path, *left[0].path), allowed=left[0].message)
+    said = text.rstrip(".")
+    return [
+        Outcome("fail", f"{said}: {one.control}: {one.field} {one.message}", (*path, *one.path), allowed=one.message)
+        for one in left
+    ]
 
 
 def _exempts(exclusion: Mapping[str, Any], violation: Violation) -> bool:

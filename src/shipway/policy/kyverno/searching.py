@@ -28,10 +28,7 @@ def replace_literally(pattern: str, text: str, replacement: str) -> str:
 
 
 def _compiled(pattern: str) -> regex.Pattern:
-    try:
-        return regex.compile_pattern(pattern)
-    except ValueError as error:
-        raise RuleFault(f"`{pattern[:80]}`: {error}") from None
+    return regex.compile_pattern(pattern, RuleFault)
 
 
 def _replaced(pattern: str, text: str, replacement: Callable[[Any], str]) -> str:

@@ -322,7 +322,7 @@ def _request(item: Object, rule: CompiledRule, suite: _Suite, operation: str) ->
         user_info=suite.user,
         namespace_object=_namespace(item, suite),
         inventory=suite.inventory,
-        values={**suite.answers, "variables": given, "foreachValues": _per_element(rule, suite.values)},
+        values={**suite.answers, "isTest": True, "variables": given, "foreachValues": _per_element(rule, suite.values)},
         at=suite.at,
     )
 

@@ -53,7 +53,7 @@ class Rule(msgspec.Struct, frozen=True):
 
 
 def judge(rule: Rule, request: Request) -> Sequence[Outcome]:
-    """The outcome of a rule; empty when it is not about this request."""
+    """What the rule says: one outcome, of ``podSecurity`` one for each violation; empty when it is not about this request."""
     try:
         if request.object is not None and not isinstance(request.object, dict):
             request = msgspec.structs.replace(request, object=dict(request.object))
@@ -65,27 +65,42 @@ def judge(rule: Rule, request: Request) -> Sequence[Outcome]:
             return ()
         if rule.conditions and not celrules.all_hold(rule.conditions, request):
             return ()
-        return [_judge(rule, request, Context(request))]
+        found = _judge(rule, request, Context(request))
+        tolerated = _tolerated(rule, request) if any(one.status == "fail" for one in found) else None
+        return [tolerated] if tolerated else found
     except RuleFault as fault:
         return [Outcome("error", str(fault))]
 
 
-def _judge(rule: Rule, request: Request, data: Context) -> Outcome:
+def _tolerated(rule: Rule, request: Request) -> Outcome | None:
+    """``allowExistingViolations``, true by default: an update may leave an object as bad as it was."""
+    before = request.old_object
+    if request.operation != "UPDATE" or before is None or rule.cel is not None:
+        return None
+    tested = request.values.get("isTest")  # as Kyverno's command line has it
+    if tested or rule.validate.get("allowExistingViolations") is False:
+        return None
+    created = msgspec.structs.replace(request, object=before, old_object=None, operation="CREATE", admission={})
+    if not any(one.status == "fail" for one in judge(rule, created)):
+        return None
+    return Outcome("skip", "the object was no better before this update, which `allowExistingViolations` tolerates")
+
+
+def _judge(rule: Rule, request: Request, data: Context) -> Sequence[Outcome]:
     applying = [one for one in rule.exempt if one.applies(request, data)]
     if full := next((one for one in applying if not one.controls), None):
-        return Outcome("skip", f"excepted by {full.name}")
+        return [Outcome("skip", f"excepted by {full.name}")]
     data.declare(rule.body.get("context") or ())
     if not conditions.hold(rule.body.get("preconditions"), data.lenient):
-        return Outcome("skip", "the preconditions are not met")
+        return [Outcome("skip", "the preconditions are not met")]
     if "podSecurity" in rule.validate:
-        return podsecurity.judge(
-            rule.validate, request, data, [control for one in applying for control in one.controls]
-        )
+        exempt = [control for one in applying for control in one.controls]
+        return podsecurity.judge(rule.validate, request, data, exempt)
     if rule.cel is not None:
-        return celrules.judge(rule.cel, request)
+        return [celrules.judge(rule.cel, request)]
     if "foreach" in rule.validate:
-        return _each(rule.validate["foreach"], rule.validate, data, 0)
-    return _body(rule.validate, rule.validate, data, data.request.object)
+        return [_each(rule.validate["foreach"], rule.validate, data, 0)]
+    return [_body(rule.validate, rule.validate, data, data.request.object)]
 
 
 def _body(

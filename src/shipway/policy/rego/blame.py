@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Final
 
-from shipway.policy.rego.faults import EvaluationError, RegoError
+from shipway.policy.rego.faults import RegoError
 from shipway.policy.rego.index import Group
 from shipway.policy.rego.module import Compiled
 from shipway.policy.rego.runtime import dig
@@ -41,12 +41,15 @@ class Blaming:
     def blame(
         self, path: Sequence[str], input_: Value, data: Value, at: float, *, about: Value, parameters: Value = None
     ) -> Blame:
-        """Evaluate the rule once more over the same; ``about`` is the object in ``input_``, ``parameters`` are too."""
+        """Evaluate the rule once more over the same; ``about`` is the object in ``input_``, ``parameters`` are too.
+
+        Never raises: what cannot be told has no place.
+        """
         if self._traced is None:
             return _unknown
         try:
-            reads = self._traced.derived(path, input_, data, at, roots={PARAMETERS: parameters, OBJECT: about})
-        except (EvaluationError, RecursionError):
+            _, reads = self._traced.derived(path, input_, data, at, roots={PARAMETERS: parameters, OBJECT: about})
+        except Exception:  # noqa: BLE001  # the verdict stands, whatever goes wrong with telling its place
             return _unknown
         return lambda element, message: (
             choose(reads(element), about, message),
@@ -74,7 +77,16 @@ def choose(reads: Reads, value: Value, message: str) -> Path:
         found = _in_turn(found, reads)
     if len(found) > 1:
         found = [path for path in found if _is_named(path, dig(value, path), message)] or found
-    return _reason(found[0], reads) if len(found) == 1 else _common(found)
+    return _meant(_reason(found[0], reads), reads, value, message) if len(found) == 1 else _common(found)
+
+
+def _meant(path: Path, reads: Reads, value: Value, message: str) -> Path:
+    """The path, unless the message names the field of another condition and not that of this one, which is met."""
+    if not path or dig(value, path) is UNDEFINED or _is_named(path, None, message):
+        return path
+    beside = {one.path for one in reads if one.kind == "beside" and not _is_below(path, one.path)}
+    named = {one for one in beside if dig(value, one) is not UNDEFINED and _is_named(one, None, message)}
+    return named.pop() if len(named) == 1 else path
 
 
 def _reason(path: Path, reads: Reads) -> Path:
@@ -102,7 +114,7 @@ def _is_named(path: Path, value: Value, message: str) -> bool:
     words = [str(path[-1])] if path and isinstance(path[-1], str) else []
     if isinstance(value, str | int | float) and not isinstance(value, bool) and value != "":
         words.append(str(value))
-    return any(re.search(rf"(?<![\w.-]){re.escape(word)}(?![\w-])", message) for word in words)
+    return any(re.search(rf"(?<![\w.-]){re.escape(word)}(?![\w-])", message, re.IGNORECASE) for word in words)
 
 
 def _common(paths: Sequence[Path]) -> Path:

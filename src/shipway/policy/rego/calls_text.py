@@ -17,10 +17,7 @@ add = text.add
 
 def pattern(source: str) -> Pattern:
     """A compiled pattern, or BuiltinError."""
-    try:
-        return compile_pattern(source)
-    except ValueError as error:
-        raise BuiltinError(str(error)) from error
+    return compile_pattern(source, BuiltinError)
 
 
 def simple(name: str, signature: str, function: Callable[..., Value]) -> None:

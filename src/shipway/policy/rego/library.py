@@ -47,6 +47,7 @@ REFUSED: Final[Mapping[str, str]] = {
         ["graphql.parse", "graphql.parse_and_verify", "graphql.parse_query", "graphql.parse_schema", "graphql.is_valid",
          "graphql.schema_is_valid"], "GraphQL has no part in delivery",
     ),
+    "external_data": "Gatekeeper's providers are services in the cluster; give the answers as objects or parameters",
     "regex.globs_match": "no policy in the public libraries uses it",
 }  # fmt: skip
 """What is refused at load, and why."""

@@ -22,7 +22,7 @@ from shipway.policy.rules import Path
 
 STEPS: Final = 400_000
 """Of one evaluation. Blame is not worth long evaluations."""
-Kind = Literal["read", "turn", "around", "why"]
+Kind = Literal["read", "turn", "around", "why", "beside"]
 
 
 class Read(NamedTuple):
@@ -33,7 +33,7 @@ class Read(NamedTuple):
     kind: Kind = "read"
     """``turn``: the element that a loop is at; ``around``: such an element, of a loop further out.
 
-    ``why``: what an element of a collection was picked for, when that was made.
+    ``why``: what an element of a collection was picked for, when that was made. ``beside``: in a line that decides as well.
     """
 
 
@@ -100,9 +100,32 @@ class Record:
 
         ``heads``: the value of a head counts as a line.
         """
+        lines, around = self._by_line(mark)
+        chosen: list[Read] = []
+        best = -1
+        for number in reversed(lines):
+            known = self.lines.get(number, _UNKNOWN)
+            if known.said or (known.head and not heads):
+                continue
+            found = self._sum(number, lines)
+            worth = max((_worth(read) for read in found), default=0)
+            if worth > best:
+                chosen, best = found, worth
+            if best == _TELLING:
+                break
+        return tuple(dict.fromkeys([*around, *chosen]))
+
+    def deciding(self, mark: int) -> list[Read]:
+        """What all lines that decide have read since."""
+        lines, _ = self._by_line(mark)
+        known = [found for number, found in lines.items() if not self.lines.get(number, _UNKNOWN).said]
+        return [read for found in known for read in found if read.kind == "read" and _worth(read) == _TELLING]
+
+    def _by_line(self, mark: int) -> tuple[dict[int, list[Read]], list[Read]]:
+        """What was read in each line, in their order, and the elements that loops were at."""
         lines: dict[int, list[Read]] = {}
-        number = 0
         around: list[Read] = []
+        number = 0
         for entry in self.log[mark:]:
             if isinstance(entry, int):
                 number = entry
@@ -110,16 +133,9 @@ class Record:
                 continue
             if entry.kind in ("read", "turn"):
                 lines.setdefault(number, []).append(entry)
-            if entry.kind != "read":
+            if entry.kind not in ("read", "beside"):
                 around.append(entry if entry.kind == "why" else entry._replace(kind="around"))
-        known = {one: self.lines.get(one, _UNKNOWN) for one in lines}
-        deciding = [one for one in lines if not known[one].said and (heads or not known[one].head)]
-        sums = {one: self._sum(one, lines) for one in deciding}
-        telling = [one for one in deciding if any(_is_telling(read) for read in sums[one])]
-        some = [one for one in deciding if any(read.root == OBJECT for read in sums[one])]
-        last = (telling or some or deciding or [0])[-1]
-        chosen = sums.get(last, [])
-        return tuple(dict.fromkeys([*around, *chosen]))
+        return lines, around
 
     def _sum(self, number: int, lines: Mapping[int, list[Read]]) -> list[Read]:
         found: list[Read] = []
@@ -135,10 +151,12 @@ class Record:
 
 OBJECT: Final = "object"
 _UNKNOWN: Final = Line(frozenset())
+_TELLING: Final = 2
 
 
-def _is_telling(read: Read) -> bool:
-    return read.root == OBJECT and not identifies(read.path)
+def _worth(read: Read) -> int:
+    """How much a read tells: nothing of the object, what the object is called, anything else."""
+    return 0 if read.root != OBJECT else 1 if identifies(read.path) else _TELLING
 
 
 def identifies(path: Path) -> bool:
@@ -211,7 +229,8 @@ class Tracing(Context):
         mark = self.record.marks[-1]
         reads = self.record.settled(mark)
         whys = [one._replace(kind="why") for one in self.record.settled(mark, heads=False) if one.kind == "read"]
-        self.record.derive(out, key, tuple(dict.fromkeys([*reads, *whys])))
+        beside = [one._replace(kind="beside") for one in self.record.deciding(mark)]
+        self.record.derive(out, key, tuple(dict.fromkeys([*reads, *whys, *beside])))
 
     def add(self, out: Set, value: Value) -> None:
         """Add to a set under construction."""
@@ -401,8 +420,10 @@ class Traced:
 
     def derived(
         self, path: Sequence[str], input_: Value, data: Value, at: float, *, roots: Mapping[str, Value]
-    ) -> Callable[[Value], Reads]:
-        """What each element of the value of a path was derived from; ``roots`` are the parts of the input to record.
+    ) -> tuple[Value, Callable[[Value], Reads]]:
+        """The value of a path, and what each of its elements was derived from.
+
+        ``roots`` are the parts of the input to record, by the name that reads of them get.
 
         Raises EvaluationError, like the rules themselves.
         """
@@ -411,7 +432,7 @@ class Traced:
         found = self._compiled.found(context, path)
         whole = tuple(one for one in record.log if isinstance(one, Read))
         origins = record.origins.get(id(found), {})
-        return lambda element: origins.get(key_of(element), whole)
+        return found, lambda element: origins.get(key_of(element), whole)
 
 
 def _branches(group: Group) -> Iterator[Branch]:
@@ -444,7 +465,7 @@ def _agreed(
                     break
             found = agree(found, value, title)
         if found is UNDEFINED and default:
-            found = default(context, *operands)
+            found = context.sum(default, context, *operands)
             del log[mark:]
         log += held or failed
         return found

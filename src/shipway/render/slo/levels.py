@@ -89,6 +89,9 @@ class ServiceLevel(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     runbook: str = ""
     """Link to what to do about an alert."""
 
+    def __hash__(self) -> int:
+        return hash((self.service, self.name, self.objective, self.window, self.runbook))
+
     @property
     def id(self) -> str:
         """Unique among all services."""

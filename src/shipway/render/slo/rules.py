@@ -11,21 +11,12 @@ keeps less than the period says so (``slo:observed:seconds``). Nothing measured 
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 from shipway.render.slo.burning import AlertWindows, Burn, alert_windows, duration, factor
-from shipway.render.slo.levels import (
-    PLACEHOLDER,
-    BadEvents,
-    ErrorRatio,
-    GoodEvents,
-    Indicator,
-    Notice,
-    ServiceLevel,
-    within,
-)
+from shipway.render.slo.levels import PLACEHOLDER, BadEvents, ErrorRatio, GoodEvents, Notice, ServiceLevel, within
 
 INTERVAL = 30.0
 """Seconds between evaluations of the alerts."""
@@ -43,14 +34,18 @@ _CALENDARS: Mapping[str, str] = {
 Rule = dict[str, Any]
 
 
-def groups(level: ServiceLevel) -> list[dict[str, Any]]:
-    """Two rule groups: what alerts need, evaluated often, and the budget of the period, evaluated every five minutes."""
+@lru_cache(maxsize=4096)
+def groups(level: ServiceLevel) -> tuple[dict[str, Any], ...]:
+    """Two rule groups: what alerts need, evaluated often, and the budget of the period, evaluated every five minutes.
+
+    Not to be changed: most service levels are the same in every environment, and their rules are made once.
+    """
     windows = alert_windows(level.window)
     quick = [*_counts(level, windows), *_facts(level), *_alerts(level, windows)]
-    return [
+    return (
         {"name": f"slo-{level.id}", "interval": duration(INTERVAL), "rules": quick},
         {"name": f"slo-{level.id}-period", "interval": duration(STEP), "rules": _period(level)},
-    ]
+    )
 
 
 def selector(level: ServiceLevel) -> str:
@@ -60,11 +55,8 @@ def selector(level: ServiceLevel) -> str:
 
 def share(level: ServiceLevel, window: str) -> str:
     """PromQL of the share of failed events in a window (``5m`` … ``3d``) of the alerts, or in the ``period``."""
-    return _share(selector(level), window, isinstance(level.indicator, ErrorRatio))
-
-
-def _share(chosen: str, window: str, ratio: bool) -> str:
-    if ratio:
+    chosen = selector(level)
+    if isinstance(level.indicator, ErrorRatio):
         return f"slo:error_ratio:avg_{window}{chosen}"
     return f"slo:bad_events:sum_{window}{chosen} / slo:total_events:sum_{window}{chosen}"
 
@@ -75,23 +67,18 @@ def _record(level: ServiceLevel, name: str, expr: str, more: Mapping[str, str] =
 
 
 def _counts(level: ServiceLevel, windows: AlertWindows) -> list[Rule]:
-    return [_record(level, name, expr) for name, expr in _counted(level.indicator, windows)]
+    return [rule for length in windows.lengths() for rule in _counted(level, length)]
 
 
-@lru_cache(maxsize=4096)
-def _counted(indicator: Indicator, windows: AlertWindows) -> tuple[tuple[str, str], ...]:
-    """(record, expression) of what is counted in each window: the same in every environment."""
-    return tuple(found for length in windows.lengths() for found in _counted_in(indicator, length))
-
-
-def _counted_in(indicator: Indicator, length: float) -> Iterator[tuple[str, str]]:
-    window = duration(length)
+def _counted(level: ServiceLevel, length: float) -> list[Rule]:
+    window, indicator = duration(length), level.indicator
     if isinstance(indicator, ErrorRatio):
-        yield f"slo:error_ratio:avg_{window}", within(indicator.ratio, window)
-        return
+        return [_record(level, f"slo:error_ratio:avg_{window}", within(indicator.ratio, window))]
     total = _events(indicator.total, length)
-    yield f"slo:bad_events:sum_{window}", _bad(indicator, total, length)
-    yield f"slo:total_events:sum_{window}", total
+    return [
+        _record(level, f"slo:bad_events:sum_{window}", _bad(indicator, total, length)),
+        _record(level, f"slo:total_events:sum_{window}", total),
+    ]
 
 
 def _bad(indicator: BadEvents | GoodEvents, total: str, length: float) -> str:
@@ -182,11 +169,9 @@ def _alert(level: ServiceLevel, windows: AlertWindows, severity: str, notice: No
         "summary": f"{level.service}: {level.name} burns its error budget too fast.",
         "description": f"At {{{{ $value | humanizePercentage }}}} failures the promise of {level.objective:.12g} % is at risk.",
     }
-    ratio = isinstance(level.indicator, ErrorRatio)
-    limits = tuple((burn, f"{factor(burn, windows):.12g} * {level.budget:.12g}") for burn in burns)
     return {
         "alert": level.alert,
-        "expr": _burning(selector(level), limits, 0 if ratio else level.min_events, ratio),
+        "expr": "\nor\n".join(_burning(level, windows, burn) for burn in burns),
         "labels": dict(sorted({"severity": severity, **notice.labels}.items())),
         "annotations": _annotations(level, said, notice),
     }
@@ -197,16 +182,11 @@ def _annotations(level: ServiceLevel, said: Mapping[str, str], notice: Notice) -
     return dict(sorted({**said, **runbook, **notice.annotations}.items()))
 
 
-@lru_cache(maxsize=4096)
-def _burning(chosen: str, limits: tuple[tuple[Burn, str], ...], least: int, ratio: bool) -> str:
-    """One of the pairs of windows burns above its limit: the same in every environment."""
-    return "\nor\n".join(_pair_burns(chosen, *limit, least, ratio) for limit in limits)
-
-
-def _pair_burns(chosen: str, burn: Burn, limit: str, least: int, ratio: bool) -> str:
-    sides = [f"{_share(chosen, duration(length), ratio)} > {limit}" for length in (burn.short, burn.long)]
-    if least:
-        sides.append(f"slo:total_events:sum_{duration(burn.long)}{chosen} >= {least}")
+def _burning(level: ServiceLevel, windows: AlertWindows, burn: Burn) -> str:
+    limit = f"{factor(burn, windows):.12g} * {level.budget:.12g}"
+    sides = [f"{share(level, duration(length))} > {limit}" for length in (burn.short, burn.long)]
+    if level.min_events and not isinstance(level.indicator, ErrorRatio):
+        sides.append(f"slo:total_events:sum_{duration(burn.long)}{selector(level)} >= {level.min_events}")
     return "(\n  " + "\n  and\n  ".join(sides) + "\n)"
 
 
