@@ -117,4 +117,6 @@ def test_techdocs_find_a_page_beside_every_component() -> None:
         "(https://runbooks.example.com/checkout)",
     ):  # fmt: skip
         assert said in page, (said, page)
-    assert "- at once, when the new instances are ready" in files["mailer/docs/index.md"].decode()
+    worker = files["mailer/docs/index.md"].decode()
+    assert "- at once, when the new instances are ready" in worker
+    assert "What is promised" not in worker

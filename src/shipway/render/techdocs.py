@@ -6,7 +6,10 @@ What only its people know (why it is as it is, what to do at night) belongs into
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from shipway.render.context import Context, Place
 from shipway.render.formats import to_yaml
+from shipway.render.sizes import cpu, mebibytes, memory, millicores
+from shipway.spec.application import Application
 from shipway.spec.organisation import Organisation
 
 Said = Mapping[str, Any]
@@ -19,32 +22,36 @@ def site(name: str) -> bytes:
 
 def page(organisation: Organisation, name: str, environments: Sequence[str]) -> bytes:
     """``docs/index.md``: what it is, needs and promises, and how it runs in each environment; as in the last of them."""
-    documents = {one: organisation.application(name, one).document() for one in environments}
-    last = documents[environments[-1]]
+    here = [_context(organisation, name, one) for one in environments]
+    application = here[-1].application
+    last = application.document()
     callers = sorted({caller for one in environments for caller, _ in organisation.callers(name, one)})
     runbooks = organisation.platform.spec.components.monitoring.runbooks
-    lines = [f"# {name}", "", last["metadata"].get("description", ""), "", *_table(_about(last))]
+    lines = [f"# {name}", "", last["metadata"].get("description", ""), "", *_table(_about(application, last))]
     for title, listed in (
         ("What it calls", [_dependency(one) for one in last["spec"]["dependsOn"]]),
         ("Who calls it", [f"`{caller}`" for caller in callers]),
-        ("What is promised", list(_promises(last["spec"]["slo"]))),
+        ("What is promised", list(_promises(last["spec"]["slo"])) if here[-1].serving else []),
         ("How a release becomes live", list(_delivery(last["spec"]["delivery"]))),
     ):
         lines += ["", f"## {title}", "", *(f"- {one}" for one in listed)] if listed else []
-    lines += ["", "## Where it runs", "", *_table(list(_places(documents)))]
+    lines += ["", "## Where it runs", "", *_table(list(_places(here)))]
     if runbooks:
         lines += ["", f"When something is wrong: [the runbook]({runbooks.rstrip('/')}/{name})."]
     return ("\n".join(lines) + "\n").encode()
 
 
-def _about(document: Said) -> list[tuple[str, ...]]:
+def _context(organisation: Organisation, name: str, environment: str) -> Context:
+    return Place(organisation, environment, next(iter(organisation.clusters(environment)))).neighbour(name)
+
+
+def _about(application: Application, document: Said) -> list[tuple[str, ...]]:
     metadata, spec = document["metadata"], document["spec"]
-    ports = ", ".join(f"{key} on {number}" for key, number in spec["ports"].items())
     rows = {
         "owner": metadata.get("team"),
         "system": metadata.get("system"),
         "archetype": spec["archetype"],
-        "speaks": ", ".join(filter(None, (f"{spec['protocol']} on {spec['port']}", ports))),
+        "speaks": ", ".join(f"{port} on {number}" for port, number in application.open_ports.items()),
         "schedule": spec.get("schedule"),
         "visibility": spec["visibility"],
         "data": spec["dataClass"],
@@ -83,14 +90,12 @@ def _delivery(delivery: Said) -> Iterator[str]:
     yield from (f"must hold: {one}" for one in delivery["check"])
 
 
-def _places(documents: Mapping[str, Said]) -> Iterator[tuple[str, ...]]:
+def _places(here: Sequence[Context]) -> Iterator[tuple[str, ...]]:
     yield "environment", "instances", "CPU", "memory", "image"
-    for environment, document in documents.items():
-        spec = document["spec"]
-        scale = spec.get("scale")
-        instances = f"{scale['min']} to {scale['max']} by {scale['signal']}" if scale else str(spec.get("replicas", 1))
-        resources = (str(spec["resources"].get(kind, "automatic")) for kind in ("cpu", "memory"))
-        yield environment, instances, *resources, f"`{spec['image']}`"
+    for context in here:
+        scale, sizes = context.spec.scale, (millicores(cpu(context)), mebibytes(memory(context)))
+        instances = f"{scale.min} to {scale.max} by {scale.signal}" if scale else str(context.application.replicas)
+        yield context.environment, instances, *sizes, f"`{context.spec.image}`"
 
 
 def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
