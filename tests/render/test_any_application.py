@@ -100,12 +100,22 @@ specs = st.one_of(
     ),
     st.tuples(st.just("scheduled-job"), jobs),
 )
+
+
+def following(spec: dict[str, Any]) -> dict[str, Any]:
+    """Whoever has a queue and scales follows the queue."""
+    queues = [one for one in spec.get("dependsOn", ()) if isinstance(one, dict) and "queue" in one]
+    return {**spec, "scale": {**spec["scale"], "signal": "queue"}} if queues and "scale" in spec else spec
+
+
 applications = st.builds(
     lambda found, shared, values: {
         **HEAD,
         "kind": "Application",
         "metadata": {"name": "shop", "team": "storefront"},
-        "spec": {**shared, **values, "archetype": found[0], "image": "registry.example.com/shop:1", **found[1]},
+        "spec": following(
+            {**shared, **values, "archetype": found[0], "image": "registry.example.com/shop:1", **found[1]}
+        ),
     },
     specs,
     common,
