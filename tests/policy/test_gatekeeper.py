@@ -250,3 +250,10 @@ def test_providers_of_external_data_are_refused_by_name() -> None:
     rego = 'package labels\nviolation[{"msg": m}] { m := external_data({"provider": "p", "keys": []}) }'
     _, problems = load([template(rego=rego)], [])
     assert "external_data is not supported" in problems[0].message
+
+
+def test_a_template_that_cannot_be_compiled_is_told_once() -> None:
+    _, problems = load([template(rego="package labels\nviolation[x] { f(1 }")], [])
+    assert [one.path for one in problems] == ["spec.targets.0.rego"]
+    _, problems = load([template(rego=5)], [])
+    assert "expected `rego`, or `code` for an engine" in [one.message for one in problems]

@@ -210,6 +210,17 @@ def test_deletions_are_judged_by_the_old_object() -> None:
             "changes objects",
             2,
         ),
+        (
+            {
+                "apiVersion": "policies.kyverno.io/v1",
+                "kind": "ImageValidatingPolicy",
+                "metadata": {"name": "i"},
+                "spec": {},
+            },
+            "unsupported",
+            "verification of signatures",
+            2,
+        ),
     ],
 )
 def test_what_cannot_be_used_is_named_with_its_line(document: Any, code: str, said: str, line: int) -> None:

@@ -72,7 +72,7 @@ def family(data: Object) -> str:
     """Which loader a document is for; ``unsupported`` for policies that are refused, empty for what is no policy."""
     group, _ = group_version(data)
     kind = str(data.get("kind", ""))
-    if kyverno_checking.is_evaluated(data) or kyverno_checking.is_exception(data):
+    if kyverno_checking.is_policy(data) or kyverno_checking.is_exception(data):
         return "kyverno"
     if gatekeeper.is_template(data) or gatekeeper.is_constraint(data):
         return "template" if gatekeeper.is_template(data) else "constraint"

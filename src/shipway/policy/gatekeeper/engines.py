@@ -38,7 +38,8 @@ def judges(spec: Mapping[str, Any], reviews: Reviews, report: Report) -> dict[En
     found: dict[Engine, Judge] = {}
     if isinstance(target.get("rego"), str):
         _rego(target, path, reviews, report, found)
-    for number, code in enumerate(target["code"] if isinstance(target.get("code"), list) else ()):
+    codes = target["code"] if isinstance(target.get("code"), list) else []
+    for number, code in enumerate(codes):
         at: Path = (*path, "code", number)
         source = code.get("source") if isinstance(code, Mapping) else None
         engine = ENGINES.get(str(code.get("engine"))) if isinstance(code, Mapping) else None
@@ -49,7 +50,7 @@ def judges(spec: Mapping[str, Any], reviews: Reviews, report: Report) -> dict[En
         else:
             judge = Native(source, (*at, "source"), reviews, report)
             found["cel"] = judge.judge
-    if not found:
+    if not isinstance(target.get("rego"), str) and not codes:
         report(path, "missing", "expected `rego`, or `code` for an engine", 0)
     return found
 

@@ -70,11 +70,6 @@ def is_policy(data: Mapping[str, Any]) -> bool:
     return group == "kyverno.io" and kind in CLASSIC | {"CleanupPolicy", "ClusterCleanupPolicy"}
 
 
-def is_evaluated(data: Mapping[str, Any]) -> bool:
-    """Whether a document is a policy of a kind that is evaluated."""
-    return is_policy(data) and str(data.get("kind")) not in REFUSED
-
-
 def is_exception(data: Mapping[str, Any]) -> bool:
     """Whether a document is a PolicyException of either group."""
     return data.get("kind") == "PolicyException" and group_version(data)[0] in {"kyverno.io", "policies.kyverno.io"}
