@@ -25,7 +25,7 @@ from shipway.plan.releasing import Asking, Known, Knows, objects_on, releases, u
 from shipway.policy.findings import Finding
 from shipway.policy.releases import Release, judge, once
 from shipway.policy.rules import Object, Status
-from shipway.spec import DeclaredApplication, Source, parse_documents, resolve
+from shipway.spec import DeclaredApplication, Parsed, Source, parse_documents, resolve
 from shipway.spec.crossing import crossing_problems
 from shipway.spec.organisation import Organisation
 from shipway.spec.platform import Platform
@@ -74,7 +74,7 @@ def applied(asked: Applying) -> Applied:
     given = {one.file for one in asked.sources}
     mine = [one for one in parsed.declared if one.file in given]
     found.applications = len(mine)
-    organisation = _organisation(parsed.declared, parsed.declared_platform, found.problems)
+    organisation = _organisation(parsed, found.problems)
     if organisation is None and asked.platform is not None and not found.problems:
         hint = "It needs a file with `kind: Platform` that names environments."
         raise BadInput(f"--platform: there is no Platform with environments in {asked.platform}", hint=hint)
@@ -95,16 +95,14 @@ def _beside(asked: Applying) -> list[Source]:
     return [one for one in found if os.path.realpath(one.file) not in known]
 
 
-def _organisation(
-    declared: Sequence[DeclaredApplication], platform: Any, problems: list[Problem]
-) -> Organisation | None:
+def _organisation(parsed: Parsed, problems: list[Problem]) -> Organisation | None:
     """None: nobody says where the Applications run."""
+    platform = parsed.declared_platform
     if platform is None or not platform.platform.spec.environments:
         return None
-    complete = not problems
-    names = {one.application.metadata.name: one for one in declared}
+    names = {one.application.metadata.name: one for one in parsed.declared}
     organisation = Organisation(platform, dict(sorted(names.items())))
-    problems += crossing_problems(organisation.declared, platform, organisation.resolved, complete=complete)
+    problems += crossing_problems(organisation.declared, platform, organisation.resolved, parsed.left_out)
     return organisation
 
 

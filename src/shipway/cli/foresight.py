@@ -190,7 +190,7 @@ def _by_platform(
     if old.platform == new.platform:
         return ()
     mixed = Organisation(new.declared_platform, old.declared)
-    problems = crossing_problems(mixed.declared, mixed.declared_platform, mixed.resolved, complete=True)
+    problems = crossing_problems(mixed.declared, mixed.declared_platform, mixed.resolved, frozenset())
     if any(one.severity == "error" for one in problems):
         same = {name for name, one in new.declared.items() if name in old.declared and _same(one, old.declared[name])}
         return tuple(sorted({one.application for one in places} & same))
