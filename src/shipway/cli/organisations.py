@@ -1,7 +1,9 @@
 """Finds and reads the files of an organisation. Used by the verbs that compile; there is no other place that knows the layout."""
 
+import codecs
 import os
 import re
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -70,7 +72,25 @@ def paths(directory: Path) -> list[Path]:
     for where, inner, names in os.walk(directory):
         inner[:] = [one for one in inner if not one.startswith(".") and not Path(where, one, OWNED).exists()]
         found += [Path(where, one) for one in names if one.endswith((".yaml", ".yml")) and not one.startswith(".")]
-    return sorted(found)
+    return sorted(filter(_is_file, found))
+
+
+def apart(directory: Path, target: Path) -> None:
+    """Make sure that ``target`` may be replaced: what was written there is no part of the organisation from then on.
+
+    Raises:
+        BadInput: it holds files of the organisation.
+    """
+    from shipway.model.errors import BadInput
+
+    if not target.is_dir():
+        return
+    policies, place = directory.resolve() / POLICIES, target.resolve()
+    for path in paths(directory):
+        where = path.resolve().parents
+        if place in where and (policies in where or _ours(path.read_bytes())):
+            hint = "Name a directory that is for what is compiled alone, such as `rendered`."
+            raise BadInput(f"--out: {target} holds files of the organisation, such as {path}", hint=hint)
 
 
 def environments(organisation: "Organisation", wanted: list[str] | None) -> tuple[str, ...]:
@@ -99,8 +119,19 @@ def known(name: str, names: tuple[str, ...], what: str) -> str:
     return name
 
 
+def _is_file(path: Path) -> bool:
+    """Or cannot be told, and whoever reads it says why. To open a pipe would be to wait for ever."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return True
+
+
 def _ours(text: str | bytes) -> bool:
-    return _OURS.search(text if isinstance(text, bytes) else text.encode()) is not None
+    raw = text if isinstance(text, bytes) else text.encode()
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raw = raw.decode("utf-16", "replace").encode()  # to be told so, and not to be missing without a word
+    return _OURS.search(raw) is not None
 
 
 if TYPE_CHECKING:

@@ -1,5 +1,6 @@
 """``explain APP ENV FIELD``: the chain that leads to a value, of the application or of an object made of it."""
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -95,9 +96,12 @@ def _together(asked: Mapping[str, Iterator[Chain]]) -> tuple[Chain, ...]:
 
 
 def _of_application(context: Context, field: str) -> Iterator[Chain]:
-    paths = _below(context.resolved.provenance, field, f"{context.name} has no value")
-    document = context.application.document()
-    for path in paths:
+    document, given = context.application.document(), context.resolved.provenance
+    whole = next((path for path in given if field.startswith(f"{path}[")), None)
+    if whole is not None and (entry := _entry(_value(document, whole), field.removeprefix(whole))) is not None:
+        yield Chain(field, entry, tuple(_said(context, whole, 1)))  # a list is somebody's as a whole
+        return
+    for path in _below(given, field, f"{context.name} has no value"):
         yield Chain(path, _value(document, path), tuple(_said(context, path, 1)))
 
 
@@ -152,6 +156,18 @@ def _value(document: Mapping[str, Any], field: str) -> Any:
     value: Any = document
     for part in field.split("."):
         value = value.get(part) if isinstance(value, Mapping) else None
+    return value
+
+
+def _entry(value: Any, rest: str) -> Any:
+    """What stands at ``[1].weight`` of a list; None when nothing does."""
+    for index, key in re.findall(r"\[(\d+)\]|\.([^.\[\]]+)|.+", rest):
+        if index and isinstance(value, list) and int(index) < len(value):
+            value = value[int(index)]
+        elif key and isinstance(value, Mapping):
+            value = value.get(key)
+        else:
+            return None
     return value
 
 

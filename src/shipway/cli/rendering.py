@@ -43,9 +43,11 @@ def render(
         if out is None:
             _print(list(files), json=json)
             return
+        from shipway.cli.organisations import apart
         from shipway.cli.output import show
         from shipway.cli.replacing import replace
 
+        apart(platform, out)
         done = replace(out, files)
     words = f"{out}: {done.files} files; {done.added} new, {done.changed} changed, {done.removed} removed."
     show({"directory": str(out), **done._asdict()}, words, json=json)
