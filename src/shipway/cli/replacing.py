@@ -6,12 +6,15 @@ or all of the new. Files that are not ours come along untouched; what is ours st
 
 import ctypes
 import errno
+import fcntl
+import glob
 import json
 import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -19,6 +22,8 @@ from shipway.model.errors import BadInput, Refused
 
 OWNED = ".shipway-owned.json"
 """Names of the files in the directory that we wrote, and that we may therefore remove."""
+_STAGING = "shipway-"
+"""In the name of what is being built, beside the directory."""
 _EXCHANGE = 2
 """``RENAME_EXCHANGE`` of renameat2(2)."""
 _HERE = -100
@@ -41,21 +46,42 @@ def replace(directory: Path, files: Iterable[tuple[str, bytes]]) -> Replaced:
         Refused: a file of somebody else's stands in the way, or the directory cannot be exchanged.
         BadInput: the directory cannot be written.
     """
-    target = directory.absolute()
+    target = directory.resolve()  # what a link leads to, and not the link
     _check(target)
+    staging = f".{target.name}.{_STAGING}"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        staged = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        _sweep(target.parent, staging)
+        staged = Path(tempfile.mkdtemp(prefix=staging, dir=target.parent))
+        held = os.open(staged, os.O_RDONLY)
     except OSError as error:
         raise BadInput(f"cannot write beside {directory}: {error.strerror}") from error
     try:
+        with suppress(OSError):  # a file system without locks: then nothing is swept either
+            fcntl.flock(held, fcntl.LOCK_EX)
         done = _stage(staged, target, files)
         _take_its_place(staged, target)
     except OSError as error:
         raise BadInput(f"cannot write {directory}: {error.strerror}") from error
     finally:
+        os.close(held)
         shutil.rmtree(staged, ignore_errors=True)
     return done
+
+
+def _sweep(folder: Path, staging: str) -> None:
+    """Remove what was being built when somebody was killed. Whoever still builds holds a lock, or has not begun."""
+    for left in folder.glob(f"{glob.escape(staging)}*"):
+        if not any(left.iterdir()):
+            continue
+        held = os.open(left, os.O_RDONLY)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(left, ignore_errors=True)
+        except OSError:
+            pass
+        finally:
+            os.close(held)
 
 
 def _check(target: Path) -> None:
