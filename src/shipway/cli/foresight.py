@@ -40,6 +40,7 @@ from shipway.plan.changes import (
     snapshot,
     touched,
 )
+from shipway.plan.fields import without_secrets
 from shipway.plan.releasing import Asking, Known, Knows, estimated, objects_on, releases
 from shipway.plan.wording import markdown, text
 from shipway.policy.findings import Summary, summary
@@ -72,11 +73,19 @@ _SHOWN = (
 
 def _json(plan: Plan) -> str:
     findings = [
-        {"environments": one.environments, **{name: getattr(one.finding, name) for name in _SHOWN}}
+        {
+            "environments": one.environments,
+            **{name: getattr(one.finding, name) for name in _SHOWN},
+            "facts": without_secrets(one.finding.facts, _secretive),  # the whole Application is among them
+        }
         for one in plan.findings
     ]
     whole = {"changes": not plan.empty, "refused": plan.refused, **msgspec.structs.asdict(plan), "findings": findings}
     return to_json(whole)
+
+
+def _secretive(name: str, value: str) -> bool:
+    return bool(secret_in(name, value))
 
 
 FORMATS: Mapping[str, Callable[[Plan], str]] = {"text": text, "markdown": markdown, "json": _json}
@@ -139,7 +148,7 @@ def make(asked: Asked) -> Plan:
     _known(asked, *(side.organisation for side in (before, after) if side))
     past = snapshot(_compiled(asked, before)) if before else {}
     edited = _edited(before.organisation, after.organisation) if before else frozenset()
-    found = list(compare(past, _compiled(asked, after), lambda name, value: bool(secret_in(name, value)), edited))
+    found = list(compare(past, _compiled(asked, after), _secretive, edited))
     places, becoming = tuple(place for place, _ in found), [one for _, one in found if one and one.application]
     if not places:
         return Plan(places=())
