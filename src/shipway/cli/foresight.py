@@ -21,7 +21,7 @@ from shipway.cli.output import to_json
 from shipway.cli.policies import Policies
 from shipway.cli.pricing import at_revision, read_book
 from shipway.cli.rendering import compiled, no_collection
-from shipway.cli.scanning import scan, secret_in
+from shipway.cli.scanning import scan, secretive
 from shipway.cli.watching import person
 from shipway.cost.estimate import Estimate, difference, estimate
 from shipway.cost.prices import PriceBook
@@ -76,16 +76,12 @@ def _json(plan: Plan) -> str:
         {
             "environments": one.environments,
             **{name: getattr(one.finding, name) for name in _SHOWN},
-            "facts": without_secrets(one.finding.facts, _secretive),  # the whole Application is among them
+            "facts": without_secrets(one.finding.facts, secretive),  # the whole Application is among them
         }
         for one in plan.findings
     ]
     whole = {"changes": not plan.empty, "refused": plan.refused, **msgspec.structs.asdict(plan), "findings": findings}
     return to_json(whole)
-
-
-def _secretive(name: str, value: str) -> bool:
-    return bool(secret_in(name, value))
 
 
 FORMATS: Mapping[str, Callable[[Plan], str]] = {"text": text, "markdown": markdown, "json": _json}
@@ -148,7 +144,7 @@ def make(asked: Asked) -> Plan:
     _known(asked, *(side.organisation for side in (before, after) if side))
     past = snapshot(_compiled(asked, before)) if before else {}
     edited = _edited(before.organisation, after.organisation) if before else frozenset()
-    found = list(compare(past, _compiled(asked, after), _secretive, edited))
+    found = list(compare(past, _compiled(asked, after), secretive, edited))
     places, becoming = tuple(place for place, _ in found), [one for _, one in found if one and one.application]
     if not places:
         return Plan(places=())

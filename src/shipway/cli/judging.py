@@ -12,11 +12,13 @@ import shipway
 from shipway.cli import checking
 from shipway.cli.output import note
 from shipway.cli.policies import PACK, read_policies
+from shipway.cli.scanning import secretive
 from shipway.model.errors import BadInput, NotFound
 from shipway.model.suggestions import did_you_mean
+from shipway.plan.fields import without_secrets
 from shipway.policy import native
 from shipway.policy.exporting import TARGETS, Exported, export
-from shipway.policy.findings import rule_of
+from shipway.policy.findings import Finding, rule_of
 from shipway.web.findings import FORMATS, WITH_PASSES, Report, render
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ def checked(asked: checking.Check, form: str) -> tuple[str, int]:
     for problem in found.problems:
         note(str(problem), json=form == "json")
     report = Report(
-        findings=found.findings,
+        findings=tuple(map(_shown, found.findings)) if form == "json" else found.findings,
         summary=found.summary,
         files=found.files,
         objects=found.objects,
@@ -45,6 +47,13 @@ def checked(asked: checking.Check, form: str) -> tuple[str, int]:
         version=shipway.__version__,
     )
     return render(report, form), 1 if found.summary.refused else 0
+
+
+def _shown(finding: Finding) -> Finding:
+    """Facts may hold a whole Application; the rule that finds secrets in it must not be what spreads them."""
+    if finding.facts is None:
+        return finding
+    return msgspec.structs.replace(finding, facts=without_secrets(finding.facts, secretive))
 
 
 def listed(policies: Sequence[Path], environment: str, *, pack: bool) -> list[dict[str, Any]]:

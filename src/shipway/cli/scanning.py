@@ -1,7 +1,7 @@
 """Secrets in plain text, found by detect-secrets. Called where objects are read; the rule about them is in the pack."""
 
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from shipway.policy.facts import Scannable, scannable, secret_scan
@@ -36,6 +36,12 @@ def secret_in(name: str, value: str) -> str:
                 return kind
     line = f'{name}: "{value}"'
     return "Secret Keyword" if any(True for _ in keyword(line)) else ""
+
+
+@lru_cache(maxsize=16384)
+def secretive(name: str, value: str) -> bool:
+    """Whether a value is not to be shown. Documents say the same things over and over."""
+    return bool(secret_in(name, value))
 
 
 def _found(one: Scannable, kind: str) -> dict[str, Any]:
