@@ -59,6 +59,17 @@ def test_what_has_changed_is_kept(tmp_path: Path) -> None:
     assert [one.at - BEGIN for one in files.read("shop", BEGIN + 15)] == [20, 50]
 
 
+def test_after_an_hour_a_count_a_minute_is_kept(tmp_path: Path) -> None:
+    files, midnight = CounterFiles(tmp_path), BEGIN - BEGIN % DAY
+    files.append("shop", [Count(midnight + 10 * n, V1, ArmReading(n, 0)) for n in range(720)])
+    for _ in range(2):
+        files.prune(midnight + 7200)
+        at = [one.at - midnight for one in files.read("shop")]
+        assert at[:3] == [0, 60, 120]
+        assert len([one for one in at if one <= 3600]) == 61
+        assert len([one for one in at if one > 3600]) == 359
+
+
 def test_a_torn_line_is_left_out_and_the_next_stands_alone(tmp_path: Path) -> None:
     files = CounterFiles(tmp_path)
     files.append("shop", [Count(BEGIN, V1, ArmReading(1, 0)), Count(BEGIN + 10, V1, ArmReading(2, 0))])

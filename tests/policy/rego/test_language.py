@@ -195,3 +195,18 @@ def test_broken_annotations_are_faults_with_their_line(text: str, message: str) 
     with pytest.raises(RegoError, match=f"t.rego:2:1: .*{message}"):
         load({"t.rego": f"package t\n# METADATA\n# {text}\np := rego.metadata.rule()"})
     assert load({"t.rego": f"package t\n# METADATA\n# {text}\np := 1"}).evaluate("data.t.p") == 1
+
+
+def test_what_asks_the_world_may_stand_in_a_policy_whose_tests_replace_it() -> None:
+    policy = """package t
+answer := http.send({"method": "get", "url": "https://example.org"}).body
+test_answer if answer == 7 with http.send as {"body": 7}
+test_function if answer == "get" with http.send as mock
+mock(request) := {"body": request.method}
+"""
+    rules = load({"t.rego": policy}, version=1)
+    assert [rules.evaluate(f"data.t.{name}") for name in ("test_answer", "test_function")] == [True, True]
+    with pytest.raises(EvaluationError, match=r"http\.send is not supported"):
+        rules.evaluate("data.t.answer")
+    with pytest.raises(RegoError, match=r"http\.send is not supported"):
+        load({"t.rego": policy.split("test_", maxsplit=1)[0]}, version=1)

@@ -10,8 +10,9 @@ from shipway.policy.rego.calls_net import net
 from shipway.policy.rego.calls_numbers import numbers
 from shipway.policy.rego.calls_text import text
 from shipway.policy.rego.calls_time import times
+from shipway.policy.rego.faults import EvaluationError
 from shipway.policy.rego.runtime import gt, gte, lt, lte, neq
-from shipway.policy.rego.values import equal
+from shipway.policy.rego.values import Value, equal
 
 _OWN: Final = {
     "print": Builtin("print", lambda *_: True, ""),
@@ -51,3 +52,19 @@ REFUSED: Final[Mapping[str, str]] = {
     "regex.globs_match": "no policy in the public libraries uses it",
 }  # fmt: skip
 """What is refused at load, and why."""
+
+
+def _stand_in(name: str, arity: int) -> Builtin:
+    def refuse(*_: object) -> Value:
+        raise EvaluationError("eval_builtin_error", f"{name} is not supported outside of a `with` that replaces it")
+
+    return Builtin(name, refuse, "*" * arity)
+
+
+STAND_INS: Final[Mapping[str, Builtin]] = {
+    name: _stand_in(name, arity)
+    for name, arity in {
+        "http.send": 1, "opa.runtime": 0, "net.lookup_ip_addr": 1, "rand.intn": 2, "uuid.rfc4122": 1,
+    }.items()
+}  # fmt: skip
+"""What is refused unless a test of the modules replaces it by ``with http.send as ...``."""

@@ -9,7 +9,7 @@ from typing import Any, Final
 from shipway.policy.rego.emit import Emitter
 from shipway.policy.rego.faults import EvaluationError, Fault, RegoError
 from shipway.policy.rego.index import Group, Index
-from shipway.policy.rego.library import BUILTINS, REFUSED
+from shipway.policy.rego.library import BUILTINS, REFUSED, STAND_INS
 from shipway.policy.rego.parser import parse
 from shipway.policy.rego.runtime import NAMES, STEPS, Context, Limit, Program, agree, dig
 from shipway.policy.rego.scopes import Scopes
@@ -122,8 +122,9 @@ def _compiled(trees: Mapping[str, Module]) -> Compiled:
     faults = list(index.faults)
     mocked: set[str] = set()
     for module in trees.values():
-        faults += Scopes(module, index, set(BUILTINS), mocked).run()
-    emitter = Emitter(index, BUILTINS, REFUSED, mocked)
+        faults += Scopes(module, index, BUILTINS.keys() | STAND_INS.keys(), mocked).run()
+    builtins = {**BUILTINS, **{name: one for name, one in STAND_INS.items() if name in mocked}}
+    emitter = Emitter(index, builtins, REFUSED, mocked)
     emitter.lines = []
     names: list[list[list[str]]] = []
     for group in index.groups:
@@ -139,7 +140,7 @@ def _compiled(trees: Mapping[str, Module]) -> Compiled:
         _evaluator(group, [[space[one] for one in each] for each in found])
         for group, found in zip(index.groups, names, strict=True)
     ]
-    return Compiled(trees, index, Program(evaluate, index.nodes, BUILTINS), mocked)
+    return Compiled(trees, index, Program(evaluate, index.nodes, builtins), mocked)
 
 
 def run(source: str, constants: Mapping[str, Value]) -> dict[str, Any]:

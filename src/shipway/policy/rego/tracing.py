@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, NamedTuple
 from shipway.policy.rego.builtin import Builtin
 from shipway.policy.rego.emit import Emitter
 from shipway.policy.rego.index import Branching, Clause, Group
-from shipway.policy.rego.library import BUILTINS, REFUSED
+from shipway.policy.rego.library import REFUSED
 from shipway.policy.rego.lines import Line, Lines
 from shipway.policy.rego.module import Compiled, run
 from shipway.policy.rego.runtime import Context, Limit, Program, agree, look
@@ -403,7 +403,7 @@ class Traced:
     def __init__(self, compiled: Compiled, is_entry: Callable[[Group], bool]) -> None:
         self._compiled = compiled
         self._lines = Lines()
-        emitter = TracingEmitter(compiled.index, BUILTINS, REFUSED, compiled.mocked)
+        emitter = TracingEmitter(compiled.index, compiled.program.builtins, REFUSED, compiled.mocked)
         emitter.lines, emitter.numbers_of = [], self._lines
         names: list[list[list[str]]] = []
         for group in compiled.index.groups:
@@ -416,7 +416,7 @@ class Traced:
             for group, found in zip(compiled.index.groups, names, strict=True)
         ]
         nodes: Sequence[Branching] = compiled.index.nodes
-        self._program = Program(evaluate, nodes, BUILTINS)
+        self._program = Program(evaluate, nodes, compiled.program.builtins)
 
     def derived(
         self, path: Sequence[str], input_: Value, data: Value, at: float, *, roots: Mapping[str, Value]
