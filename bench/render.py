@@ -9,8 +9,9 @@
     yaml           our writer beside PyYAML's C dumper
 
 Rivals are looked for on PATH (or --kustomize FILE and so on), run in the same run on objects that we rendered, and may use
-every core; those that are not there are left out. kustomize's time for one overlay grows with more than the square of the
-applications: 250 take a minute, ``--overlay 1000`` the better part of an hour.
+every core; those that are not there are left out. kustomize's time for one overlay grows with the square of the applications:
+250 take a minute, ``--overlay 1000`` about twenty-five. What runs on one core alone is judged by processor time, the rest by the
+clock, which other work on the machine slows down unevenly; so rivals are compared by processor time as well.
 """
 
 import argparse
@@ -31,6 +32,7 @@ from typing import Any
 import yaml
 
 from shipway.cli import organisations
+from shipway.render import yaml as writer
 from shipway.render.compiling import Compiled, compile_organisation
 from shipway.render.truth import contradictions
 from shipway.render.yaml import to_yaml
@@ -219,25 +221,29 @@ def single(top: Path, runs: int = 9) -> Figures:
     command = [*program, "render", "checkout", "--env", "prod", "--platform", str(top / "platform")]
     command += ["--out", str(top / "out")]
     environment = {**os.environ, "XDG_CACHE_HOME": str(top / "cache")}
-    first, *again = (_seconds([command], environment) for _ in range(runs + 1))
+    first, before = _seconds([command], environment), _children()
+    again = [_seconds([command], environment) for _ in range(runs)]
+    used = (_children() - before) / runs
     changed = []
     for _ in range(runs):
         with (top / "platform" / "applications" / "checkout.yaml").open("a") as file:
             file.write("# changed\n")
         changed.append(_seconds([command], environment))
-    return {"first": first, "median": statistics.median(again), "after_a_change": statistics.median(changed)}
+    after = statistics.median(changed)
+    return {"first": first, "median": statistics.median(again), "processor_seconds": used, "after_a_change": after}
 
 
 def dumping(objects: dict[str, Objects]) -> Figures:
-    """Seconds for the same objects, best of three."""
+    """Processor seconds for the same objects, best of three."""
     documents = [each for found in objects.values() for each in found]
 
     def best(action: Callable[[], object]) -> float:
         times = []
         for _ in range(3):
-            begun = time.perf_counter()
+            writer._texts.clear()  # nothing helps that an earlier run has seen
+            begun = time.process_time()
             action()
-            times.append(time.perf_counter() - begun)
+            times.append(time.process_time() - begun)
         return min(times)
 
     ours = best(lambda: to_yaml(documents))
@@ -269,7 +275,7 @@ def missed(found: Figures) -> list[str]:
     problems = [name for name, bar in BARS.items() if name in found and found[name]["ratio"] < bar]
     if found["times_for_twice"] > LINEAR:
         problems.append("linear")
-    if found["organisation"]["seconds"] > SECONDS or found["organisation"]["peak_gigabytes"] > GIGABYTES:
+    if found["organisation"]["processor_seconds"] > SECONDS or found["organisation"]["peak_gigabytes"] > GIGABYTES:
         problems.append("organisation")
     if found["single"]["median"] > SINGLE:
         problems.append("single")

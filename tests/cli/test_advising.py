@@ -81,6 +81,20 @@ def test_three_recommenders_side_by_side_from_a_table(shipway: Shell, tmp_path: 
     assert all(name in out for name in ("vpa", "krr", "shipway", "8 d"))
 
 
+def test_what_may_go_wrong_is_stated(shipway: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "bursts.csv"
+    rows = [f"{BEGIN + n * 300:.0f},{3 if n % 5 == 0 else 1},{100 * MIB:.0f}" for n in range(2000)]
+    file.write_text("\n".join(["at,cpu,memory", *rows]))
+
+    def ours(*options: str) -> float:
+        (one,) = shipway("rightsize", "--csv", file, *options, "--json").data["applications"]
+        return float(one["advice"][-1]["recommendation"]["cpu_request"])
+
+    assert (ours(), ours("--throttled", "40%", "--killed", "20%")) == (3, 1)
+    assert "more than 0%" in shipway("rightsize", "--csv", file, "--throttled", "0%", "--json").error["message"]
+    assert "--killed" in shipway("rightsize", "--csv", file, "--killed", "rarely", "--json").error["message"]
+
+
 def test_what_is_saved_is_told_from_what_the_live_release_requests(shipway: Shell, home: Path) -> None:
     document = (
         '{"application":{"spec":{"resources":{"cpu":"1500m","memory":"1Gi"},"scale":{"signal":"cpu"}}},"origins":{}}'
@@ -166,7 +180,7 @@ def test_costs_of_what_was_recorded(shipway: Shell, home: Path) -> None:
 def test_a_run_without_a_sample_teaches_what_it_can(home: Path) -> None:
     with closing(SqliteJournal.open(home / JOURNAL)), records(home) as journal:
         known = learning.learn(home, journal, [], BEGIN)
-    assert (known.delivery, known.cost.rows, known.sizes) == ((), (), ())
+    assert (known.scorecard.groups, known.cost.rows, known.sizes) == ((), (), ())
     assert all(section.absent and not section.rows for section in cards.sections(known))
 
 

@@ -135,6 +135,16 @@ def test_the_page_has_every_card_with_a_text_for_every_picture(known: Learned) -
     assert len(ids) == len(set(ids))
 
 
+def test_releases_are_side_by_side(known: Learned) -> None:
+    found = card(known, "Releases side by side")
+    assert found.columns == ("Release", "Requests", "A request costs", "P95", "Errors")
+    rows = {row[0]: row for row in found.rows}
+    compared = {f"{one.application} {one.release}": one for one in known.scorecard.comparison.releases if one.requests}
+    assert rows.keys() == compared.keys() != set()
+    assert "%" in next(iter(rows.values()))[4]
+    assert "Rank correlations over releases: Cost of a request against P95" in found.note
+
+
 def test_nothing_known_is_said_in_every_card(home: Path) -> None:
     with closing(SqliteJournal.open(home / JOURNAL)), records(home) as journal:
         found = cards.sections(learn(home, journal, [], 1e9))

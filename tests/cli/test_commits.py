@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from shipway.cli.commits import Question, commit_of
+from shipway.cli.commits import Question, commit_of, own_paths
 from shipway.model.commits import Commit, NoCommit
 from shipway.model.errors import BadInput
 
@@ -131,6 +131,22 @@ def test_files_that_git_does_not_track_have_no_commit(repository: Repository) ->
     found = commit_of(Question((repository.root / "shop",)), {})
     assert found == NoCommit("git does not track the application's files")
     assert commit_of(Question((repository.root / "gone",)), {}) == NoCommit("the application's directory is not there")
+
+
+def test_many_applications_in_one_directory_are_told_apart_by_the_directories_of_their_code(
+    repository: Repository,
+) -> None:
+    first = repository.commit(
+        apps__shop_yaml="a: 1\n", apps__till_yaml="a: 1\n", shop__main_py="1\n", till__main_py="1\n"
+    )
+    repository.commit(apps__till_yaml="a: 2\n", till__main_py="2\n")
+    file = repository.root / "apps" / "shop.yaml"
+    other = commit_of(Question(own_paths(file, "../shop"), first), {})
+    beside = commit_of(Question(own_paths(file, None), first), {})
+    assert isinstance(other, Commit)
+    assert isinstance(beside, Commit)
+    assert (other.files, other.brought) == (0, ())
+    assert beside.files == 1
 
 
 def test_without_git(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

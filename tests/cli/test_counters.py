@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from shipway.analysis.readings import ArmReading
 from shipway.cli.counters import COARSE, DAYS, CounterFiles, Kept
 from shipway.engine.ports import Absent, ArmQuery
-from shipway.engine.promises import Count, thinned
+from shipway.engine.promises import Count, Ledger, thinned
 from shipway.model.ids import AppName, ReleaseId
-from shipway.slo.counters import Sample, counted
+from shipway.slo.counters import Sample, counted, usable
 
 V1 = ReleaseId("v1")
 QUERY = ArmQuery(AppName("shop"), V1)
@@ -59,6 +59,17 @@ def test_what_has_changed_is_kept(tmp_path: Path) -> None:
     assert [one.at - BEGIN for one in files.read("shop", BEGIN + 15)] == [20, 50]
 
 
+def test_after_an_hour_a_count_a_minute_is_kept(tmp_path: Path) -> None:
+    files, midnight = CounterFiles(tmp_path), BEGIN - BEGIN % DAY
+    files.append("shop", [Count(midnight + 10 * n, V1, ArmReading(n, 0)) for n in range(720)])
+    for _ in range(2):
+        files.prune(midnight + 7200)
+        at = [one.at - midnight for one in files.read("shop")]
+        assert at[:3] == [0, 60, 120]
+        assert len([one for one in at if one <= 3600]) == 61
+        assert len([one for one in at if one > 3600]) == 359
+
+
 def test_a_torn_line_is_left_out_and_the_next_stands_alone(tmp_path: Path) -> None:
     files = CounterFiles(tmp_path)
     files.append("shop", [Count(BEGIN, V1, ArmReading(1, 0)), Count(BEGIN + 10, V1, ArmReading(2, 0))])
@@ -66,6 +77,31 @@ def test_a_torn_line_is_left_out_and_the_next_stands_alone(tmp_path: Path) -> No
     file.write_bytes(file.read_bytes()[:-4])
     files.append("shop", [Count(BEGIN + 20, V1, ArmReading(3, 0))])
     assert [one.reading.requests for one in files.read("shop")] == [1, 3]
+
+
+def test_counts_that_cannot_be_change_no_budget(tmp_path: Path) -> None:
+    """Negative counters, clocks that jumped, doubles, other people's lines: what is left is what happened."""
+    files = CounterFiles(tmp_path)
+    files.append("shop", [Count(BEGIN + 10 * n, V1, ArmReading(100 * n, n)) for n in range(30)])
+    (file,) = tmp_path.glob("counters/shop/*.jsonl")
+    good = file.read_bytes()
+    lines = (
+        f'[{BEGIN + 55},"v1",[-5,0]]',
+        f'[{BEGIN + 65},"v1",[700,-1]]',
+        '[1e17,"v1",[9,9]]',
+        '[-1e17,"v1",[9,9]]',
+        f'[{BEGIN + 70},"v1",[700,7]]',
+        f'[{BEGIN + 70},"v1",[1e999,7]]',
+        f'[{BEGIN + 70},"v1","nan"]',
+        '{"at": 1}',
+        "\x00\x1b[2J",
+        "[" * 2000,
+    )
+    file.write_bytes(good + b"".join(b"\n" + line.encode() for line in lines))
+    (series,) = Ledger(files.read("shop")).series({}, BEGIN + 300)
+    samples = usable([Sample(at, one.errors, one.requests) for at, one in series], BEGIN + 300)
+    found = counted([samples], BEGIN, BEGIN + 300)
+    assert (found.total, found.bad) == (2900, 29)
 
 
 def test_a_disk_that_refuses_changes_no_answer(tmp_path: Path) -> None:

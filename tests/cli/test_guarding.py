@@ -131,3 +131,17 @@ def test_a_change_of_a_policy_is_planned(shipway: Shell, tmp_path: Path) -> None
     assert found.code == 2
     assert "dev/dev (shared)" in found.out
     assert "validationActions" in found.out
+
+
+def test_a_registry_that_the_platform_does_not_name_is_refused_everywhere(shipway: Shell, tmp_path: Path) -> None:
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+        organisation(tmp_path / name, "native")
+    here = tmp_path / "new"
+    (here / "policies" / "own.yaml").unlink()
+    application = here / "cart.yaml"
+    application.write_text(APPLICATION.replace("registry.example.com", "elsewhere.example.com"))
+    planned = shipway("plan", "--platform", here, "--against", tmp_path / "old")
+    checked = shipway("policy", "check", application, "--platform", here, "--env", "prod")
+    for found in (planned, checked):
+        assert (found.code, "deny allowed-registries" in found.out) == (1, True), found.out + found.err

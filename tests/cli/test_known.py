@@ -90,14 +90,14 @@ def test_decisions_tell_refusals_and_facts_and_can_be_judged_again(shipway: Shel
     assert "deny change-window: no changes now" in text
     assert "traffic: unknown, nobody has measured it here" in text
     (again,) = shipway("policy", "decisions", "-n", "1", "--replay", "--json").data["decisions"]
-    assert again["now"] == []
+    assert [each["rule"] for each in again["now"]] == ["require-image-digest", "require-two-replicas"]
     (before,) = [
         each
         for each in shipway("policy", "decisions", "--replay", "--json").data["decisions"]
         if not each["decision"]["allowed"]
     ]
-    assert [each["rule"] for each in before["now"]] == ["change-window"]
-    assert "nothing against it" in shipway("policy", "decisions", "-n", "1", "--replay").out
+    assert [each["rule"] for each in before["now"]] == ["change-window", "require-image-digest", "require-two-replicas"]
+    assert "by the rules as they are now: audit require-image-digest" in shipway("policy", "decisions", "--replay").out
 
 
 def test_decisions_that_are_not_there(shipway: Shell, past: Path, tmp_path: Path) -> None:

@@ -138,3 +138,18 @@ def test_an_error_is_never_taken_for_a_change(shipway: Shell, after: Path, words
     assert found.code == 1
     assert message in found.err
     assert shipway(*words.split(), *sides, "--json").error["exit_code"] == 1
+
+
+def test_the_risk_of_a_change_is_told_from_what_git_says_of_it(shipway: Shell, after: Path) -> None:
+    git = ["git", "-C", str(after), "-c", "user.name=a", "-c", "user.email=a@example.com"]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "first"]):
+        subprocess.run([*git, *words], check=True)
+    cart = after / "applications" / "cart.yaml"
+    edit(cart, "cart:3.0.4", "cart:3.0.5")
+    words = ("plan", "cart", "--env", "prod", "--platform", "after", "--no-pack", "--json")
+    (small,) = shipway(*words).data["risks"]
+    cart.write_text(cart.read_text() + "# many a word\n" * 3000)
+    (large,) = shipway(*words).data["risks"]
+    assert "small change" in [one["text"] for one in small["risk"]["reasons"]]
+    assert "large change" in [one["text"] for one in large["risk"]["reasons"]]
+    assert large["risk"]["probability"] > small["risk"]["probability"]

@@ -52,6 +52,15 @@ def test_a_cache_that_cannot_be_written_is_none(shipway: Shell, cache: Path) -> 
     assert shipway("render", "cart", "--env", "dev", *AT).code == 0
 
 
+def test_what_was_rendered_into_the_organisation_is_no_part_of_it(shipway: Shell, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(EXAMPLE, copy)
+    for _ in range(2):
+        again = shipway("render", "cart", "--env", "dev", "--platform", copy, "--out", copy / "rendered", "--json")
+        assert (again.code, again.data["files"]) == (0, 1), again.err
+    assert len(shipway("catalog", "--platform", copy, "--json").data) == 12
+
+
 def test_render_prints_without_a_directory(shipway: Shell) -> None:
     found = shipway("render", "ml-inference", "--env", "prod", *AT)
     assert found.code == 0

@@ -188,6 +188,24 @@ OTHER = (
 )
 
 
+def test_a_trend_beside_the_time_before(shipway: Shell, tmp_path: Path) -> None:
+    import time
+
+    now, lines = time.time(), ["id,application,team,environment,started_at,finished_at,result,committed_at"]
+    for n in range(8):
+        end = now - 86_400 * (2 + 7 * n)
+        result = "failed" if n == 5 else "success"
+        lines.append(f"{n},shop,web,prod,{end - 60},{end},{result},{end - (3600 if n < 4 else 7200)}")
+    file = tmp_path / "d.csv"
+    file.write_text("\n".join(lines))
+    out = " ".join(shipway("dora", "--csv", file).out.split())
+    assert "lead time 1 h median of 4 (1 h p25, 1 h p75, 1 h p90), 2 h the time before" in out
+    assert "0% of changes failed, 25% the time before" in out
+    assert "by week, oldest first: 1, 1, 1 (1 failed), 1, 1, 1, 1, 1" in out
+    weeks = shipway("dora", "--csv", file, "--json").data["scores"][0]["weeks"]
+    assert [(one["deployments"], one["failures"]) for one in weeks] == [(1, 0), (1, 0), (1, 1), *[(1, 0)] * 5]
+
+
 def test_adoption_is_told_of_an_organisation(shipway: Shell, home: Path, tmp_path: Path) -> None:
     journalled(home, [])
     assert dora(shipway)["adoption"] == {"deployed": 1, "known": 1, "of": "on record here"}

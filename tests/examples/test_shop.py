@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -76,8 +77,6 @@ def inventory(free_ports: Iterator[int]) -> Iterator[Service]:
 
 @pytest.fixture(scope="module")
 def free_ports() -> Iterator[int]:
-    import socket
-
     def ports() -> Iterator[int]:
         while True:
             with socket.create_server(("127.0.0.1", 0)) as probe:
@@ -153,15 +152,20 @@ def test_without_its_inventory_the_storefront_says_so_and_recovers(free_ports: I
 
 
 @pytest.mark.e2e
-def test_sigterm_answers_what_is_under_way_and_closes_what_is_idle(inventory: Service, free_ports: Iterator[int]):
+def test_sigterm_answers_what_is_under_way_and_closes_what_is_idle(free_ports: Iterator[int]):
     answers: list[httpx.Response] = []
-    shop = Service("storefront", next(free_ports), INVENTORY_URL=inventory.url, SLOW_MS="700").ready()
-    with httpx.Client() as idle:
+    with socket.create_server(("127.0.0.1", 0)) as inventory, httpx.Client() as idle:
+        where = f"http://127.0.0.1:{inventory.getsockname()[1]}"
+        shop = Service("storefront", next(free_ports), INVENTORY_URL=where).ready()
         idle.get(f"{shop.url}/healthz")
-        asking = threading.Thread(target=lambda: answers.append(httpx.get(shop.url)))
+        asking = threading.Thread(target=lambda: answers.append(httpx.get(shop.url, timeout=PATIENCE)))
         asking.start()
-        time.sleep(0.15)
-        printed = shop.end()
+        asked, _ = inventory.accept()  # the page is under way: it waits for its goods
+        shop.process.send_signal(signal.SIGTERM)
+        with asked:
+            asked.recv(4096)
+            asked.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n[]")
+            printed = shop.end()
         asking.join(PATIENCE)
     assert shop.process.returncode == 0
     assert [answer.status_code for answer in answers] == [200]

@@ -84,3 +84,6 @@ def test_what_was_not_found_is_without_evidence() -> None:
     assert answers["recovery is practised"].evidence == "no evidence of a restore in the last year"
     assert (answers["changes are reviewed"].holds, answers["recovery is practised"].holds) == (None, False)
     assert answers["few changes fail"].holds is None
+    one = statistics([Deployment(id="1", application="shop", started_at=0, finished_at=60)], [], 0, DAY)
+    few = next(a for a in assess(msgspec.structs.replace(ALL, delivery=one)).answers if a.name == "few changes fail")
+    assert (few.holds, few.evidence) == (None, "1 deployments; 10 are needed")

@@ -27,8 +27,10 @@ def test_a_comment_fits_and_says_what_was_left_out(places: int, size: int) -> No
     shown = comment.count("<details>")
     assert len(comment) <= 65_000
     assert comment.count("```") == 2 * shown
+    assert shown > 0
     left = places - shown
-    assert (f"Left out for length: {left} of {places} place" in comment) == bool(left)
+    assert (f"{left} of {places} place" in comment) == bool(left)
+    assert ("the end of the last place shown" in comment) == (comment.count("spec.f") < 2 * shown * size)
     assert text(plan).count("spec.f0") == places
 
 

@@ -35,6 +35,12 @@ SPEC = ("spec", "template", "spec", "containers")
         ("cel.bind(n, object.spec.replicas, n < 3)", ("spec", "replicas")),
         ("size(variables.all) == 1", SPEC),
         ("variables.all.all(c, ['web', 'nginx'].exists(i, c.image.startsWith(i)))", (*SPEC, 1, "image")),
+        ("variables.all.all(c, c.image.split(':')[1] != 'latest')", (*SPEC, 1, "image")),
+        ("variables.all.all(c, c.image.split(':').all(p, p != 'latest'))", (*SPEC, 1, "image")),
+        ("variables.all.filter(c, c.name == 'proxy')[0].image == 'web:1'", SPEC),
+        ("(has(object.spec.none) ? [] : variables.all).all(c, c.image == 'web:1')", (*SPEC, 1, "image")),
+        ("(variables.all + object.spec.?none.orValue([])).all(c, c.image == 'web:1')", (*SPEC, 1, "image")),
+        ("object.metadata.?labels.orValue({}).?owner.orValue('') != ''", ("metadata", "labels", "owner")),
         ("false", ()),
     ],
 )

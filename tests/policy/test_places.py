@@ -137,6 +137,7 @@ def test_of_several_patterns_a_value_that_is_there_tells_more() -> None:
 
 
 CONTAINERS = "request.object.spec.containers"
+LATEST_ITEM = '52: {name: log, image: "docker.io/fluent:latest"}'
 LATEST = ["25: nginx:latest", '52: "docker.io/fluent:latest"}']
 
 
@@ -149,6 +150,7 @@ LATEST = ["25: nginx:latest", '52: "docker.io/fluent:latest"}']
         (f"{{{{ {CONTAINERS}[].securityContext.capabilities.add[] }}}}", "AnyNotIn", ["NET_ADMIN"], ["29: SYS_TIME]"], 'only ["NET_ADMIN"]'),
         (f"{{{{ length({CONTAINERS}[?securityContext.privileged]) }}}}", "GreaterThan", 0, ["27: true"], ""),
         (f"{{{{ length({CONTAINERS}) }}}}", "GreaterThan", 1, ["15: - name: web", "50: - name: api"], ""),
+        ("NET_RAW", "AnyNotIn", f"{{{{ {CONTAINERS}[1].securityContext.capabilities.add }}}}", ["29: [NET_ADMIN, SYS_TIME]", LATEST_ITEM], ""),
         ("NET_ADMIN", "AnyIn", f"{{{{ {CONTAINERS}[].securityContext.capabilities.add[] }}}}", ["29: NET_ADMIN, SYS_TIME]"], ""),
         ("{{ request.object.spec.hostNetwork || `false` }}", "Equals", True, ["10: true"], "not true"),
         ("{{ request.object.metadata.labels.owner || '' }}", "Equals", "", ["6: labels:", "47: labels: {app: api}"], 'not ""'),
@@ -299,6 +301,11 @@ GHCR = 'good(c) if startswith(c.image, "ghcr.io/")'
 )  # fmt: skip
 def test_rego(rule: str, places: Sequence[str]) -> None:
     assert sorted(pointed(found_in(rego=HEAD + rule))) == sorted(places)
+
+
+def test_rego_version_0() -> None:
+    rule = 'deny[msg] { c := input.spec.containers[_]; endswith(c.image, ":latest"); msg = sprintf("%s", [c.name]) }'
+    assert pointed(found_in(rego=f"package main\n{rule}")) == LATEST[:1]
 
 
 def test_rego_that_reads_nothing_points_to_the_object() -> None:

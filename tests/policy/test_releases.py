@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from shipway.cli.policies import read_policies
+from shipway.cli.policies import policies_of, read_policies
 from shipway.policy.findings import Finding, Subject
 from shipway.policy.releases import UNASKED, Release, by_provenance, causes, delivery, judge, once
 from shipway.policy.rules import Place
@@ -117,3 +117,79 @@ def test_a_budget_counts_in_the_currency_of_the_prices_only() -> None:
     other = known(known={"cost": {"monthly": 70.0, "currency": "USD"}})
     assert "budget" not in other["cost"]
     assert "currency" in other["unknown"]["cost.budget"]
+
+
+COST = """\
+apiVersion: kyverno.io/v1
+kind: ClusterPolicy
+metadata: {name: kyverno}
+spec:
+  validationFailureAction: Enforce
+  rules:
+    - name: cheap
+      match: {any: [{resources: {kinds: [facts.shipway.dev/v1/Delivery]}}]}
+      validate: {message: dear, pattern: {spec: {cost: {monthly: "<10"}}}}
+---
+apiVersion: policies.kyverno.io/v1
+kind: ValidatingPolicy
+metadata: {name: validating}
+spec:
+  validationActions: [Deny]
+  matchConstraints:
+    resourceRules:
+      - {apiGroups: [facts.shipway.dev], apiVersions: [v1], operations: [CREATE], resources: [deliveries]}
+  validations: [{expression: object.spec.cost.monthly < 10.0}]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: native}
+spec:
+  matchConstraints:
+    resourceRules: [{apiGroups: [facts.shipway.dev], apiVersions: ["*"], operations: ["*"], resources: ["*"]}]
+  validations: [{expression: "!has(object.spec.cost) || object.spec.cost.monthly < 10.0"}]
+---
+apiVersion: templates.gatekeeper.sh/v1
+kind: ConstraintTemplate
+metadata: {name: k8scost}
+spec:
+  crd: {spec: {names: {kind: K8sCost}}}
+  targets:
+    - target: admission.k8s.gatekeeper.sh
+      rego: |
+        package k8scost
+        violation[{"msg": "dear"}] { input.review.object.spec.cost.monthly > 10 }
+---
+apiVersion: constraints.gatekeeper.sh/v1beta1
+kind: K8sCost
+metadata: {name: cheap}
+spec: {match: {kinds: [{apiGroups: [facts.shipway.dev], kinds: ["*"]}]}}
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: everything}
+spec:
+  matchConstraints:
+    resourceRules: [{apiGroups: ["*"], apiVersions: ["*"], operations: ["*"], resources: ["*"]}]
+  validations: [{expression: "false"}]
+"""
+REGO = """\
+package main
+import rego.v1
+deny contains "dear" if { input.kind == "Delivery"; input.spec.cost.monthly > 10 }
+"""
+
+
+def test_every_language_rules_over_facts_and_only_where_it_speaks_of_them() -> None:
+    policies = policies_of([Source("p.yaml", COST), Source("p.rego", REGO)], pack=False)
+    assert policies.problems == ()
+    (declared,) = parse_documents([Source("shop.yaml", SHOP)]).declared
+    release = Release(document=declared.data, declared=declared, known={"cost": {"monthly": 70.0}})
+    found = judge(release, policies.evaluator(), Merged(), passes=False)
+    assert sorted(one.rule for one in found if one.refuses) == [
+        "K8sCost/cheap",
+        "kyverno/cheap",
+        "main/deny",
+        "native",
+        "validating",
+    ]
+    assert {(one.place.line, one.subject.kind) for one in found} == {(4, "Delivery")}

@@ -10,7 +10,7 @@ import kubernetes_validate
 
 from tests.conformance import folder
 
-VERSION = "1.34"
+VERSION = "1.37"
 _BUILT_IN = Path(kubernetes_validate.__file__).parent / "kubernetes-json-schema" / f"v{VERSION}.0-local-strict"
 _BASE = "file:///api/"
 WITHOUT_SCHEMA = frozenset({"barmancloud.cnpg.io", "chaos-mesh.org"})

@@ -38,6 +38,7 @@ platforms = st.builds(
         tracing=st.just({"endpoint": "http://collector.observability.svc:4318"}),
         ingress=st.just({"domain": "apps.example.com", "issuer": "letsencrypt"}),
         databases=st.just({"backups": "s3://backups", "storageClass": "fast"}),
+        gitops=st.just({"repository": "https://github.com/acme/deployments"}),
     ),
     st.sampled_from([[], ["10.0.0.0/16", "fd00::/8"]]),
 )
@@ -99,12 +100,22 @@ specs = st.one_of(
     ),
     st.tuples(st.just("scheduled-job"), jobs),
 )
+
+
+def following(spec: dict[str, Any]) -> dict[str, Any]:
+    """Whoever has a queue and scales follows the queue."""
+    queues = [one for one in spec.get("dependsOn", ()) if isinstance(one, dict) and "queue" in one]
+    return {**spec, "scale": {**spec["scale"], "signal": "queue"}} if queues and "scale" in spec else spec
+
+
 applications = st.builds(
     lambda found, shared, values: {
         **HEAD,
         "kind": "Application",
         "metadata": {"name": "shop", "team": "storefront"},
-        "spec": {**shared, **values, "archetype": found[0], "image": "registry.example.com/shop:1", **found[1]},
+        "spec": following(
+            {**shared, **values, "archetype": found[0], "image": "registry.example.com/shop:1", **found[1]}
+        ),
     },
     specs,
     common,

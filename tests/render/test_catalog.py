@@ -93,6 +93,30 @@ def test_the_files_hold_every_entity_once_and_the_location_names_them_all() -> N
     known = organisation()
     files = dict(layout("backstage")(known, compile_organisation(known, "prod")))
     (location,) = yaml.safe_load_all(files.pop("catalog-info.yaml"))
-    assert location["spec"]["targets"] == [f"./{path}" for path in files]
-    written = [entity for content in files.values() for entity in yaml.safe_load_all(content)]
+    listed = {path: content for path, content in files.items() if path.endswith(".yaml")}
+    assert location["spec"]["targets"] == [f"./{path}" for path in listed]
+    written = [entity for content in listed.values() for entity in yaml.safe_load_all(content)]
     assert sorted(map(str, written)) == sorted(map(str, found()))
+
+
+def test_techdocs_find_a_page_beside_every_component() -> None:
+    known = organisation()
+    compiled = [one for name in known.environments for one in compile_organisation(known, name)]
+    files = dict(layout("backstage")(known, compiled))
+    for name in known.declared:
+        site = yaml.safe_load(files[f"{name}/mkdocs.yml"])
+        assert site["plugins"] == ["techdocs-core"]
+        for path in (path for entry in site["nav"] for path in entry.values()):
+            assert files[f"{name}/docs/{path}"].startswith(f"# {name}\n".encode())
+    page = files["checkout/docs/index.md"].decode()
+    for said in (
+        "Takes orders.", "| owner | payments |", "| speaks | http on 8080, admin on 8081, metrics on 9090 |",
+        "- `inventory`", "- database `postgres` (storage 20Gi)", "- `mailer`", "- 99.9% of requests are answered",
+        "- latency: 95% < 200ms, over 30d", "- 25% of the requests for 10m, when payments-leads agrees",
+        "- must hold: errorRate < 0.1%", "| dev | 2 to 10 by cpu | 500m | 512Mi | `registry.example.com/checkout:1.4.2` |",
+        "(https://runbooks.example.com/checkout)",
+    ):  # fmt: skip
+        assert said in page, (said, page)
+    worker = files["mailer/docs/index.md"].decode()
+    assert "- at once, when the new instances are ready" in worker
+    assert "What is promised" not in worker

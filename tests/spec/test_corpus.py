@@ -27,6 +27,8 @@ BEYOND_A_SCHEMA = {
     "dependency-mixed": "fields that exclude each other",
     "dependency-on-itself": "fields that depend on each other",
     "documents-same-name": "other documents",
+    "dependency-storage": "fields that depend on each other",
+    "duration-of-a-service": "fields that depend on each other",
     "environment-breaks-a-rule": "what an environment makes of the file",
     "host-private": "fields that depend on each other",
     "host-tcp": "two fields that contradict each other",

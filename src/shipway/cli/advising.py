@@ -17,9 +17,11 @@ from shipway.insight.series import DAY, MOST_POINTS, Absent, Floats, Series, reg
 from shipway.insight.sizing import krr, shipway, vpa
 from shipway.insight.sizing.usage import Recommendation, Recommender, Usage, days
 from shipway.model.errors import BadInput, NotFound
+from shipway.model.quantities import QuantityError, parse_ratio
 from shipway.model.suggestions import did_you_mean
 
-RECOMMENDERS: Mapping[str, Recommender] = {"vpa": vpa.recommend, "krr": krr.recommend, "shipway": shipway.recommend}
+RIVALS: Mapping[str, Recommender] = {"vpa": vpa.recommend, "krr": krr.recommend}
+OURS = "shipway"
 STEP = 60.0
 """Seconds of the grid that recorded samples are put on."""
 SOON, LATER = 900.0, 7 * DAY
@@ -149,13 +151,31 @@ def _imported(row: Row, columns: Sequence[str]) -> Moment:
     return Moment(row.moment("at"), each, cells.get("requests", float("nan")))
 
 
-def sized(history: History, present: Now) -> Sized:
-    """Every recommender's advice."""
+def aim(throttled: str, killed: str) -> shipway.Aim:
+    """What may go wrong at most, as written on the command line.
+
+    Raises:
+        BadInput: neither of them is a share between 0 and 1.
+    """
+    found = {}
+    for name, text in (("--throttled", throttled), ("--killed", killed)):
+        try:
+            found[name] = parse_ratio(text)
+        except QuantityError as error:
+            raise BadInput(f"{name}: {error}") from error
+        if not 0 < found[name] < 1:
+            raise BadInput(f"{name}: expected more than 0% and less than 100%, got {text}")
+    return shipway.Aim(found["--throttled"], found["--killed"])
+
+
+def sized(history: History, present: Now, aim: shipway.Aim = shipway.Aim()) -> Sized:  # noqa: B008  # frozen
+    """Every recommender's advice; ``aim`` is for ours, the others have none."""
     usage = _usage(history, present)
     if isinstance(usage, Absent):
-        nothing = tuple(Advice(name, None, usage.reason) for name in RECOMMENDERS)
+        nothing = tuple(Advice(name, None, usage.reason) for name in (*RIVALS, OURS))
         return Sized(history.name, 0.0, present, nothing, observed(history))
-    advice = tuple(_advice(name, ask(usage), present) for name, ask in RECOMMENDERS.items())
+    asked = {name: ask(usage) for name, ask in RIVALS.items()} | {OURS: shipway.recommend(usage, aim)}
+    advice = tuple(_advice(name, found, present) for name, found in asked.items())
     return Sized(history.name, days(usage), present, advice, observed(history))
 
 

@@ -18,6 +18,7 @@ from shipway.cli.known import knowledge
 from shipway.cli.policies import Policies
 from shipway.cli.pricing import read_book
 from shipway.cli.scanning import scan
+from shipway.cli.watching import person
 from shipway.model.errors import BadInput
 from shipway.model.problems import Problem
 from shipway.plan.releasing import Asking, Known, Knows, objects_on, releases, uncompiled
@@ -123,6 +124,7 @@ def _judge(
     asking = Asking(
         at=asked.at,
         book=read_book(organisation, sources, ()),
+        by=person(),
         knows=_knows(asked),
         images=images_in(asked.home),
         around=cache(lambda environment, cluster: _around(policies, organisation, environment, cluster)),

@@ -13,6 +13,7 @@ from shipway.cli.insights import duration
 from shipway.cli.learning import Judged, Learned
 from shipway.cli.scaling import Simulated, thinned
 from shipway.cli.scorecard import Scores
+from shipway.cli.scores import AGAINST, between, together
 from shipway.cost.money import Unknown
 from shipway.insight.series import DAY, Absent
 from shipway.web.report import Section
@@ -25,7 +26,7 @@ SHOWN = 300
 
 def sections(known: Learned) -> tuple[Section, ...]:
     """Every card, in the order in which they are read."""
-    return (slo(known), cost(known), sizing(known), forecast(known), delivery(known), risk(known))
+    return (slo(known), cost(known), sizing(known), forecast(known), delivery(known), releases(known), risk(known))
 
 
 def slo(known: Learned) -> Section:
@@ -272,6 +273,37 @@ def delivery(known: Learned) -> Section:
         if isinstance(scores.cost_per_deployment, Absent)
     ]
     return Section(title, columns, rows, "", (picture,) if groups else (), tuple(absent), frozenset(columns[1:-1]))
+
+
+def releases(known: Learned) -> Section:
+    """Cost beside performance, release by release."""
+    title = "Releases side by side"
+    found = known.scorecard.comparison
+    answered = [one for one in found.releases if one.requests]
+    if not answered:
+        return Section(title, absent=("Unknown: no requests of any release were counted.",))
+    columns = ("Release", "Requests", "A request costs", "P95", "Errors")
+    rows = tuple(
+        (
+            f"{one.application} {one.release}",
+            f"{one.requests:,}",
+            between(one.cost_per_request, lambda cost: f"{cost:.2g}"),
+            between(one.p95, lambda seconds: f"{1000 * seconds:.3g} ms"),
+            between(one.error_rate, lambda share: f"{share:.2%}"),
+        )
+        for one in answered
+    )
+    currency = next((one.currency for one in answered if one.currency), "")
+    absent = tuple(
+        f"{one.application} {one.release}: cost of a request unknown: {one.cost_per_request.reason}."
+        for one in answered
+        if isinstance(one.cost_per_request, Absent)
+    )
+    said = [
+        f"Cost of a request against {words}: {together(found.correlations[name])}." for name, words in AGAINST.items()
+    ]
+    note = f"With 95 % intervals{f'; costs in {currency}' if currency else ''}. Rank correlations over releases: {' '.join(said)}"
+    return Section(title, columns, rows, note, (), absent, frozenset(columns[1:]))
 
 
 _MEASURES = {"lead_time": "lead time", "restore": "time to restore", "detect": "time to detect", "level": "level"}

@@ -22,7 +22,7 @@ from shipway.cost.budget import DAY, BudgetState, daily, run_rate, state
 from shipway.cost.demand import demands
 from shipway.cost.money import Rule, Unknown, exact, one_currency
 from shipway.cost.prices import PriceBook, PriceList, monthly
-from shipway.cost.usage import Performance, Requested, UsageRow, measured, performance
+from shipway.cost.usage import Measured, Performance, Requested, UsageRow, measured, performance
 from shipway.insight.impact import Correlation, correlation
 from shipway.insight.performance import Estimate
 from shipway.insight.series import Absent
@@ -144,10 +144,10 @@ def actual(sources: Sources, rules: Rules, by: By = "release") -> Actual:
     done = _reconciled(found, idle, bill=paid, shared=together, sharing=sharing, currency=currency)
     summed = sum((one.total for one in done), Decimal(0))
     account = organisation.platform.metadata.name if organisation else "shipway"
-    known = {**performance(measured(usage).rows), **sources.served} if by == "release" else {}
+    known = {**performance(usage.rows), **sources.served} if by == "release" else {}
     rows = report(done, by, {" ".join(key): one for key, one in known.items()})
     correlations = _correlations(rows) if known else {}
-    whose = ", ".join(filter(None, (prices.name, prices.source, prices.date))) if usage else ""
+    whose = ", ".join(filter(None, (prices.name, prices.source, prices.date))) if usage.rows else ""
     return Actual(done, rows, by, currency, summed, account, tuple(problems), whose, correlations)
 
 
@@ -184,7 +184,7 @@ def _reconciled(
 def _charges(
     sources: Sources,
     files: Sequence[Source],
-    usage: Sequence[UsageRow],
+    usage: Measured,
     organisation: Organisation | None,
     prices: PriceList,
 ) -> tuple[list[Charge], dict[str, Decimal], list[str]]:
@@ -200,17 +200,17 @@ def _charges(
         problems += imported.problems
         for cluster, amount in imported.idle.items():
             idle[cluster] = idle.get(cluster, Decimal(0)) + amount
-    if usage:
+    if usage.rows or usage.problems:
         priced, said = _priced(usage, sources, organisation, prices)
         found, problems = [*found, *priced], [*problems, *said]
     one_currency(one.currency for one in found)
     return found, idle, problems
 
 
-def _read(sources: Sources) -> tuple[list[Source], list[UsageRow]]:
-    """(files, rows of usage in them and beside them)."""
+def _read(sources: Sources) -> tuple[list[Source], Measured]:
+    """(files, what was measured in them and beside them)."""
     files = read(list(sources.files))
-    return files, [*sources.usage, *(row for source in files if _is_usage(source) for row in _rows(source))]
+    return files, measured([*sources.usage, *(row for source in files if _is_usage(source) for row in _rows(source))])
 
 
 def _is_usage(source: Source) -> bool:
@@ -242,10 +242,9 @@ def _prices(book: PriceBook, organisation: Organisation | None, environment: str
 
 
 def _priced(
-    usage: Sequence[UsageRow], sources: Sources, organisation: Organisation | None, prices: PriceList
+    found: Measured, sources: Sources, organisation: Organisation | None, prices: PriceList
 ) -> tuple[tuple[Charge, ...], list[str]]:
-    found = measured(usage)
-    requested = {**_requested(organisation, sources.environment, usage), **sources.requested}
+    requested = {**_requested(organisation, sources.environment, found.rows), **sources.requested}
     gaps = [
         f"{app} {release}: {gap:.0f} s were not measured, and cost nothing here"
         for (app, release), gap in found.gaps.items()

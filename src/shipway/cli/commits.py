@@ -40,14 +40,15 @@ DEPENDENCIES = re.compile(
 )
 """Files that say which versions of other people's code are used."""
 CONFIGURATION = re.compile(r"\.(ya?ml|json|toml|ini|cfg|conf|properties|env|tfvars)$|(^|/)\.env[^/]*$")
+_SETTINGS = ("-c", "core.fsmonitor=false", "-c", "core.quotePath=false", "-c", "log.showSignature=false")
 _SHA = re.compile(r"[0-9a-fA-F]{7,64}")
 
 
 class Question(msgspec.Struct, frozen=True):
     """What is to be found out."""
 
-    directories: tuple[Path, ...]
-    """The application's own."""
+    paths: tuple[Path, ...]
+    """Files and directories that are the application's own."""
     since: str = ""
     """Commit of the release that is live; empty when there is none."""
     commit: str = ""
@@ -76,10 +77,18 @@ def recent(directory: Path, count: int = 200) -> str:
         return ""
 
 
-def own_directories(file: Path, directory: str | None) -> tuple[Path, ...]:
-    """An application's own: of its file, and where its command runs."""
-    own = file.absolute().parent
-    return tuple(dict.fromkeys((own, own / (directory or "."))))
+def revision(directory: Path, name: str) -> str:
+    """The commit that a branch, tag or expression names; empty where git knows none."""
+    try:
+        return _git(directory, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}").strip()
+    except _Silent:
+        return ""
+
+
+def own_paths(file: Path, directory: str | None) -> tuple[Path, ...]:
+    """What is an application's own: its file, and where its command runs; without a word about that, the file's directory."""
+    own = file.absolute()
+    return (own, own.parent / directory) if directory else (own.parent,)
 
 
 class _Silent(Exception):
@@ -87,11 +96,11 @@ class _Silent(Exception):
 
 
 def _of_repository(question: Question) -> Commit:
-    place = next((one for one in question.directories if one.is_dir()), None)
-    if place is None:
+    there = [one.resolve() for one in question.paths if one.exists()]
+    if not there:
         raise _Silent("the application's directory is not there")
-    root = Path(_git(place, "rev-parse", "--show-toplevel").rstrip("\n"))
-    paths = [str(one.resolve()) for one in question.directories if one.is_dir() and one.resolve().is_relative_to(root)]
+    root = Path(_git(there[0] if there[0].is_dir() else there[0].parent, "rev-parse", "--show-toplevel").rstrip("\n"))
+    paths = [str(one) for one in there if one.is_relative_to(root)]
     head = _git(root, "rev-parse", "--verify", "--quiet", "HEAD^{commit}").strip()
     sha = _git(root, "rev-parse", "--verify", "--quiet", f"{question.commit or head}^{{commit}}").strip()
     if not _git(root, "ls-files", "--", *paths):
@@ -116,7 +125,7 @@ def _with_changes(found: Commit, root: Path, paths: Sequence[str]) -> Commit:
     ends = [found.since] if found.dirty else [found.since, found.sha]
     added = deleted = 0
     names: list[str] = []
-    for line in _git(root, "diff", "--numstat", "--no-renames", "-z", *ends, "--", *paths).split("\0"):
+    for line in _git(root, "diff", "--no-ext-diff", "--numstat", "--no-renames", "-z", *ends, "--", *paths).split("\0"):
         more, fewer, name = [*line.split("\t", 2), "", ""][:3]
         if name:
             names.append(name)
@@ -150,7 +159,7 @@ def _git(place: Path, *words: str) -> str:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
         done = subprocess.run(  # `words` are ours, shas that were checked, and paths after `--`
-            ["git", "-c", "core.fsmonitor=false", "-c", "core.quotePath=false", "-C", str(place), *words],
+            ["git", *_SETTINGS, "-C", str(place), *words],
             check=False,
             capture_output=True,
             timeout=PATIENCE,

@@ -22,6 +22,10 @@ log = structlog.get_logger(__name__)
 
 DAYS = 35
 """That are kept, besides today: the longest window of a promise is a month."""
+RECENT = 3600.0
+"""Seconds for which every count is kept."""
+FINE = 60.0
+"""Seconds between two counts after that: the shortest window of an alert is five minutes."""
 COARSE = 300.0
 """Seconds between two counts of a day that is over; counters are cumulative, so no event is lost."""
 PRUNE_EVERY = 3600.0
@@ -53,7 +57,7 @@ class CounterFiles:
                 yield from sorted((one for one in _counts(file) if one.at >= since), key=lambda one: one.at)
 
     def prune(self, at: float) -> None:
-        """Remove the days that are too old, and make those that are over coarser, each once.
+        """Remove the days that are too old, make those that are over coarser, each once, and today's beyond the last hour.
 
         Raises:
             OSError: the disk is full or read-only; what was there is whole.
@@ -65,6 +69,10 @@ class CounterFiles:
             elif file.stem < today and not (done := file.with_suffix(".coarse")).exists():
                 _replace(file, thinned(_counts(file), COARSE))
                 done.touch()
+            elif file.stem == today:
+                counts = _counts(file)
+                recent = [one for one in counts if one.at > at - RECENT]
+                _replace(file, [*thinned((one for one in counts if one.at <= at - RECENT), FINE), *recent])
         for mark in self._directory.glob("*/*.coarse"):
             if not mark.with_suffix(".jsonl").exists():
                 mark.unlink(missing_ok=True)

@@ -24,7 +24,7 @@ class Decided(msgspec.Struct, frozen=True):
 
     decision: Decision
     now: tuple[Finding, ...] | None = None
-    """About the facts, those that fail, warn or could not be judged; None: not asked for."""
+    """About the facts and the Application among them, those that fail, warn or could not be judged; None: not asked for."""
 
 
 def decided(home: Path, app: str, last: int, policies: Sequence[Path] | None) -> list[Decided]:
@@ -46,7 +46,9 @@ def decided(home: Path, app: str, last: int, policies: Sequence[Path] | None) ->
 
 
 def _again(one: Decision, policies: Policies) -> tuple[Finding, ...]:
-    judged = policies.evaluator(one.environment).evaluate(Request(object=one.facts, at=one.at), passes=False)
+    evaluator = policies.evaluator(one.environment)
+    objects = [one.facts, one.facts.get("spec", {}).get("application", {})]
+    judged = [each for about in objects for each in evaluator.evaluate(Request(object=about, at=one.at), passes=False)]
     return tuple(each for each in judged if each.status in ("fail", "warn", "error") or each.exception)
 
 
@@ -68,7 +70,7 @@ def _lines(one: Decided) -> list[str]:
     lines = [head, *(f"  {_said(each)}" for each in decision.findings), *(f"  {line}" for line in _facts(decision))]
     if one.now is not None:
         now = [_said(each) for each in one.now] or ["nothing against it"]
-        lines += [f"  by the rules as they are now, of these facts: {line}" for line in now]
+        lines += [f"  of the Application and these facts, by the rules as they are now: {line}" for line in now]
     return lines
 
 

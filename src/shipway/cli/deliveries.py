@@ -15,7 +15,7 @@ from typing import NamedTuple, get_args
 import msgspec
 
 from shipway.cli import exports, released
-from shipway.cli.commits import Question, commit_of, own_directories
+from shipway.cli.commits import Question, commit_of, own_paths
 from shipway.cli.counters import CounterFiles
 from shipway.cli.documents import read
 from shipway.cli.records import Records
@@ -360,17 +360,17 @@ def _assessed_file(background: Background, file: Path, at: float, by: str) -> As
     live = past.live if past else None
     image = _document(live.document).spec.image if live else None
     same = image is not None and image == application.spec.image
-    directories = own_directories(file, application.spec.directory)
-    commit = commit_of(Question(directories, since=live.commit.sha if live and isinstance(live.commit, Commit) else ""))
+    paths = own_paths(file, application.spec.directory)
+    commit = commit_of(Question(paths, since=live.commit.sha if live and isinstance(live.commit, Commit) else ""))
     before = background.before(at)
     change = described(
         Change(application=app, at=at, author=by, config_only=same, budget_left=past.budget if past else None), commit
     )
-    change = _known_as(change, {one.change.author for one in before})
+    change = known_as(change, {one.change.author for one in before})
     return Assessed(app, "", fit(before).risk(change), change)
 
 
-def _known_as(change: Change, authors: AbstractSet[str]) -> Change:
+def known_as(change: Change, authors: AbstractSet[str]) -> Change:
     """Under the name that the journal has of its author, where that is a digest."""
     digest = pseudonym(change.author)
     return msgspec.structs.replace(change, author=digest) if digest in authors else change
@@ -394,7 +394,8 @@ def described(change: Change, commit: Provenance | None) -> Change:
         return change
     return msgspec.structs.replace(
         change,
-        author=commit.author or change.author,
+        # What nobody has committed yet is the work of whoever releases it.
+        author=change.author if commit.dirty else commit.author or change.author,
         lines=commit.lines,
         files=commit.files,
         dependencies=bool(commit.dependencies),

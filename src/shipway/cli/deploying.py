@@ -6,7 +6,7 @@ import msgspec
 
 from shipway.cli import tables, watching
 from shipway.cli.client import Client
-from shipway.cli.commits import Question, commit_of, own_directories
+from shipway.cli.commits import Question, commit_of, own_paths
 from shipway.cli.documents import read
 from shipway.cli.output import lines, note, show
 from shipway.engine.views import Deployment
@@ -68,7 +68,7 @@ def _commits(client: Client, request: Request, source: Source) -> dict[str, obje
     found = {
         one.application.metadata.name: commit_of(
             Question(
-                own_directories(request.file, one.application.spec.directory),
+                own_paths(request.file, one.application.spec.directory),
                 since=_live_commit(client, one.application.metadata.name),
                 commit=request.commit,
             )

@@ -12,6 +12,8 @@ import msgspec
 from shipway.analysis.detect import sight
 from shipway.analysis.policy import JudgePolicy, Step
 from shipway.cli import organisations
+from shipway.cli.commits import Question, commit_of, own_paths, revision
+from shipway.cli.deliveries import described
 from shipway.cli.guarding import admission, policies_for
 from shipway.cli.images import images_in
 from shipway.cli.known import knowledge, risks
@@ -82,6 +84,10 @@ BASELINE_RATE = 0.001
 """Share of bad requests that is assumed of what runs now, when its SLO says nothing."""
 
 
+MOST_ASKED = 25
+"""Applications of which git is asked what changed: that takes some 50 ms each."""
+
+
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """What to compare, and by what to judge it."""
 
@@ -132,7 +138,8 @@ def make(asked: Asked) -> Plan:
     after = _side(asked, asked.directory)
     _known(asked, *(side.organisation for side in (before, after) if side))
     past = snapshot(_compiled(asked, before)) if before else {}
-    found = list(compare(past, _compiled(asked, after), lambda name, value: bool(secret_in(name, value))))
+    edited = _edited(before.organisation, after.organisation) if before else frozenset()
+    found = list(compare(past, _compiled(asked, after), lambda name, value: bool(secret_in(name, value)), edited))
     places, becoming = tuple(place for place, _ in found), [one for _, one in found if one and one.application]
     if not places:
         return Plan(places=())
@@ -192,6 +199,15 @@ def _by_platform(
     return touched(past, (one for name in env for one in compile_organisation(mixed, name, only)))
 
 
+def _edited(old: Organisation, new: Organisation) -> frozenset[str]:
+    """Files of what is said otherwise than before."""
+    platform = {new.declared_platform.file} if old.platform != new.platform else set()
+    kept = (name for name in new.declared if name in old.declared and _same(new.declared[name], old.declared[name]))
+    return frozenset(
+        platform | {one.file for one in new.declared.values()} - {new.declared[name].file for name in kept}
+    )
+
+
 def _same(one: DeclaredApplication, other: DeclaredApplication) -> bool:
     return one.application == other.application
 
@@ -210,14 +226,24 @@ def _risks(
 ) -> Iterator[ApplicationRisk]:
     """Of every application that changes and stays, as if it went now."""
     names = list(dict.fromkeys(one.application for one in becoming))
-    changes = [_change(name, before.declared.get(name) if before else None, after.declared[name]) for name in names]
+    since = revision(asked.directory, asked.against) if len(names) <= MOST_ASKED else ""
+    changes = [_change(before.declared.get(name) if before else None, after.declared[name], since) for name in names]
+    knows = knowledge(asked.home, time.time())
+    left: dict[str, list[float]] = {}
+    for name, environment in dict.fromkeys((one.application, one.environment) for one in becoming):
+        found = knows(name, environment).facts.get("errorBudget")
+        left.setdefault(name, []).extend([found["left"]] if found else [])
+    changes = [msgspec.structs.replace(one, budget_left=min(left[one.application], default=None)) for one in changes]
     for change, risk in zip(changes, risks(asked.home, changes), strict=True):
         yield ApplicationRisk(change.application, risk)
 
 
-def _change(name: str, old: DeclaredApplication | None, new: DeclaredApplication) -> Change:
-    same = old is not None and old.application.spec.image == new.application.spec.image
-    return Change(application=name, at=time.time(), author=person(), config_only=same)
+def _change(old: DeclaredApplication | None, new: DeclaredApplication, since: str) -> Change:
+    """With its size and kind where git can compare; unknown where it cannot, or is not asked."""
+    spec, name = new.application.spec, new.application.metadata.name
+    same = old is not None and old.application.spec.image == spec.image
+    change = Change(application=name, at=time.time(), author=person(), config_only=same)
+    return described(change, commit_of(Question(own_paths(Path(new.file), spec.directory), since))) if since else change
 
 
 def _detects(organisation: Organisation, places: Sequence[PlaceChange], rps: float) -> Iterator[Detects]:
@@ -238,7 +264,9 @@ def _detects(organisation: Organisation, places: Sequence[PlaceChange], rps: flo
 def _findings(asked: Asked, side: Side, becoming: Sequence[Compiled]) -> tuple[list[Judged], Summary]:
     """About the applications that change, as they will be; what is the same in several places once. And how many of each."""
     policies = side.policies
-    places = {one: [each for each in becoming if _place(each) == one] for one in dict.fromkeys(map(_place, becoming))}
+    places: dict[tuple[str, str], list[Compiled]] = {}
+    for one in becoming:
+        places.setdefault((one.environment, one.application), []).append(one)
     evaluators = {environment: policies.evaluator(environment) for environment, _ in places}
     looking = any(rule.engine != "cel" for one in evaluators.values() for rule, _ in one.rules)
     asking = Asking(
@@ -263,10 +291,6 @@ def _findings(asked: Asked, side: Side, becoming: Sequence[Compiled]) -> tuple[l
     kept = [one for one in found.values() if one.finding.status in _BAD or one.finding.exception]
     whole = summary(one.finding for one in kept) + Summary(passed=counts["pass"], skipped=counts["skip"])
     return sorted(kept, key=_urgency), whole
-
-
-def _place(one: Compiled) -> tuple[str, str]:
-    return one.environment, one.application
 
 
 def _knows(asked: Asked) -> Knows:

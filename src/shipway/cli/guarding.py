@@ -1,7 +1,7 @@
 """The policies of an organisation, for its releases and for its clusters. Used by ``render``, ``plan``,
 ``policy check`` and the controller.
 
-They are the built-in ones, those in the directory ``policies`` beside the Platform, and what ``--policies`` names.
+They are the built-in ones, and what ``--policies`` names or else the directory ``policies`` beside the Platform holds.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

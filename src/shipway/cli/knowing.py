@@ -174,6 +174,12 @@ def rightsize(
     node: Annotated[
         str | None, typer.Option("--node", metavar="CPU/MEMORY", help="With --pool: fill machines of 4/16Gi.")
     ] = None,
+    throttled: Annotated[
+        str, typer.Option("--throttled", metavar="SHARE", help="Of time: may want more CPU than requested (ours).")
+    ] = "5%",
+    killed: Annotated[
+        str, typer.Option("--killed", metavar="SHARE", help="Of weeks: may reach the memory limit (ours).")
+    ] = "1%",
     home: Home = None,
     json: Json = False,
 ) -> None:
@@ -191,7 +197,7 @@ def rightsize(
     from shipway.cli.records import records
     from shipway.model.errors import BadInput
 
-    place = home_directory(home)
+    place, aim = home_directory(home), advising.aim(throttled, killed)
     found = [one for file in csv or (None,) for one in advising.histories(place, app, file, ("cpu", "memory"))]
     if node and not pool:
         raise BadInput("--node belongs to --pool")
@@ -201,9 +207,9 @@ def rightsize(
         return
     if not csv and (place / JOURNAL).exists():
         with records(place) as journal:
-            advice = [advising.sized(one, released.now(journal, one.name)) for one in found]
+            advice = [advising.sized(one, released.now(journal, one.name), aim) for one in found]
     else:
-        advice = [advising.sized(one, released.Now()) for one in found]
+        advice = [advising.sized(one, released.Now(), aim) for one in found]
     show({"applications": advice}, insights.sizes(advice), json=json)
 
 

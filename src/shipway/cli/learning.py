@@ -63,6 +63,7 @@ def learn(home: Path, journal: Records, timelines: Sequence[Timeline], at: float
     """What there is; ``timelines`` are of all rollouts, oldest first."""
     usage = UsageFiles(home).apps()
     histories = advising.recorded(home, None) if usage else []
+    sources = _sources(home, usage)
     past = deliveries.recorded(journal)
     card = scorecard(past, journal, home, ("application", days, at))
     states: dict[str, Delivery] = {app: released.state(journal, app) for app in journal.apps}
@@ -75,8 +76,8 @@ def learn(home: Path, journal: Records, timelines: Sequence[Timeline], at: float
         begun={app: [(one.started_at, one.name) for one in timelines if one.app == app] for app in journal.apps},
         deployments=past.deployments,
         scorecard=card,
-        cost=_cost(home, usage),
-        budgets=_budgets(home, usage),
+        cost=charging.actual(sources, charging.Rules(None, None, "proportional", ())),
+        budgets=_budgets(sources),
         sizes=tuple(advising.sized(one, released.now(journal, one.name)) for one in histories),
         rates={one.name: _rate(one) for one in histories},
         outlooks=tuple(outlook for one in histories for outlook in advising.outlooks(one)),
@@ -110,18 +111,16 @@ def _times(series: Iterable[Sequence[tuple[float, Any]]]) -> list[float]:
     return sorted({*times[::every], *times[-1:]})
 
 
-def _cost(home: Path, usage: Sequence[str]) -> charging.Actual:
+def _sources(home: Path, usage: Sequence[str]) -> charging.Sources:
     empty = charging.Sources((), None, "", (), "USD")
-    return charging.actual(
-        charging.recorded(home, empty) if usage else empty, charging.Rules(None, None, "proportional", ())
-    )
+    return charging.recorded(home, empty) if usage else empty
 
 
-def _budgets(home: Path, usage: Sequence[str]) -> charging.Forecast | Absent:
-    if not usage:
+def _budgets(sources: charging.Sources) -> charging.Forecast | Absent:
+    if not sources.usage:
         return Absent("no use was recorded")
     try:
-        return charging.forecast(charging.recorded(home, charging.Sources((), None, "", (), "USD")), None)
+        return charging.forecast(sources, None)
     except NotFound:
         return Absent("no application here has a budget: write `budget: $300/month` into one")
 

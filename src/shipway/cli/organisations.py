@@ -1,5 +1,6 @@
 """Finds and reads the files of an organisation. Used by the verbs that compile; there is no other place that knows the layout."""
 
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -55,17 +56,21 @@ def sources(directory: Path) -> list["Source"]:
 
 
 def paths(directory: Path) -> list[Path]:
-    """Every YAML file below ``directory``, hidden ones left out, in the order of names.
+    """Every YAML file below ``directory`` in the order of names, without hidden ones and what ``render --out`` wrote.
 
     Raises:
         BadInput: there is no such directory.
     """
+    from shipway.cli.replacing import OWNED
     from shipway.model.errors import BadInput
 
     if not directory.is_dir():
         raise BadInput(f"{directory} is no directory", hint="Name the directory with the Platform: --platform DIR.")
-    found = sorted(path for pattern in ("*.yaml", "*.yml") for path in directory.rglob(pattern))
-    return [path for path in found if not any(part.startswith(".") for part in path.relative_to(directory).parts)]
+    found = []
+    for where, inner, names in os.walk(directory):
+        inner[:] = [one for one in inner if not one.startswith(".") and not Path(where, one, OWNED).exists()]
+        found += [Path(where, one) for one in names if one.endswith((".yaml", ".yml")) and not one.startswith(".")]
+    return sorted(found)
 
 
 def environments(organisation: "Organisation", wanted: list[str] | None) -> tuple[str, ...]:

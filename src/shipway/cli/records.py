@@ -14,6 +14,8 @@ from shipway.model.ids import AppName
 from shipway.model.suggestions import did_you_mean
 from shipway.rollout.codec import decode
 from shipway.rollout.events import Event
+from shipway.rollout.evolve import evolve, initial
+from shipway.rollout.states import Delivery
 
 
 class Records:
@@ -21,6 +23,8 @@ class Records:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
+        self._states: dict[str, tuple[int, Delivery]] = {}
+        """By application: the state after so many events."""
 
     @property
     def apps(self) -> list[AppName]:
@@ -41,6 +45,19 @@ class Records:
     def recorded(self, app: str, after: int = 0) -> Iterable[Recorded]:
         """The same as the journal keeps them."""
         return self._journal.read(f"{STREAM}{app}", after)
+
+    def state(self, app: str) -> Delivery:
+        """An application as it stands after everything on record; asked again, only what came since is read.
+
+        Raises:
+            NotFound: nothing was ever recorded of it.
+        """
+        count, found = self._states.get(app) or (0, initial(self.owner(app)))
+        new = self.events(app, count)
+        for event in new:
+            found = evolve(found, event)
+        self._states[app] = count + len(new), found
+        return found
 
     def timelines(self, names: Sequence[str] = ()) -> list[Timeline]:
         """Of every rollout, or of those named (an id, or an application: its last), oldest first."""

@@ -7,7 +7,6 @@ import msgspec
 from shipway.cli.records import Records
 from shipway.cost.usage import Requested
 from shipway.model.quantities import Money, QuantityError, parse_cpu, parse_memory, parse_money
-from shipway.rollout.evolve import evolve, initial
 from shipway.rollout.states import Delivery
 
 
@@ -76,10 +75,7 @@ def asked(document: str) -> Now:
 
 def state(journal: Records, app: str) -> Delivery:
     """An application as it stands after everything on record."""
-    found = initial(journal.owner(app))
-    for event in journal.events(app):
-        found = evolve(found, event)
-    return found
+    return journal.state(app)
 
 
 def now(journal: Records, app: str) -> Now:

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from shipway.cli.bills import money
 from shipway.cli.comparing import Comparison
+from shipway.cli.deliveries import Group
 from shipway.cli.insights import delivery, duration
 from shipway.cli.output import plain
 from shipway.cli.scorecard import Cost, Promises, Requests, Scorecard, Scores
@@ -18,6 +19,8 @@ from shipway.insight.impact import Correlation
 from shipway.insight.performance import Estimate
 from shipway.insight.series import Absent
 
+AGAINST = {"p95": "P95", "error_rate": "error rate"}
+"""What the cost of a request is compared with, by its name in a comparison."""
 _NAMES = {
     "lead_time": "lead time",
     "restore": "time to restore",
@@ -31,7 +34,7 @@ def told(card: Scorecard) -> RenderableType:
     parts: list[RenderableType] = [delivery(card.groups, card.by, card.days)]
     for group, scores in zip(card.groups, card.scores, strict=True):
         parts += [Text(), Text(plain(group.name) or "-")]
-        parts += [Text(f"  {line}", FAINT) for line in (*_measures(group.now), *_scores(scores))]
+        parts += [Text(f"  {line}", FAINT) for line in (*_measures(group), *_scores(scores))]
     if card.adoption is not None and card.groups:
         parts += [Text(), Text(_adoption(card), FAINT)]
     parts += [Text(_requests(card.requests), FAINT)] if card.requests else []
@@ -56,25 +59,27 @@ def _comparison(found: Comparison) -> Iterator[RenderableType]:
     for name in ("release", "requests", "a request costs", "p95", "errors"):
         lines.add_column(name, justify="left" if name == "release" else "right", no_wrap=True)
     for one in known:
-        costs = _between(one.cost_per_request, lambda value: f"{value:.2g}")
-        p95 = _between(one.p95, lambda seconds: f"{1000 * seconds:.3g} ms")
-        errors = _between(one.error_rate, lambda share: f"{share:.2%}")
+        costs = between(one.cost_per_request, lambda value: f"{value:.2g}")
+        p95 = between(one.p95, lambda seconds: f"{1000 * seconds:.3g} ms")
+        errors = between(one.error_rate, lambda share: f"{share:.2%}")
         lines.add_row(plain(f"{one.application} {one.release}"), f"{one.requests:,}", costs, p95, errors)
     currency = next((one.currency for one in known if one.currency), "")
     note = f"Intervals of 95 %; costs in {currency}." if currency else "Intervals of 95 %."
     yield from (Text(), lines, Text(note, FAINT))
-    for name, words in (("p95", "P95"), ("error_rate", "error rate")):
-        said = _together(found.correlations[name])
+    for name, words in AGAINST.items():
+        said = together(found.correlations[name])
         yield Text(f"Cost of a request against {words}, rank correlation: {said}", FAINT)
 
 
-def _together(one: Correlation | Absent) -> str:
+def together(one: Correlation | Absent) -> str:
+    """A correlation with its interval, or why there is none."""
     if isinstance(one, Absent):
         return f"unknown: {one.reason}"
     return f"{one.value:+.2f} ({one.low:+.2f} to {one.high:+.2f}) over {one.releases} releases"
 
 
-def _between(one: Estimate | Absent, form: Callable[[float], str]) -> str:
+def between(one: Estimate | Absent, form: Callable[[float], str]) -> str:
+    """``32 ms (31 ms..34 ms)``; a dash for what is unknown."""
     if isinstance(one, Absent):
         return "-"
     return form(one.value) + (
@@ -82,7 +87,9 @@ def _between(one: Estimate | Absent, form: Callable[[float], str]) -> str:
     )
 
 
-def _measures(now: Statistics) -> Iterator[str]:
+def _measures(group: Group) -> Iterator[str]:
+    """Spread, trend, or the reason why there is none."""
+    now = group.now
     for name, words in _NAMES.items():
         if name in now.absent:
             yield f"{words} unknown: {plain(now.absent[name])}"
@@ -91,7 +98,14 @@ def _measures(now: Statistics) -> Iterator[str]:
                 f"{duration(value)} {said}"
                 for value, said in ((found.p25, "p25"), (found.p75, "p75"), (found.p90, "p90"))
             )
-            yield f"{words} {duration(found.median)} median of {found.count} ({spread})"
+            yield f"{words} {duration(found.median)} median of {found.count} ({spread}){_trend_of(group.before, name)}"
+    if group.before and now.change_failure and (failed := group.before.change_failure):
+        yield f"{now.change_failure.rate:.0%} of changes failed, {failed.rate:.0%} the time before"
+
+
+def _trend_of(before: Statistics | None, name: str) -> str:
+    past = getattr(before, name) if before else None
+    return f", {duration(past.median)} the time before" if isinstance(past, Distribution) else ""
 
 
 def _scores(found: Scores) -> Iterator[str]:

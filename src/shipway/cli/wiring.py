@@ -337,7 +337,8 @@ def read_platform(path: Path | None) -> tuple[DeclaredPlatform | None, PriceBook
         one for one in dict.fromkeys((*parsed.problems, *problems)) if one.severity == "error" or not path.is_dir()
     ]
     if wrong or parsed.declared_platform is None:
-        raise BadInput(f"{path} holds no valid Platform", problems=wrong)
+        hint = "" if wrong else "It needs a document with `kind: Platform`."
+        raise BadInput(f"{path} holds no valid Platform", problems=wrong, hint=hint)
     return parsed.declared_platform, price_book(catalogues, parsed.declared_platform.platform.spec.prices)
 
 

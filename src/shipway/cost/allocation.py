@@ -9,7 +9,6 @@ cost more by the price list than the bill says (discounts), the difference is an
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import groupby
 from typing import Literal
@@ -93,8 +92,9 @@ def charges(
     return tuple(_charge(list(inside), prices, owner(app, release)) for (app, release, _), inside in groups)
 
 
-def _day(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).date().isoformat()
+def _day(at: float) -> int:
+    """Of the epoch, UTC."""
+    return math.floor(at / 86_400)
 
 
 def _charge(pairs: Sequence[tuple[UsageRow, Requested]], prices: PriceList, owner: Owner) -> Charge:
@@ -130,8 +130,8 @@ def _charge(pairs: Sequence[tuple[UsageRow, Requested]], prices: PriceList, owne
 
 
 def _hours(amounts: Iterable[tuple[float, float]], unit: Decimal) -> Decimal:
-    """Of (amount, seconds)."""
-    return sum((exact(amount) * exact(seconds) / 3600 for amount, seconds in amounts), Decimal(0)) / unit
+    """Of (amount, seconds). Measurements are no decimals, so they are added up as they are, without rounding in between."""
+    return exact(math.fsum(amount * seconds for amount, seconds in amounts)) / 3600 / unit
 
 
 class Sharing(msgspec.Struct, frozen=True):

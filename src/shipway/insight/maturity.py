@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from shipway.insight.delivery import Statistics
+from shipway.insight.delivery import LEAST_DEPLOYMENTS, Statistics
 
 LEVELS = (
     "basic automation",
@@ -116,7 +116,15 @@ def _of(part: int, whole: int, what: str) -> str:
 
 
 def _rate(facts: Facts) -> float | None:
-    return facts.delivery.change_failure.rate if facts.delivery and facts.delivery.change_failure else None
+    """None of too few deployments to tell."""
+    share = facts.delivery.change_failure if facts.delivery else None
+    return share.rate if share and share.whole >= LEAST_DEPLOYMENTS else None
+
+
+def _failing(facts: Facts) -> str:
+    rate = _rate(facts)
+    known = facts.delivery.deployments if facts.delivery else 0
+    return f"{rate:.0%} of changes fail" if rate is not None else f"{known} deployments; {LEAST_DEPLOYMENTS} are needed"
 
 
 def _weekly(facts: Facts) -> str:
@@ -164,7 +172,7 @@ CRITERIA: tuple[Criterion, ...] = (
     Criterion(4, IN, "money is bounded", lambda f: _most(f.budgeted, f.applications), lambda f: _of(f.budgeted, f.applications, "have a budget"), "set `budget`"),
     Criterion(4, MO, "bad releases go back by themselves", lambda f: f.rolled_back_by_itself > 0, lambda f: f"{f.rolled_back_by_itself} releases were taken back by evidence", "nothing to do until a release is bad; the demo shows one"),
     Criterion(4, DE, "GitOps", lambda f: f.gitops, lambda f: "rendered for GitOps" if f.gitops else "nothing rendered for GitOps", "render with `--format argocd` or `flux`"),
-    Criterion(4, DE, "few changes fail", lambda f: None if (rate := _rate(f)) is None else rate <= 0.15, lambda f: "unknown" if (rate := _rate(f)) is None else f"{rate:.0%} of changes fail", "make changes smaller; look at `shipway risk`"),
+    Criterion(4, DE, "few changes fail", lambda f: None if (rate := _rate(f)) is None else rate <= 0.15, _failing, "make changes smaller; look at `shipway risk`"),
     Criterion(4, SE, "policies are enforced", lambda f: f.policies_denying > 0, lambda f: f"{f.policies_denying} policies deny", "move policies from audit to deny"),
     Criterion(5, VC, "changes show what they do before they are merged", _gates("plan"), _listed, "let the pipeline comment `shipway plan` on requests"),
     Criterion(5, CI, "artefacts are signed", _gates("sign"), _listed, "sign images in the pipeline"),

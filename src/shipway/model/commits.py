@@ -19,9 +19,9 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True, tag="commit", omit_defau
     since: str = ""
     """Commit of the release that was live before; empty when there was none, or the repository does not have it."""
     brought: tuple[float, ...] = ()
-    """When the commits since then were authored, those alone that touch the application's own directories."""
+    """When the commits since then were authored, those alone that touch what is the application's own."""
     lines_added: int | None = None
-    """Since the release before, in the application's own directories; None without one to compare with."""
+    """Since the release before, in what is the application's own; None without one to compare with."""
     lines_deleted: int | None = None
     files: int | None = None
     dependencies: tuple[str, ...] = ()

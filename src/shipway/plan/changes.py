@@ -3,7 +3,7 @@
 Findings about it (policy, cost, what a rollout can detect) are put beside it by the caller; see :class:`Plan`.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -107,16 +107,20 @@ def snapshot(compiled: Iterable[Compiled]) -> Snapshot:
 
 
 def compare(
-    before: Snapshot, after: Iterable[Compiled], secretive: Secretive | None = None
+    before: Snapshot,
+    after: Iterable[Compiled],
+    secretive: Secretive | None = None,
+    edited: Container[str] = frozenset(),
 ) -> Iterator[tuple[PlaceChange, Compiled | None]]:
     """What changes, with what it becomes: in the order of ``after``, then everything that is gone.
 
-    An object keeps its identity by API version, kind, namespace and name. Nothing of ``after`` is kept.
+    An object keeps its identity by API version, kind, namespace and name. Nothing of ``after`` is kept. ``edited`` are the
+    files that are not as they were: of several lines that a value follows from, one of these says why it changes.
     """
     seen = set()
     for one in after:
         seen.add(_key(one))
-        objects = tuple(_objects(before.get(_key(one), {}), one.objects, secretive))
+        objects = tuple(_objects(before.get(_key(one), {}), one.objects, secretive, edited))
         if objects:
             yield PlaceChange(*_key(one), objects), one
     for key, known in before.items():
@@ -140,7 +144,7 @@ def _key(one: Compiled) -> Key:
 
 
 def _objects(
-    before: Mapping[Identity, bytes], after: Sequence[Rendered], secretive: Secretive | None
+    before: Mapping[Identity, bytes], after: Sequence[Rendered], secretive: Secretive | None, edited: Container[str]
 ) -> Iterator[ObjectChange]:
     left = dict(before)
     for new in after:
@@ -149,27 +153,33 @@ def _objects(
             yield ObjectChange("added", *new.identity)
         elif old != msgspec.json.encode(new.object):
             found = differences(msgspec.json.decode(old), new.object, secretive)
-            fields = tuple(_field(one, new) for one in found)
+            fields = tuple(_field(one, new, edited) for one in found)
             if fields:
                 yield ObjectChange("changed", *new.identity, fields)
     yield from (ObjectChange("removed", *identity) for identity in left)
 
 
-def _field(found: Found, after: Rendered) -> Field:
+def _field(found: Found, after: Rendered, edited: Container[str]) -> Field:
     path, words, verb, old, new = found
-    return Field(words, verb, old, new, "" if verb == "removed" else _because(after, path_text(path)))
+    return Field(words, verb, old, new, "" if verb == "removed" else _because(after, path_text(path), edited))
 
 
-def _because(rendered: Rendered, path: str) -> str:
-    """Where a value is written: its own leaf, or the first below it."""
+def _because(rendered: Rendered, path: str, edited: Container[str]) -> str:
+    """Where a value is written: its own leaf, or the first below it; in a file that was edited, if one of them was."""
     leaves = rendered.provenance
     below = (f"{path}.", f"{path}[")
     reasons = [leaves[path]] if path in leaves else [one for leaf, one in leaves.items() if leaf.startswith(below)]
-    found = next(filter(None, map(_written, reasons)), None)
+    written = [each for one in reasons for each in _all_written(one)]
+    found = next((one for one in written if one.file in edited), written[0] if written else None)
     return (f"{found.file}:{found.line}" if found.line else found.file) if found else ""
 
 
-def _written(reason: Reason) -> Reason | None:
+def _all_written(reason: Reason) -> Iterator[Reason]:
     if reason.file:  # a value of the command line has the option in its place, and no line
-        return reason
-    return next(filter(None, map(_written, reason.because)), None)
+        yield reason
+    for one in reason.because:
+        yield from _all_written(one)
+
+
+def _written(reason: Reason) -> Reason | None:
+    return next(_all_written(reason), None)

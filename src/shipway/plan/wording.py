@@ -17,6 +17,8 @@ MOST = 65_000
 """Characters of a comment: GitHub takes 65,536."""
 _RESERVE = 200
 """Characters for the line that says what was left out."""
+_WORTHWHILE = 2_000
+"""Characters in which the beginning of a place says something."""
 _NOTES = 40
 """Lines about one matter in a comment."""
 LONGEST = 160
@@ -53,17 +55,29 @@ def _most(lines: Sequence[str]) -> Iterator[str]:
 
 
 def _fitted(head: Sequence[str], blocks: Sequence[str], most: int) -> str:
-    """As many whole blocks as fit, in order, and a line about the others."""
+    """As many whole blocks as fit, in order, the beginning of the next, and a line about what is left out."""
     found, left, what = "\n\n".join(head), 0, []
     if len(found) > most - _RESERVE:
         found, left, what = f"{found[: most - _RESERVE - 1]}…", len(blocks), ["part of the notes"]
     for block in blocks[left:]:
-        if left == 0 and len(found) + len(block) + 2 <= most - _RESERVE:
+        room = most - _RESERVE - len(found) - 2
+        if what or left:
+            left += 1
+        elif len(block) <= room:
             found += f"\n\n{block}"
+        elif room > _WORTHWHILE:
+            found += f"\n\n{_beginning(block, room)}"
+            what = ["the end of the last place shown"]
         else:
             left += 1
     what += [f"{left} of {_count(len(blocks), 'place')}"] if left else []
     return f"{found}\n\nLeft out for length: {', '.join(what)}; `shipway plan` shows everything." if what else found
+
+
+def _beginning(block: str, room: int) -> str:
+    """The first lines of a place, closed again."""
+    end = "\n```\n\n</details>"
+    return block[: room - len(end)].rpartition("\n")[0] + end
 
 
 def _details(place: PlaceChange) -> str:

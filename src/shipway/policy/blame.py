@@ -20,7 +20,6 @@ from shipway.policy.cel.tree import (
     Node,
     Not,
     Operation,
-    OptionalMap,
     Select,
     children,
 )
@@ -99,7 +98,7 @@ def blame(expression: Expression, scope: Scope, roots: "Names" = NOTHING) -> Pat
     """
     walk = _Walk(scope, {**roots, "object": ()}, expression.program.environment)
     try:
-        return walk.blame(expression.program.root, walk.roots, scope.bindings) or ()
+        return tuple(walk.blame(expression.program.root, walk.roots, scope.bindings) or ())
     except Exception:  # noqa: BLE001  # the verdict stands, whatever goes wrong with telling its place
         return ()
 
@@ -107,11 +106,27 @@ def blame(expression: Expression, scope: Scope, roots: "Names" = NOTHING) -> Pat
 def allowed(source: str) -> str:
     """The expression, where a person who has not read the policy can tell from it what is allowed; else empty."""
     text = " ".join(source.split())
-    return text if len(text) <= MAX_ALLOWED and "variables." not in text else ""
+    return text if len(text) <= MAX_ALLOWED and "object" in text and "variables." not in text else ""
 
 
 class _Enough(Exception):
     """The walk has taken its steps."""
+
+
+class _Made(tuple[str | int, ...]):
+    """Path of what a value was made of: it does not stand there itself, so nothing of it is below."""
+
+    __slots__ = ()
+
+
+_PASSING = frozenset({"orValue", "or", "value", "dyn", "optional.of", "ofNonZeroValue", "optional.ofNonZeroValue"})
+"""Functions whose value is one of their arguments."""
+_ELSEWHERE = frozenset({"resource", "globalContext", "http", "authorizer"})
+"""What answers from outside of the object."""
+
+
+def _below(path: Path | None, part: str | int) -> Path | None:
+    return path if path is None or isinstance(path, _Made) else (*path, part)
 
 
 Names = Mapping[str, Path | None]
@@ -206,6 +221,10 @@ class _Walk:
             case Select(operand=Ident(name="variables")) if (root := self._variable(node.field)) is not None:
                 yield from self.elements(root, self.roots, self._scope.bindings)
                 return
+            case Conditional():
+                taken = node.then if self.value(node.condition, bindings) is True else node.otherwise
+                yield from self.elements(taken, names, bindings)
+                return
             case Comprehension(fold="filter"):
                 for value, path in self.elements(node.over, names, bindings):
                     if self.value(node.body, {**bindings, node.first: value}) is True:
@@ -221,9 +240,9 @@ class _Walk:
         """The same of a list or map that stands somewhere as it is."""
         base, found = self.origin(node, names, bindings), self.value(node, bindings)
         if isinstance(found, Mapping):
-            yield from ((key, (*base, key) if base is not None else None) for key in found)
+            yield from ((key, _below(base, key)) for key in found)
         elif isinstance(found, list | tuple):
-            yield from ((one, (*base, index) if base is not None else None) for index, one in enumerate(found))
+            yield from ((one, _below(base, index)) for index, one in enumerate(found))
 
     def origin(self, node: Node, names: Names, bindings: Bindings) -> Path | None:  # noqa: PLR0911  # as in blame()
         """The path in the object that a node's value comes from, or is made of first."""
@@ -234,19 +253,19 @@ class _Walk:
                 root = self._variable(node.field)
                 return None if root is None else self.origin(root, self.roots, self._scope.bindings)
             case Select() | Has():
-                base = self.origin(node.operand, names, bindings)
-                return None if base is None else (*base, node.field)
+                return _below(self.origin(node.operand, names, bindings), node.field)
             case Index():
                 base, key = self.origin(node.operand, names, bindings), self.value(node.key, bindings)
-                return (*base, key) if base is not None and isinstance(key, str | int) else base
+                return _below(base, key) if isinstance(key, str | int) else base
             case Conditional():
                 taken = node.then if self.value(node.condition, bindings) is True else node.otherwise
                 return self.origin(taken, names, bindings)
-            case Comprehension() | OptionalMap():
-                return self.origin(node.over if isinstance(node, Comprehension) else node.target, names, bindings)
-            case Call() | Operation():
+            case Call(target=Ident(name=name)) if name in _ELSEWHERE:
+                return None
+            case Call(function=function) if function in _PASSING:
                 return self._first(node, names, bindings)
-        return self._first(node, names, bindings)
+        found = self._first(node, names, bindings)
+        return None if found is None else _Made(found)
 
     def _first(self, node: Node, names: Names, bindings: Bindings) -> Path | None:
         found = (self.origin(child, names, bindings) for child in children(node))

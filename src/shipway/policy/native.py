@@ -15,7 +15,7 @@ from shipway.policy.blame import Expression, Scope, allowed, blame, compiled
 from shipway.policy.cel import CelError, CelSyntaxError
 from shipway.policy.matching import Constraints, selects
 from shipway.policy.metadata import described
-from shipway.policy.resources import group_version, labels, metadata, name, namespace, plural, subject_of
+from shipway.policy.resources import group_version, labels, metadata, name, names_ours, namespace, plural, subject_of
 from shipway.policy.rules import (
     NOTHING,
     Action,
@@ -186,6 +186,7 @@ def _rule(policy: _Policy, document: Document | None, count: int, others: Sequen
         evaluate=_evaluating(policy, binding, others),
         resources=_resources(policy.constraints),
         action=action,
+        sees_facts=names_ours(policy.constraints),
         ignores_errors=policy.ignores_errors,
         place=policy.document.locate(()),
         **about.fields(),

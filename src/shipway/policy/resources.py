@@ -45,6 +45,11 @@ def plural(kind: str) -> str:
     return f"{name}s"
 
 
+def names_ours(match: object) -> bool:
+    """Whether what a policy matches by speaks of Applications or platform facts, and not of every object of a cluster."""
+    return "shipway.dev" in str(match)
+
+
 def group_version(value: Object) -> tuple[str, str]:
     """(group, version) of an object; the group of Kubernetes' core is empty."""
     group, _, version = str(value.get("apiVersion", "")).rpartition("/")

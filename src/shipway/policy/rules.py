@@ -101,7 +101,8 @@ class CompiledRule(msgspec.Struct, frozen=True):
     looks_around: bool = False
     """Looks at other objects (``data.inventory``), and would take an inventory that nobody has for an empty one."""
     sees_facts: bool = False
-    """Asked about Applications and platform facts although it names no kinds: conftest's Rego sees whatever is its input."""
+    """May be about Applications and platform facts although it names no kinds: it names their group, or is conftest's Rego,
+    which sees whatever is its input."""
     ignores_errors: bool = False
     """``failurePolicy: Ignore``: an error is still shown as one, but refuses nothing."""
     severity: Severity = "medium"

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from shipway.render import techdocs
 from shipway.render.compiling import Compiled
 from shipway.render.formats import File, to_yaml
 from shipway.spec.application import SERVING, Application, Archetype, Dependency
@@ -44,12 +45,16 @@ def entities(platform: Platform, applications: Iterable[Application]) -> list[di
 def backstage(organisation: Organisation, compiled: Iterable[Compiled]) -> Iterator[File]:
     """``--format backstage``: a file for each application that was compiled, one for what they share, and one for all.
 
-    An application is described as it is in the last environment that it was compiled for.
+    An application is described as it is in the last environment that it was compiled for; its page shows all of them.
     """
-    environments = {one.application: one.environment for one in compiled if one.application}
-    found = [organisation.application(name, environment) for name, environment in sorted(environments.items())]
+    places: dict[str, dict[str, None]] = {}
+    for one in compiled:
+        if one.application:
+            places.setdefault(one.application, {})[one.environment] = None
+    environments = {name: tuple(found) for name, found in sorted(places.items())}
+    found = [organisation.application(name, known[-1]) for name, known in environments.items()]
     shared: list[dict[str, Any]] = []
-    files: dict[str, list[dict[str, Any]]] = {name: [] for name in sorted(environments)}
+    files: dict[str, list[dict[str, Any]]] = {name: [] for name in environments}
     for entity in entities(organisation.platform, found):
         files.get(entity["metadata"].get("annotations", {}).get(_PART_OF, ""), shared).append(entity)
     targets = ["./organisation.yaml", *(f"./{name}/catalog-info.yaml" for name in files)]
@@ -58,6 +63,8 @@ def backstage(organisation: Organisation, compiled: Iterable[Compiled]) -> Itera
     yield "organisation.yaml", to_yaml(shared)
     for name, entities_ in files.items():
         yield f"{name}/catalog-info.yaml", to_yaml(entities_)
+        yield f"{name}/mkdocs.yml", techdocs.site(name)
+        yield f"{name}/docs/index.md", techdocs.page(organisation, name, environments[name])
 
 
 def component_ref(name: str) -> str:

@@ -230,9 +230,7 @@ class Dependency(Closed):
     name: Name | None = Field(
         default=None, description="Logical name of the resource, when there are several of a kind.", examples=["orders"]
     )
-    storage: Memory | None = Field(
-        default=None, description="Disk space of a database, queue or bucket.", examples=["20Gi"]
-    )
+    storage: Memory | None = Field(default=None, description="Disk space of a PostgreSQL database.", examples=["20Gi"])
 
     @model_validator(mode="before")
     @classmethod

@@ -142,12 +142,12 @@ def _dependency(path: Path, dependency: Dependency) -> Iterator[Broken]:
         message = f"expected one of {', '.join(kinds)}, got {' and '.join(given) or 'none of them'}"
         yield Broken(path, "conflict", message, tuple((*path, kind) for kind in kinds))
         return
-    allowed = {"application": {"port"}, "host": set(), "cache": {"name"}}.get(given[0], {"name", "storage"})
+    allowed = {"application": {"port"}, "host": set()}.get(given[0], {"name"})
+    own = {"storage"} if dependency.database == "postgres" else set()  # everything else is shared or measured
     for extra in ("port", "name", "storage"):
-        if getattr(dependency, extra) is not None and extra not in allowed:
-            yield Broken(
-                (*path, extra), "conflict", f"a dependency on {_an(given[0])} has no `{extra}`; remove it", key=True
-            )
+        if getattr(dependency, extra) is not None and extra not in allowed | own:
+            what = "a shared mysql database" if dependency.database == "mysql" else _an(given[0])
+            yield Broken((*path, extra), "conflict", f"a dependency on {what} has no `{extra}`; remove it", key=True)
 
 
 def _schedule(application: Application) -> Iterator[Broken]:

@@ -54,9 +54,8 @@ def _lines(finding: Finding) -> str:
     lines = [f"{_where(finding)}{word} {finding.rule}: {_plain(finding.message)}"]
     value = f" = {finding.found}" if finding.found else " is not there"
     path = f"  {path_shown(finding.path)}{value}" if finding.path else ""
-    where = f" in {finding.environment}" if finding.environment else ""
-    where += f" and {_count(len(finding.also), 'other')}: {', '.join(finding.also)}" if finding.also else ""
-    lines.append(f"    {finding.subject}{where}{_plain(path)}")
+    also = f" and {_count(len(finding.also), 'other')}: {', '.join(finding.also)}" if finding.also else ""
+    lines.append(f"    {_about(finding)}{also}{_plain(path)}")
     if finding.allowed and not finding.exception:
         lines.append(f"    allowed: {_plain(finding.allowed)}")
     if finding.fix and not finding.exception:
@@ -70,6 +69,11 @@ def _told(finding: Finding) -> str:
     value = f"{path} = {finding.found}" if finding.found else f"{path} is not there" if path else ""
     more = "; ".join(one for one in (value, finding.allowed and f"allowed: {finding.allowed}") if one)
     return f"{finding.message} ({more})" if more else finding.message
+
+
+def _about(finding: Finding) -> str:
+    """The subject, and where it was judged when that was in several environments."""
+    return f"{finding.subject} in {finding.environment}" if finding.environment else str(finding.subject)
 
 
 def _plain(text: str) -> str:
@@ -154,7 +158,7 @@ def _sarif_result(finding: Finding, index: int) -> dict[str, Any]:
         "ruleId": finding.rule,
         "ruleIndex": index,
         "level": level,
-        "message": {"text": f"{finding.subject}: {_told(finding)}"},
+        "message": {"text": f"{_about(finding)}: {_told(finding)}"},
         "partialFingerprints": {"finding/v1": f"{finding.rule}|{finding.subject}|{path_shown(finding.path)}"},
     }
     if finding.place.file:
@@ -191,7 +195,7 @@ def _attribute(text: str) -> str:
 def _junit(report: Report) -> str:
     suites: dict[str, list[Finding]] = {}
     for one in report.findings:
-        suites.setdefault(str(one.subject), []).append(one)
+        suites.setdefault(_about(one), []).append(one)
     head = f'<testsuites name="shipway policy" {_junit_counts(report.findings)}>'
     body = [
         f'<testsuite name={_attribute(name)} {_junit_counts(cases)} skipped="{summary(cases).skipped}">\n'
@@ -209,7 +213,7 @@ def _junit_counts(findings: Iterable[Finding]) -> str:
 
 
 def _junit_case(finding: Finding) -> str:
-    case = f"<testcase classname={_attribute(finding.rule)} name={_attribute(str(finding.subject))}"
+    case = f"<testcase classname={_attribute(finding.rule)} name={_attribute(_about(finding))}"
     text = f"message={_attribute(finding.message)}"
     match finding.status:
         case "fail":
@@ -236,7 +240,7 @@ def _annotation(finding: Finding) -> str:
         where = {"file": place.file} | ({"line": place.line, "col": place.column} if place.line else {})
     fields = ",".join(f"{key}={_escaped(str(value), ':,')}" for key, value in {**where, "title": finding.rule}.items())
     fix = f" {finding.fix}" if finding.fix else ""
-    return f"::{level} {fields}::{_escaped(f'{finding.subject}: {_told(finding)}.{fix}')}"
+    return f"::{level} {fields}::{_escaped(f'{_about(finding)}: {_told(finding)}.{fix}')}"
 
 
 def _escaped(text: str, more: str = "") -> str:

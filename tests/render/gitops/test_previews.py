@@ -131,7 +131,10 @@ def test_whoever_is_called_admits_previews_where_there_are_some() -> None:
 @pytest.mark.parametrize(
     ("url", "generator"),
     [
-        ("https://gitlab.example.com/a/b/c.git", {"gitlab": {"project": "a/b/c", "api": "https://gitlab.example.com"}}),
+        (
+            "https://gitlab.example.com/a/b/c.git",
+            {"gitlab": {"project": "a/b/c", "api": "https://gitlab.example.com", "pullRequestState": "opened"}},
+        ),
         ("ssh://git@github.com/acme/all", {"github": {"owner": "acme", "repo": "all"}}),
         ("https://git.example.com/acme/all", None),
     ],

@@ -17,7 +17,7 @@ from shipway.policy.gatekeeper.matching import problems as match_problems
 from shipway.policy.gatekeeper.reviews import Reviews, looks_around
 from shipway.policy.metadata import described
 from shipway.policy.rego.values import plain
-from shipway.policy.resources import group_version, name
+from shipway.policy.resources import group_version, name, names_ours
 from shipway.policy.rules import Action, CompiledRule, Document, Object, Outcome, Path, Place, Request
 
 TEMPLATES: Final = "templates.gatekeeper.sh"
@@ -148,7 +148,7 @@ def _rule(template: Template, document: Document, engine: Engine | None, problem
             policy=template.kind, name=title, engine=used, action=action, place=_place(document),
             evaluate=_evaluating(template.judges[used], match, parameters), kinds=_kinds(match),
             severity=about.severity, title=about.title, rationale=about.rationale, fix=about.fix, controls=about.controls,
-            looks_around=used == "rego" and looks_around(str(template.document.data.get("spec"))),
+            sees_facts=names_ours(match), looks_around=used == "rego" and looks_around(str(template.document.data.get("spec"))),
         )
     ]  # fmt: skip
 

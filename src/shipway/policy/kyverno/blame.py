@@ -80,9 +80,12 @@ def _of_whole(origin: Origin, side: str, condition: Mapping[str, Any], data: Con
     operator = str(condition.get("operator", "")).lower()
     if origin.items is None:
         return placed(origin.path, data) or ()
-    if isinstance(origin.value, list) and "in" in operator:
+    is_absence = side == "value" and "not" in operator  # what is missing from a list is missing from all of it
+    if isinstance(origin.value, list) and "in" in operator and not is_absence:
         paths = [placed(one.path, data) or () for one in origin.items if _holds_alone(one, side, condition, data)]
-    elif "greater" in operator or "not" in operator:  # the length of a list with a condition of its own
+    elif not is_absence and (
+        "greater" in operator or "not" in operator
+    ):  # the length of a list with a condition of its own
         paths = [placed(one.why or one.path, data) or () for one in origin.items]
     else:
         paths = []

@@ -23,7 +23,7 @@ from shipway.policy.kyverno import (
 )
 from shipway.policy.kyverno.faults import RuleFault, Unsupported
 from shipway.policy.metadata import described
-from shipway.policy.resources import group_version, name, namespace, subject_of
+from shipway.policy.resources import group_version, name, names_ours, namespace, subject_of
 from shipway.policy.rules import Action, CompiledRule, Document, Object, Outcome, Path, Request
 
 _ACTIONS: Mapping[str, Action] = {"enforce": "deny", "audit": "audit", "deny": "deny", "warn": "warn"}
@@ -99,7 +99,14 @@ class _Loader:
         wanted = {str(each).lower() for each in (listed if isinstance(listed, list) else [listed])}
         action: Action = next((_ACTIONS[each] for each in ("deny", "warn", "audit") if each in wanted), "deny")
         return [
-            self._compiled(policy, rule.name, partial(validating.judge, rule), action=action, path=("spec",))
+            self._compiled(
+                policy,
+                rule.name,
+                partial(validating.judge, rule),
+                action=action,
+                path=("spec",),
+                match=spec.get("matchConstraints"),
+            )
             for rule in validating.rules(self.document, found)
         ]
 
@@ -141,7 +148,9 @@ class _Loader:
         )
         action, weaker = _actions(spec, body["validate"], overrides=self._overrides)
         judge = _scored(self.document, _weakened(partial(validation.judge, rule), weaker))
-        return [self._compiled(policy, called, judge, action=action, path=path, kinds=_kinds(body))]
+        return [
+            self._compiled(policy, called, judge, action=action, path=path, kinds=_kinds(body), match=body.get("match"))
+        ]
 
     def _compiled(
         self,
@@ -152,6 +161,7 @@ class _Loader:
         action: Action,
         path: Path,
         kinds: frozenset[str] | None = None,
+        match: object = None,
     ) -> CompiledRule:
         about = described(self._source)
         return CompiledRule(
@@ -161,6 +171,7 @@ class _Loader:
             evaluate=_total(judge),
             kinds=kinds,
             action=about.action or action,
+            sees_facts=names_ours(match),
             ignores_errors=self.document["spec"].get("failurePolicy") == "Ignore",
             place=self._source.locate(path),
             **about.fields(),

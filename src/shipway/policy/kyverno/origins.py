@@ -95,7 +95,7 @@ class _Walk:
         paths = [part.path for part in parts if part.path is not None]
         items = next((part.items for part in parts if part.items is not None), None)
         if node.get("value") == "keys" and isinstance(parts[0].value, Mapping):
-            items = [self._below(parts[0], key, key) for key in parts[0].value]
+            items = [self._below(parts[0], key, key)._replace(exact=False) for key in parts[0].value]
         return Origin(self._value(node, at), common(paths) if paths else None, items, exact=False)
 
     def field(self, node: Mapping[str, Any], at: Origin) -> Origin:
@@ -171,6 +171,8 @@ class _Walk:
     def filter(self, node: Mapping[str, Any], at: Origin) -> Origin:
         left, right, comparator = node["children"]
         base = self._visit(left, at)
+        if not isinstance(base.value, list):
+            return Origin(None, base.path, exact=False)
         kept = [one for one in self._elements(base) if not _is_false(self._value(comparator, one))]
         whys = [self._visit(comparator, one).path for one in kept]
         found = [self._visit(right, one)._replace(why=why) for one, why in zip(kept, whys, strict=True)]
@@ -186,9 +188,13 @@ class _Walk:
         return _listed(base, found)
 
     def slice(self, node: Mapping[str, Any], at: Origin) -> Origin:
+        if not isinstance(at.value, list):
+            return Origin(None, at.path, exact=False)
         return _listed(at, list(self._elements(at))[slice(*node["children"])])
 
     def several(self, node: Mapping[str, Any], at: Origin) -> Origin:
+        if at.value is None:
+            return Origin(None, at.path, exact=False)
         items = [self._visit(child, at) for child in node["children"]]
         paths = [one.path for one in items if one.path is not None]
         return Origin([one.value for one in items], common(paths) if paths else None, items, exact=False)

@@ -81,7 +81,8 @@ def _generator(where: Repository) -> dict[str, dict[str, str]]:
     owner, _, name = project.rpartition("/")
     if forge(where.url) == "github":
         return {"github": {"owner": owner, "repo": name}}
-    return {"gitlab": {"project": project, "api": f"https://{address.hostname}"}}
+    # GitLab lists requests of every state unless it is told one, and a preview must go when its request is merged.
+    return {"gitlab": {"project": project, "api": f"https://{address.hostname}", "pullRequestState": "opened"}}
 
 
 def directory(application: str) -> str:

@@ -249,7 +249,7 @@ def dots(
 
 
 def _axes(figure: Figure, height: float, *, left: float = 0.085, foot: float = 0.3) -> Axes:
-    figure.subplots_adjust(left=left, right=0.99, top=1 - 0.3 / height, bottom=foot / height)
+    figure.subplots_adjust(left=left, right=0.98, top=1 - 0.3 / height, bottom=foot / height)
     return figure.subplots()
 
 
