@@ -366,11 +366,11 @@ def _assessed_file(background: Background, file: Path, at: float, by: str) -> As
     change = described(
         Change(application=app, at=at, author=by, config_only=same, budget_left=past.budget if past else None), commit
     )
-    change = _known_as(change, {one.change.author for one in before})
+    change = known_as(change, {one.change.author for one in before})
     return Assessed(app, "", fit(before).risk(change), change)
 
 
-def _known_as(change: Change, authors: AbstractSet[str]) -> Change:
+def known_as(change: Change, authors: AbstractSet[str]) -> Change:
     """Under the name that the journal has of its author, where that is a digest."""
     digest = pseudonym(change.author)
     return msgspec.structs.replace(change, author=digest) if digest in authors else change

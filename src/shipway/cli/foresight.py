@@ -233,6 +233,12 @@ def _risks(
     names = list(dict.fromkeys(one.application for one in becoming))
     since = revision(asked.directory, asked.against) if len(names) <= MOST_ASKED else ""
     changes = [_change(before.declared.get(name) if before else None, after.declared[name], since) for name in names]
+    knows = knowledge(asked.home, time.time())
+    left: dict[str, list[float]] = {}
+    for name, environment in dict.fromkeys((one.application, one.environment) for one in becoming):
+        found = knows(name, environment).facts.get("errorBudget")
+        left.setdefault(name, []).extend([found["left"]] if found else [])
+    changes = [msgspec.structs.replace(one, budget_left=min(left[one.application], default=None)) for one in changes]
     for change, risk in zip(changes, risks(asked.home, changes), strict=True):
         yield ApplicationRisk(change.application, risk)
 

@@ -26,7 +26,7 @@ _UNITS = ((DAY, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
 def delivery(found: Sequence[Group], by: str, days: float) -> RenderableType:
     """One line for each group."""
     if not found:
-        return Text("Nothing has been deployed yet: `shipway deploy FILE`, or import a table with --csv.", FAINT)
+        return Text("Nothing has been deployed yet: `shipway deploy FILE`, or import with --csv or --from.", FAINT)
     numbers = ("deployments", "a week", "before", "lead time", "failures", "restore", "detect")
     lines = _table(by, *numbers, "level", numbers=numbers)
     for one in found:

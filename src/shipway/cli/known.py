@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from shipway.cli import released, scorecard
-from shipway.cli.deliveries import pasts
+from shipway.cli.deliveries import known_as, pasts
 from shipway.cli.home import JOURNAL
 from shipway.cli.records import Records, records
 from shipway.cli.usages import UsageFiles
@@ -31,9 +31,9 @@ def risks(home: Path, changes: Sequence[Change]) -> list[Risk]:
     history = []
     if (home / JOURNAL).exists():
         with records(home) as journal:
-            history = pasts(journal, changes[0].at)
-    model = fit(history)
-    return [model.risk(one) for one in changes]
+            history = pasts(journal, changes[0].at, home)
+    model, authors = fit(history), {one.change.author for one in history}
+    return [model.risk(known_as(one, authors)) for one in changes]
 
 
 def knowledge(home: Path, at: float) -> Knows:

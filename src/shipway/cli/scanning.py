@@ -1,6 +1,6 @@
 """Secrets in plain text, found by detect-secrets. Called where objects are read; the rule about them is in the pack."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache, lru_cache
 from typing import Any
 
@@ -15,6 +15,10 @@ SHORTEST = 4
 """Characters of a value that may be a secret because of its name."""
 SHORTEST_FORM = 8
 """Characters of a value that may be one because of its form; the shortest is a password in a URL."""
+
+PIECE, OVERLAP = 4096, 256
+"""Characters of a line that are searched at once, and of the last piece that the next repeats: the detectors' expressions are
+made for lines, and take a time that grows with the square of their length."""
 
 
 def scan(value: Object) -> Object | None:
@@ -32,9 +36,9 @@ def secret_in(name: str, value: str) -> str:
     detectors, keyword = _detectors()
     if len(value) >= SHORTEST_FORM:
         for kind, find in detectors:
-            if any(True for _ in find(value)):
+            if any(True for piece in _pieces(value) for _ in find(piece)):
                 return kind
-    line = f'{name}: "{value}"'
+    line = f'{name}: "{value[:PIECE]}"'
     return "Secret Keyword" if any(True for _ in keyword(line)) else ""
 
 
@@ -42,6 +46,13 @@ def secret_in(name: str, value: str) -> str:
 def secretive(name: str, value: str) -> bool:
     """Whether a value is not to be shown. Documents say the same things over and over."""
     return bool(secret_in(name, value))
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """Its lines, long ones in pieces that overlap."""
+    for line in text.splitlines():
+        for begin in range(0, max(len(line) - OVERLAP, 1), PIECE - OVERLAP):
+            yield line[begin : begin + PIECE]
 
 
 def _found(one: Scannable, kind: str) -> dict[str, Any]:
