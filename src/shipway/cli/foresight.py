@@ -139,7 +139,7 @@ def make(asked: Asked) -> Plan:
         BadInput, NotFound: as :func:`planned` says.
     """
     with at_revision(asked.directory, asked.against) as old:
-        before = _side(asked, old) if organisations.paths(old) else None
+        before = _past_side(asked, old) if organisations.paths(old) else None
     after = _side(asked, asked.directory)
     _known(asked, *(side.organisation for side in (before, after) if side))
     past = snapshot(_compiled(asked, before)) if before else {}
@@ -165,6 +165,20 @@ def _side(asked: Asked, directory: Path) -> Side:
     organisation = organisations.load(directory)
     book = read_book(organisation, organisations.sources(directory), ())
     return Side(organisation, book, policies_for(organisation, directory, asked.policies, pack=asked.pack))
+
+
+def _past_side(asked: Asked, old: Path) -> Side:
+    """What is wrong there is named as it is found again, and not by the place where it was laid out for a moment."""
+    try:
+        return _side(asked, old)
+    except BadInput as error:
+        problems = [
+            msgspec.structs.replace(one, file=f"{asked.against}:{Path(one.file).relative_to(old)}")
+            if old != Path(asked.against) and Path(one.file).is_relative_to(old)
+            else one
+            for one in error.problems
+        ]
+        raise BadInput(str(error).replace(str(old), asked.against), problems=problems, hint=error.hint) from error
 
 
 def _known(asked: Asked, *sides: Organisation) -> None:

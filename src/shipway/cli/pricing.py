@@ -137,6 +137,10 @@ def _check_out(directory: Path, revision: str, target: Path) -> None:
     Raises:
         BadInput: there is none.
     """
+    if revision.startswith("-"):
+        raise BadInput(
+            f"{revision} is neither a directory nor a revision", hint="A revision does not begin with a dash."
+        )
     git = ["git", "-C", str(directory)]
     try:
         there = subprocess.run([*git, "ls-tree", revision, "."], capture_output=True, check=False)
