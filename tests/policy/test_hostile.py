@@ -95,6 +95,16 @@ def test_a_deep_object_ends_as_an_outcome() -> None:
     assert finding.status in {"fail", "error"}
 
 
+def test_a_number_without_end_is_judged_and_not_shown() -> None:
+    value = deployment()
+    value["spec"]["replicas"] = 10**6000
+    (finding,) = Evaluator(loaded(vap(validations=[{"expression": "object.spec.replicas < 5"}])).rules).evaluate(
+        Request(object=value)
+    )
+    assert finding.status in {"fail", "error"}
+    assert len(finding.found) < 200
+
+
 def test_work_without_end_is_cut_off() -> None:
     rows = "variables.l.all(a, variables.l.all(b, variables.l.all(c, variables.l.all(d, a + b + c + d >= 0))))"
     numbers = {"name": "l", "expression": f"[{', '.join(map(str, range(200)))}]"}

@@ -159,10 +159,18 @@ def files_below(path: Path, suffixes: Sequence[str], *, tests: bool = True) -> I
         for directory, inner, names in os.walk(path):
             inner[:] = sorted(one for one in inner if not one.startswith("."))
             for name in sorted(names):
-                if name.endswith(tuple(suffixes)) and not name.startswith(".") and (tests or not _is_test(name)):
+                wanted = name.endswith(tuple(suffixes)) and not name.startswith(".") and (tests or not _is_test(name))
+                if wanted and not _is_endless(Path(directory, name)):
                     yield Path(directory, name)
+    elif path.exists():
+        raise BadInput(f"{path}: expected a file or a directory", hint="Pipes are read as standard input, by `-`.")
     else:
         raise BadInput(f"{path}: no such file or directory")
+
+
+def _is_endless(file: Path) -> bool:
+    """Whether it is a pipe, a socket or a device, which might be waited for without end. A broken link is an error later."""
+    return file.exists() and not file.is_file()
 
 
 def read_source(file: Path) -> Source:

@@ -15,6 +15,7 @@ spec:
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,8 @@ def _cases(file: Path, data: Object) -> list[Case]:
     sets = policies.sets if policies.declared else Merged(default="deny")
     rules = policies.rules if policies.declared or spec.environment else tuple(map(_everywhere, policies.rules))
     evaluator = Evaluator(rules, sets, spec.environment)
-    return [_judged(str(file), case, evaluator) for case in spec.cases]
+    known = {rule.id for rule in rules}
+    return [_judged(str(file), case, evaluator, known) for case in spec.cases]
 
 
 def _everywhere(rule: CompiledRule) -> CompiledRule:
@@ -110,17 +112,19 @@ def _policies(file: Path, spec: _Spec) -> Policies:
     return found
 
 
-def _judged(suite: str, case: _Case, evaluator: Evaluator) -> Case:
+def _judged(suite: str, case: _Case, evaluator: Evaluator, known: AbstractSet[str]) -> Case:
     statuses: dict[str, RuleStatus] = {}
     said: dict[str, str] = {}
     for value in _subjects(case.objects):
         for one in evaluator.evaluate(Request(object=value)):
             if _WORST.index(one.status) < _WORST.index(statuses.get(one.rule, "skip")):
                 statuses[one.rule], said[one.rule] = one.status, one.message
-    wrong = [
+    # A rule that the environment turns off is one that skips; a name that no rule has is a mistake in the test.
+    wrong = [f"{rule}: no rule here is called so" for rule in case.expect if rule not in known]
+    wrong += [
         f"{rule}: expected {want}, got {statuses.get(rule, 'skip')} {said.get(rule, '')}".rstrip()
         for rule, want in case.expect.items()
-        if statuses.get(rule, "skip") != want
+        if rule in known and statuses.get(rule, "skip") != want
     ]
     return Case(suite, case.name, not wrong, "; ".join(wrong))
 
