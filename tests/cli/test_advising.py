@@ -151,6 +151,7 @@ def test_samples_that_are_far_apart_say_nothing_about_minutes(tmp_path: Path, st
         ("at,cpu\n", 1),
         ("at,cpu,memory\nsoon,1,2\n5,-1,nan\n", 3),
         ("at,cpu,memory\n1e300,1,1\n", 1),
+        ("at,cpu,memory\n" + "1795219200000,1,1Gi\n" * 30, 22),
         ("at,cpu,memory\n", 0),
         ("at,cpu,memory\n5,1,1\n5,1,1\n", 0),
         ("at,cpu,memory\n5,,\n6,,\n", 0),
