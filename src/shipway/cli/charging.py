@@ -47,6 +47,8 @@ class Sources(msgspec.Struct, frozen=True):
     """What was recorded here, beside the files."""
     requested: Mapping[tuple[str, str], Requested] = {}
     """What its (application, release) did request, where that is known better than from the organisation."""
+    owners: Mapping[tuple[str, str], Owner] = {}
+    """Whose its (application, release) is, as it said itself; the organisation goes before it."""
     budgets: Mapping[str, Money] = {}
     """Of applications on record here."""
     served: Mapping[tuple[str, str], Performance] = {}
@@ -68,6 +70,7 @@ def recorded(home: Path, sources: Sources) -> Sources:
         return msgspec.structs.replace(sources, usage=rows)
     with records(home) as journal:
         requested = released.requested(journal, files.apps())
+        owners = released.owners(journal, files.apps())
         limits = {app: one.budget for app in files.apps() if (one := released.now(journal, app)).budget}
         answered = {
             (app, release): Performance(_value(one.p95), _value(one.error_rate))
@@ -75,7 +78,9 @@ def recorded(home: Path, sources: Sources) -> Sources:
             if app in journal.apps
             for release, one in served(home, journal, app, math.inf).items()
         }
-    return msgspec.structs.replace(sources, usage=rows, requested=requested, budgets=limits, served=answered)
+    return msgspec.structs.replace(
+        sources, usage=rows, requested=requested, owners=owners, budgets=limits, served=answered
+    )
 
 
 def _value(one: Estimate | Absent) -> float | None:
@@ -132,7 +137,7 @@ def actual(sources: Sources, rules: Rules, by: By = "release") -> Actual:
     Raises:
         BadInput: a file or a rule is wrong, or currencies are mixed.
     """
-    organisation = organisations.load(sources.platform) if sources.platform else None
+    organisation = organisations.load(sources.platform, compiling=False) if sources.platform else None
     files, usage = _read(sources)
     book = read_book(organisation, organisations.sources(sources.platform) if sources.platform else [], sources.prices)
     prices = _prices(book, organisation, sources.environment)
@@ -244,19 +249,22 @@ def _prices(book: PriceBook, organisation: Organisation | None, environment: str
 def _priced(
     found: Measured, sources: Sources, organisation: Organisation | None, prices: PriceList
 ) -> tuple[tuple[Charge, ...], list[str]]:
-    requested = {**_requested(organisation, sources.environment, found.rows), **sources.requested}
+    unsaid = [row for row in found.rows if (row.app, row.release) not in sources.requested]
+    requested = {**_requested(organisation, sources.environment, unsaid), **sources.requested}
     gaps = [
         f"{app} {release}: {gap:.0f} s were not measured, and cost nothing here"
         for (app, release), gap in found.gaps.items()
     ]
-    owner = _owner_of(organisation, sources.environment)
+    owner = _owner_of(organisation, sources)
     blind = ["What a release answered after its last sample is not counted here."] if sources.usage else []
     return charges(found, prices, requested, owner), [*found.problems, *gaps, *blind]
 
 
-def _owner_of(organisation: Organisation | None, environment: str) -> Callable[[str, str], Owner]:
+def _owner_of(organisation: Organisation | None, sources: Sources) -> Callable[[str, str], Owner]:
     def owner(app: str, release: str) -> Owner:
-        return Owner(app, release, _team(organisation, app), environment)
+        said = sources.owners.get((app, release), Owner(app, release))
+        team, environment = _team(organisation, app) or said.team, sources.environment or said.environment
+        return Owner(app, release, team, environment)
 
     return owner
 
@@ -279,7 +287,7 @@ def _requested(
     if organisation is None or not environment:
         return {}
     organisations.known(environment, organisation.environments, "environment")
-    runs = organisation.names(environment)
+    runs = {name for name in organisation.names(environment) if organisation.application(name, environment).spec.image}
     apps = sorted({row.app for row in usage if row.app in runs})
     cluster = next(iter(organisation.clusters(environment)))
     sizes = {
@@ -307,7 +315,7 @@ def forecast(sources: Sources, budget: str | None) -> Forecast:
     Raises:
         BadInput: a file is wrong, or there is no budget.
     """
-    organisation = organisations.load(sources.platform) if sources.platform else None
+    organisation = organisations.load(sources.platform, compiling=False) if sources.platform else None
     files, usage = _read(sources)
     book = read_book(organisation, organisations.sources(sources.platform) if sources.platform else [], sources.prices)
     prices = _prices(book, organisation, sources.environment)

@@ -35,8 +35,6 @@ from shipway.spec import parse_documents
 
 WITH_BUDGET = 30
 """Releases of an application, the last ones, whose error budget at that time is looked up."""
-LOCAL = "local"
-"""The environment of releases that were asked for without one."""
 COLUMNS = ("id", "application", "started_at", "finished_at", "result")
 """Of an imported table; ``team``, ``environment`` and ``committed_at`` may be there too."""
 GROUPS: dict[str, Callable[[Deployment], str]] = {
@@ -142,7 +140,7 @@ def deployment(one: Timeline, team: str = "", environment: str = "") -> Deployme
         application=one.app,
         release=one.release,
         team=team,
-        environment=environment or LOCAL,
+        environment=environment or released.LOCAL,
         started_at=one.started_at,
         finished_at=one.ended_at,
         result=result,

@@ -24,18 +24,22 @@ _OURS = re.compile(rb"""apiVersion["']?\s*:\s*["']?shipway\.dev/""")
 """In every document of ours. A directory may hold other YAML as well, and policies that have annotations of ours."""
 
 
-def load(directory: Path) -> "Organisation":
+def load(directory: Path, *, compiling: bool = True) -> "Organisation":
     """The organisation below ``directory``: every YAML file that has a document of ours, hidden folders left out.
+
+    Who asks for teams and budgets alone is not ``compiling``: an application may then be one that runs on this machine only.
 
     Raises:
         BadInput: anything is wrong with it; carries every problem of every file.
     """
     from shipway.model.errors import BadInput
+    from shipway.spec.crossing import NO_IMAGE
     from shipway.spec.organisation import read_organisation
 
     organisation, problems = read_organisation(sources(directory))
-    if organisation is None or any(problem.severity == "error" for problem in problems):
-        raise BadInput(f"the organisation in {directory} cannot be used", problems=problems)
+    wrong = [one for one in problems if one.severity == "error" and (compiling or one.code != NO_IMAGE)]
+    if organisation is None or wrong:
+        raise BadInput(f"the organisation in {directory} cannot be used", problems=problems if compiling else wrong)
     return organisation
 
 

@@ -1,13 +1,17 @@
-"""What a release on record asks for, as its Application said: size, instances, budget. Called by what advises and what charges."""
+"""What a release on record asks for, as its Application said: size, instances, budget, owner. Called by what advises and charges."""
 
 from collections.abc import Iterable
 
 import msgspec
 
 from shipway.cli.records import Records
+from shipway.cost.allocation import Owner
 from shipway.cost.usage import Requested
 from shipway.model.quantities import Money, QuantityError, parse_cpu, parse_memory, parse_money
 from shipway.rollout.states import Delivery
+
+LOCAL = "local"
+"""Environment of a release that was asked for none."""
 
 
 class Now(msgspec.Struct, frozen=True):
@@ -44,12 +48,18 @@ class _Spec(msgspec.Struct):
     budget: str | None = None
 
 
+class _Metadata(msgspec.Struct):
+    team: str | None = None
+
+
 class _Application(msgspec.Struct):
+    metadata: _Metadata = msgspec.field(default_factory=_Metadata)
     spec: _Spec = msgspec.field(default_factory=_Spec)
 
 
 class _Document(msgspec.Struct):
     application: _Application
+    environment: str = ""
 
 
 def asked(document: str) -> Now:
@@ -97,3 +107,21 @@ def requested(journal: Records, apps: Iterable[str]) -> dict[tuple[str, str], Re
                     many = max(1, one.instances)
                     found[app, name] = Requested(many * (one.cpu or 0.0), many * (one.memory or 0.0), many)
     return found
+
+
+def owners(journal: Records, apps: Iterable[str]) -> dict[tuple[str, str], Owner]:
+    """By (application, release): the team that its file named, and the environment it was asked for (`local` without one)."""
+    return {
+        (app, name): _owner(app, name, release.document)
+        for app in apps
+        if app in journal.apps
+        for name, release in state(journal, app).releases.items()
+    }
+
+
+def _owner(app: str, release: str, document: str) -> Owner:
+    try:
+        kept = msgspec.json.decode(document, type=_Document)
+    except msgspec.DecodeError:
+        return Owner(app, release)
+    return Owner(app, release, kept.application.metadata.team or "", kept.environment or LOCAL)

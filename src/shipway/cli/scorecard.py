@@ -171,7 +171,7 @@ def _adoption(
 ) -> Adoption | Absent:
     deployed = {one.application for one in inside}
     if platform is not None:
-        names = set(organisations.load(platform).declared)
+        names = set(organisations.load(platform, compiling=False).declared)
         return Adoption(len(deployed & names), len(names), f"declared in {platform}")
     known = {one.application for one in past.deployments} | set(journal.apps if journal else ())
     return Adoption(len(deployed), len(known), "on record here") if known else Absent("no application is known")

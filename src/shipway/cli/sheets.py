@@ -7,12 +7,16 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
+
 from shipway.cli.documents import read
 from shipway.model.errors import BadInput
 from shipway.model.problems import Problem
 
 LATEST = 253402300799.0
 """Seconds since the epoch of the end of the year 9999: larger numbers are milliseconds, or no time at all."""
+MOST = 10
+"""Wrong cells of a column that are named one by one: a column in another unit is wrong in every line."""
 
 
 class Row:
@@ -53,7 +57,7 @@ class Row:
         self._problems.append(Problem(self._file, self.line, 1, column, "bad-cell", message))
 
     def _moment(self, column: str, text: str) -> float:
-        return self._read(column, text, moment, "a time such as 2026-11-02T09:30:00Z, or seconds since the epoch")
+        return self._read(column, text, moment, "a time such as 2026-11-02T09:30:00Z, or seconds (not ms) since the epoch")
 
     def _read(self, column: str, text: str, convert: Callable[[str], float], expected: str) -> float:
         try:
@@ -74,7 +78,18 @@ class Sheet:
     def check(self) -> None:
         """Raises BadInput with whatever was wrong in any of the rows."""
         if self._problems:
-            raise BadInput("the table cannot be used", problems=sorted(self._problems))
+            raise BadInput("the table cannot be used", problems=_told(sorted(self._problems)))
+
+
+def _told(problems: Sequence[Problem]) -> list[Problem]:
+    """The first of every column, and how many more there are."""
+    told: list[Problem] = []
+    for column in dict.fromkeys(one.path for one in problems):
+        inside = [one for one in problems if one.path == column]
+        told += inside[:MOST]
+        if more := inside[MOST:]:
+            told.append(msgspec.structs.replace(more[0], message=f"{more[0].message}; so are {len(more) - 1} cells below"))
+    return sorted(told)
 
 
 def read_sheet(file: Path, required: Sequence[str]) -> Sheet:
