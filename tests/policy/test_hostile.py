@@ -9,8 +9,8 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from shipway.cli.policies import PACK, read_policies
-from shipway.cli.scanning import OVERLAP, PIECE, scan, secret_in
+from shipway.cli.policing.policies import PACK, read_policies
+from shipway.cli.policing.scanning import OVERLAP, PIECE, scan, secret_in
 from shipway.policy.evaluating import Evaluator
 from shipway.policy.facts import outline, workloads
 from shipway.policy.rules import Request
