@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from shipway.cli import replacing
-from shipway.cli.replacing import OWNED, replace
+from shipway.cli.compiling import replacing
+from shipway.cli.compiling.replacing import OWNED, replace
 from shipway.model.errors import BadInput, Refused
 
 

@@ -9,8 +9,8 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from shipway.cli.policies import PACK, read_policies
-from shipway.cli.scanning import OVERLAP, PIECE, scan, secret_in
+from shipway.cli.policing.policies import PACK, read_policies
+from shipway.cli.policing.scanning import OVERLAP, PIECE, scan, secret_in
 from shipway.policy.evaluating import Evaluator
 from shipway.policy.facts import outline, workloads
 from shipway.policy.rules import Request
@@ -93,6 +93,16 @@ def test_a_deep_object_ends_as_an_outcome() -> None:
     found = Evaluator(loaded(vap(validations=[{"expression": "object == object.a"}])).rules)
     (finding,) = found.evaluate(Request(object={**deployment(), "a": value}))
     assert finding.status in {"fail", "error"}
+
+
+def test_a_number_without_end_is_judged_and_not_shown() -> None:
+    value = deployment()
+    value["spec"]["replicas"] = 10**6000
+    (finding,) = Evaluator(loaded(vap(validations=[{"expression": "object.spec.replicas < 5"}])).rules).evaluate(
+        Request(object=value)
+    )
+    assert finding.status in {"fail", "error"}
+    assert len(finding.found) < 200
 
 
 def test_work_without_end_is_cut_off() -> None:

@@ -30,6 +30,8 @@ class Refused(NamedTuple):
     message: str
 
 
+NO_IMAGE = "no-image"
+"""Code of the problem that concerns only who compiles."""
 _OWN = frozenset({"application", "environment override", "command line"})
 """Who says what belongs to the application; the rest is the Platform's own affair."""
 LONGEST_NAME = 40
@@ -240,7 +242,7 @@ def _judged(resolved: Resolved, platform: Platform, environment: str) -> Iterato
     application, spec = resolved.application, resolved.application.spec
     if spec.image is None:
         message = "`image` is required to run in a cluster; a command alone runs on one machine"
-        yield Refused("spec.image", "missing-field", message)
+        yield Refused("spec.image", NO_IMAGE, message)
     for kind in PROFILES:
         name = getattr(spec.profiles, kind)
         field = f"spec.profiles.{kind}"
