@@ -155,6 +155,10 @@ def test_estimate_with_advice_and_what_is_unknown(shipway: Shell, acme: Path) ->
     ][:1]
     assert "$0" not in line
     assert "no spot price for cpu in the Platform" in result.out
+    found = shipway("cost", "estimate", "--platform", acme, "--env", "prod", "--json").data
+    assert (found["monthly"]["low"], found["monthly"]["high"]) == ("467.200000000", None)
+    nightly = next(one for one in found["estimates"] if one["application"] == "nightly")
+    assert (nightly["hourly"]["low"], nightly["hourly"]["high"]) == (None, None)
 
 
 def test_a_mixture_of_currencies_is_an_error_and_one_cluster_alone_is_not(shipway: Shell, acme: Path) -> None:

@@ -19,7 +19,7 @@ from shipway.cli.images import images_in
 from shipway.cli.known import knowledge, risks
 from shipway.cli.output import to_json
 from shipway.cli.policies import Policies
-from shipway.cli.pricing import at_revision, read_book
+from shipway.cli.pricing import at_revision, read_book, told
 from shipway.cli.rendering import compiled, no_collection
 from shipway.cli.scanning import scan, secret_in
 from shipway.cli.watching import person
@@ -76,7 +76,7 @@ def _json(plan: Plan) -> str:
         for one in plan.findings
     ]
     whole = {"changes": not plan.empty, "refused": plan.refused, **msgspec.structs.asdict(plan), "findings": findings}
-    return to_json(whole)
+    return to_json(told(whole))
 
 
 FORMATS: Mapping[str, Callable[[Plan], str]] = {"text": text, "markdown": markdown, "json": _json}

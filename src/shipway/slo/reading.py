@@ -73,9 +73,7 @@ def _documents(source: Source, window: Window, problems: list[Problem]) -> Itera
             form, levels = reader[0], tuple(reader[1])
             metadata = _metadata(at) if form == "sloth-kubernetes" else {}
             lines = _lines(at, levels)
-            yield Document(
-                file=source.file, line=node.line, form=form, levels=levels, lines=lines, metadata=metadata
-            )
+            yield Document(file=source.file, line=node.line, form=form, levels=levels, lines=lines, metadata=metadata)
 
 
 def _lines(at: Cursor, levels: Sequence[ServiceLevel]) -> tuple[int, ...]:
