@@ -7,13 +7,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from shipway.cli import advising, cards, learning, released
-from shipway.cli.advising import History, Moment
+from shipway.cli.controlling.samples import Sample
+from shipway.cli.controlling.usages import UsageFiles
 from shipway.cli.home import JOURNAL
-from shipway.cli.records import records
-from shipway.cli.released import Now
-from shipway.cli.samples import Sample
-from shipway.cli.usages import UsageFiles
+from shipway.cli.insight import advising, learning, released
+from shipway.cli.insight.advising import History, Moment
+from shipway.cli.insight.released import Now
+from shipway.cli.recalling import cards
+from shipway.cli.recalling.records import records
 from shipway.engine.loop import STREAM
 from shipway.engine.ports import Append
 from shipway.insight.sizing.usage import Usage

@@ -119,6 +119,9 @@ def test_a_value_that_looks_like_a_secret_is_not_shown(shipway: Shell, cart: Pat
     found = shipway("plan", "cart", "--no-pack", *SIDES)
     assert "hunter2" not in found.out
     assert "DB_PASSWORD" in found.out
+    judged = shipway("plan", "cart", *SIDES, "--format", "json")  # findings bring the facts that they are about
+    assert "DB_PASSWORD" in judged.out
+    assert "hunter2" not in judged.out
 
 
 @pytest.mark.parametrize(

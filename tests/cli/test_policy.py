@@ -1,5 +1,6 @@
 """The policy verbs as a user runs them."""
 
+import os
 import socket
 from pathlib import Path
 
@@ -168,6 +169,14 @@ def test_bad_input_exits_with_2(shipway: Shell, web: Path, tmp_path: Path, argum
     assert said in result.err
 
 
+def test_pipes_below_a_directory_are_not_waited_for(shipway: Shell, web: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+    (tmp_path / "around").symlink_to(tmp_path)
+    assert "1 object in 1 file" in shipway("policy", "check", tmp_path, "--no-pack").out
+    asked = shipway("policy", "check", tmp_path / "pipe.yaml")
+    assert (asked.code, "expected a file or a directory" in asked.err) == (2, True)
+
+
 def test_many_files_over_processes_say_the_same(shipway: Shell, tmp_path: Path) -> None:
     for number in range(130):
         (tmp_path / f"{number:03}.yaml").write_text(DEPLOYMENT.replace("name: web", f"name: web-{number}"))
@@ -192,6 +201,9 @@ def test_test_runs_tests(shipway: Shell, tmp_path: Path) -> None:
     result = shipway("policy", "test", tmp_path)
     assert result.code == 1
     assert "seven: few: expected pass, got fail" in result.out
+    case["expect"] = {"fewer": "skip"}
+    (tmp_path / "few_test.yaml").write_text(yaml.safe_dump(test))
+    assert "seven: fewer: no rule here is called so" in shipway("policy", "test", tmp_path).out
     case["expect"] = {"few": "fail"}
     (tmp_path / "few_test.yaml").write_text(yaml.safe_dump(test))
     assert shipway("policy", "test", tmp_path).out.splitlines()[-1] == "1 of 1 passed"
@@ -248,6 +260,14 @@ def test_an_application_without_a_platform_is_judged_as_written_and_that_is_told
     assert beside.err == ""
     assert "require-image-digest: expected an image with a digest, found docker.io/acme/shop:1" in beside.out
     assert "Application shop in prod" in beside.out
+
+
+def test_a_secret_that_was_found_is_not_spread_with_the_facts(shipway: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "shop.yaml"
+    file.write_text(APPLICATION + "  env: {DB_PASSWORD: hunter2-the-second}\n")
+    found = shipway("policy", "check", file, "--json")
+    assert "DB_PASSWORD" in found.out
+    assert "hunter2" not in found.out
 
 
 def test_a_broken_policy_set_among_the_files_is_told(shipway: Shell, tmp_path: Path) -> None:

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from shipway.cli.policies import PACK, read_policies
-from shipway.cli.scanning import scan
+from shipway.cli.policing.policies import PACK, read_policies
+from shipway.cli.policing.scanning import OVERLAP, PIECE, scan, secret_in
 from shipway.policy.evaluating import Evaluator
 from shipway.policy.facts import outline, workloads
 from shipway.policy.rules import Request
@@ -95,6 +95,16 @@ def test_a_deep_object_ends_as_an_outcome() -> None:
     assert finding.status in {"fail", "error"}
 
 
+def test_a_number_without_end_is_judged_and_not_shown() -> None:
+    value = deployment()
+    value["spec"]["replicas"] = 10**6000
+    (finding,) = Evaluator(loaded(vap(validations=[{"expression": "object.spec.replicas < 5"}])).rules).evaluate(
+        Request(object=value)
+    )
+    assert finding.status in {"fail", "error"}
+    assert len(finding.found) < 200
+
+
 def test_work_without_end_is_cut_off() -> None:
     rows = "variables.l.all(a, variables.l.all(b, variables.l.all(c, variables.l.all(d, a + b + c + d >= 0))))"
     numbers = {"name": "l", "expression": f"[{', '.join(map(str, range(200)))}]"}
@@ -119,3 +129,10 @@ def test_no_policy_reads_a_file_by_its_name(tmp_path: Path) -> None:
     (problem, *_) = loaded(vap(validations=[{"expression": f"__import__('os').remove('{secret}')"}])).problems
     assert problem.code == "bad-expression"
     assert secret.exists()
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 4_000), st.integers(0, 4_000))
+@example((PIECE - OVERLAP) // 2, 0)
+def test_a_secret_is_found_wherever_it_stands_in_a_long_line(before: int, after: int) -> None:
+    assert secret_in("data", "x " * before + "AKIAIOSFODNN7ABCDEFG" + " x" * after)

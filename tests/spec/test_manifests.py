@@ -121,6 +121,18 @@ def _paths(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int
     return [path, *missing, *(one for key, inner in inside for one in _paths(inner, (*path, key)))]
 
 
+def test_what_is_no_object_is_told_with_its_line_and_not_judged() -> None:
+    text = "kind: [a]\napiVersion: 3\n---\nhello\n---\nkind: List\nitems:\n- 5\n- {kind: Pod}\n"
+    found, problems = read_manifests(Source("f.yaml", text))
+    assert [one.data for one in found] == [{"kind": "Pod"}]
+    assert [(one.line, one.message) for one in problems] == [
+        (2, "expected text, got a number"),
+        (1, "expected text, got a list"),
+        (4, "expected an object with apiVersion and kind, got text"),
+        (8, "expected an object with apiVersion and kind, got a number"),
+    ]
+
+
 @given(st.binary(max_size=200))
 def test_nothing_is_raised_for_any_bytes(raw: bytes) -> None:
     found, problems = read_manifests(Source("f.yaml", raw))

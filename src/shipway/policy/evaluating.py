@@ -26,7 +26,8 @@ Locate = Callable[[Path], Place]
 """Where the value at a path of the subject is written by a person; what is not written is where its parent is."""
 MAX_KINDS = 1000
 """Kinds whose rules are remembered. Kinds come from outside, so there must be an end."""
-_SECRET = (("data",), ("stringData",))
+_SECRET = (("data",), ("stringData",), ("metadata", "annotations"))
+"""Where a Secret's data is: `kubectl apply` keeps a copy among the annotations."""
 HIDDEN = "(hidden)"
 """Shown instead of what a Secret holds."""
 MAX_SHOWN = 120
@@ -147,7 +148,7 @@ def _shown(value: Any, path: Path) -> str:
 
     What a Secret holds is not shown: findings end up in logs.
     """
-    hidden = isinstance(value, Mapping) and value.get("kind") == "Secret" and path[:1] in _SECRET
+    hidden = isinstance(value, Mapping) and value.get("kind") == "Secret" and _holds_secrets(path)
     for part in path:
         try:
             value = value[part]
@@ -159,9 +160,13 @@ def _shown(value: Any, path: Path) -> str:
         return HIDDEN
     try:
         text = msgspec.json.encode(value, enc_hook=str).decode()
-    except RecursionError:
+    except (RecursionError, ValueError):  # too deep, or a number with more digits than anybody reads
         return "..."
     return _short(text)
+
+
+def _holds_secrets(path: Path) -> bool:
+    return any(path[: len(one)] == one[: len(path)] for one in _SECRET)
 
 
 def _short(text: str) -> str:

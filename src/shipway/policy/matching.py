@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shipway.policy.resources import (
-    group_version,
+    asked_group_version,
     is_namespaced,
     labels,
     metadata,
@@ -69,7 +69,8 @@ class Constraints:
         if self._known is None:
             return self._look(request)
         about = subject_of(request)
-        sort = (about.get("apiVersion"), about.get("kind"), request.operation, request.resource)
+        asked = asked_group_version(request) if "/" in request.resource else None
+        sort = (about.get("apiVersion"), about.get("kind"), request.operation, request.resource, asked)
         try:
             found = self._known.get(sort)
         except TypeError:  # an apiVersion that is a map
@@ -97,14 +98,14 @@ def resource_rule(rule: Mapping[str, Any], request: Request, *, exact: bool = Fa
     version that the rule names, so every version of the group is meant.
     """
     subject = subject_of(request)
-    group, version = group_version(subject)
+    group, version = asked_group_version(request)
     names = rule.get("resourceNames") or ()
     return (
         _listed(rule.get("apiGroups"), group)
         and (not exact or _listed(rule.get("apiVersions"), version))
         and _listed(rule.get("operations"), request.operation)
         and _resource_listed(rule.get("resources") or (), request)
-        and (not names or metadata(subject).get("name") in names)
+        and (not names or (metadata(subject).get("name") or request.admission.get("name")) in names)
         and rule.get("scope", "*") in ("*", "Namespaced" if is_namespaced(subject) else "Cluster")
     )
 

@@ -4,7 +4,7 @@ One rule for each binding; a policy that has none in the set is taken as bound t
 API server (``authorizer``, type checking, conversion between versions) is refused or left out.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -185,6 +185,7 @@ def _rule(policy: _Policy, document: Document | None, count: int, others: Sequen
         engine="cel",
         evaluate=_evaluating(policy, binding, others),
         resources=_resources(policy.constraints),
+        subresources=frozenset(one for one in _written(policy.constraints) if "/" in one),
         action=action,
         sees_facts=names_ours(policy.constraints),
         ignores_errors=policy.ignores_errors,
@@ -198,10 +199,13 @@ def _strictest(actions: Sequence[Action]) -> Action:
 
 
 def _resources(constraints: Mapping[str, Any]) -> frozenset[str] | None:
-    rules = constraints.get("resourceRules")
-    if rules is None:
+    if constraints.get("resourceRules") is None:
         return None
-    return frozenset(str(one).partition("/")[0] for rule in _maps(rules) for one in rule.get("resources") or ())
+    return frozenset(one.partition("/")[0] for one in _written(constraints))
+
+
+def _written(constraints: Mapping[str, Any]) -> Iterator[str]:
+    return (str(one) for rule in _maps(constraints.get("resourceRules")) for one in rule.get("resources") or ())
 
 
 # -- evaluating

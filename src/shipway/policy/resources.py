@@ -91,6 +91,22 @@ def subject_of(request: Request) -> Object:
     return request.object or request.old_object or {}
 
 
+def asked_group_version(request: Request) -> tuple[str, str]:
+    """(group, version) of the resource that is asked for; that of a subresource differs from its object's.
+
+    To scale a Deployment is to update ``deployments/scale`` of ``apps/v1`` by a Scale of ``autoscaling/v1``.
+    """
+    asked = request.admission.get("resource") if "/" in request.resource else None
+    if isinstance(asked, Mapping):
+        return str(asked.get("group") or ""), str(asked.get("version") or "")
+    return group_version(subject_of(request))
+
+
+def asked_namespace(request: Request) -> str:
+    """The namespace that the object says, failing that (the options of ``pods/exec`` say none) the request."""
+    return str(metadata(subject_of(request)).get("namespace") or request.admission.get("namespace") or "")
+
+
 def namespace_labels(request: Request) -> Mapping[str, Any]:
     """Labels of the object's namespace; without the Namespace at hand, the one that every namespace has."""
     subject = subject_of(request)
@@ -98,4 +114,4 @@ def namespace_labels(request: Request) -> Mapping[str, Any]:
         return labels(subject)
     if request.namespace_object is not None:
         return labels(request.namespace_object)
-    return {"kubernetes.io/metadata.name": namespace(subject)}
+    return {"kubernetes.io/metadata.name": asked_namespace(request) or namespace(subject)}

@@ -94,6 +94,8 @@ class CompiledRule(msgspec.Struct, frozen=True):
     """Kinds that the rule can apply to, to skip the others cheaply; None: ask the rule."""
     resources: frozenset[str] | None = None
     """The same by plural names (``pods``), for policies that match by these."""
+    subresources: frozenset[str] = frozenset()
+    """``deployments/scale``, ``*/exec``: what the rule is about beside objects, so that a webhook can ask to be sent it."""
     action: Action = "deny"
     """What the policy itself asks for; a platform may ask for less or more in an environment."""
     environments: tuple[str, ...] = ()

@@ -31,6 +31,7 @@ _BOOLEANS = {
     **dict.fromkeys(("n", "N", "no", "No", "NO", "off", "Off", "OFF"), False),
 }
 _TEXTS_ALONE = {str}
+_WORDS = {str: "text", list: "a list", dict: "a map", bool: "true or false", type(None): "nothing"}
 _OCTAL = re.compile(r"[-+]?0[0-7_]+")
 _GROUPED = re.compile(r"[-+]?[0-9][0-9_]*")
 
@@ -107,13 +108,26 @@ def read_manifests(source: Source) -> tuple[list[Manifest], list[Problem]]:
         nodes, problems = _documents(source)
         documents = [node.data() for node in nodes]
     found: list[Manifest] = []
-    for index, data in enumerate(documents):
-        if isinstance(data, dict):
-            found += _objects(data, index)
-        else:
-            message = f"expected an object with apiVersion and kind, got a {type(data).__name__}"
-            problems.append(Problem(source.file, 1, 1, "", "wrong-type", message))
+    positions = Positions(source)
+    for one in (each for index, data in enumerate(documents) for each in _objects(data, index)):
+        wrong = _misshapen(one.data)
+        for path, message in wrong:
+            line, column = positions.place(one, path)
+            problems.append(Problem(source.file, line, column, ".".join(path), "wrong-type", message))
+        found += [] if wrong else [one]
     return found, problems
+
+
+def _misshapen(data: object) -> list[tuple[tuple[str, ...], str]]:
+    """Where a document is no object that anybody could name, and what was expected there."""
+    if not isinstance(data, dict):
+        return [((), f"expected an object with apiVersion and kind, got {_word(data)}")]
+    odd = [field for field in ("apiVersion", "kind") if not isinstance(data.get(field, ""), str | None)]
+    return [((field,), f"expected text, got {_word(data[field])}") for field in odd]
+
+
+def _word(value: object) -> str:
+    return _WORDS.get(type(value), "a number")
 
 
 def kubernetes_scalar(text: str) -> object:
@@ -169,11 +183,10 @@ def _documents(source: Source) -> tuple[list[Node], list[Problem]]:
     return kept, [problem for problem in problems if problem.code not in ("empty-file", "unsupported-tag")]
 
 
-def _objects(data: dict[str, Any], document: int) -> Iterator[Manifest]:
-    items = data.get("items")
-    if str(data.get("kind", "")).endswith("List") and isinstance(items, list):
+def _objects(data: Any, document: int) -> Iterator[Manifest]:
+    items = data.get("items") if isinstance(data, dict) else None
+    if isinstance(items, list) and str(data.get("kind", "")).endswith("List"):
         for index, item in enumerate(items):
-            if isinstance(item, dict):
-                yield Manifest(item, document, index)
+            yield Manifest(item, document, index)
     else:
         yield Manifest(data, document)

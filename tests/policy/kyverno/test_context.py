@@ -189,3 +189,5 @@ def test_what_is_no_image(text: str) -> None:
 
 def test_a_mistyped_expression_is_found_at_load() -> None:
     assert "is no JMESPath" in problems_of(cluster_policy({"message": "{{ request. }}", "deny": {}}))[0]
+    (unknown,) = problems_of(cluster_policy({"message": "{{ frob('a') }}", "deny": {}}))
+    assert "calls frob(), which neither JMESPath nor Kyverno has" in unknown

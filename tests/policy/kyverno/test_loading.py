@@ -100,6 +100,12 @@ def test_what_cannot_be_used_is_named_with_its_place(policy: dict[str, Any], fou
     assert problems[0].startswith(found)
 
 
+def test_a_name_that_yaml_reads_as_a_truth_value_is_told() -> None:
+    cel = {"variables": [{"name": False, "expression": "1"}], "expressions": [{"expression": "variables.n == 1"}]}
+    (problem,) = problems_of(cluster_policy({"cel": cel}))
+    assert problem.startswith("spec.rules.0.validate.cel.variables.0.name: expected a name, got true or false")
+
+
 def test_a_problem_points_to_the_file_and_the_line() -> None:
     from shipway.policy.kyverno import loading
 

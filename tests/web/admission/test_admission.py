@@ -10,17 +10,19 @@ import msgspec
 import pytest
 import yaml
 
-from shipway.cli.policies import PolicyDirectory, manifests, stamp_of
-from shipway.cli.scanning import scan
+from shipway.cli.policing.policies import PolicyDirectory, manifests, stamp_of
+from shipway.cli.policing.scanning import scan
 from shipway.policy.evaluating import Evaluator
 from shipway.policy.facts import Around
 from shipway.web.admission.app import create_app
 from shipway.web.admission.configuration import configuration
 from shipway.web.admission.inventory import Inventory
 from shipway.web.admission.reviewing import review
+from tests.policy.kyverno.policies import cluster_policy
 from tests.policy.samples import binding, deployment, loaded, vap
 
 FEW = [{"expression": "object.spec.replicas <= 5", "message": "at most 5", "reason": "Forbidden"}]
+MORE = "spec.replicas = 7; allowed: object.spec.replicas <= 5"
 
 
 def asked(value: dict[str, Any] | None = None, **request: Any) -> bytes:
@@ -51,7 +53,16 @@ def answered(body: bytes, *documents: Any, scanning: bool = False) -> dict[str, 
 
 def test_what_denies_is_refused_with_code_reason_and_message() -> None:
     response = answered(asked(), vap(validations=FEW))
-    assert response["status"] == {"code": 403, "reason": "Forbidden", "message": "p: at most 5 (spec.replicas)"}
+    assert response["status"] == {"code": 403, "reason": "Forbidden", "message": f"p: at most 5 ({MORE})"}
+
+
+def test_what_a_secret_holds_is_in_no_answer() -> None:
+    secrets = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["*"], "resources": ["secrets"]}
+    policy = vap(match={"resourceRules": [secrets]}, validations=[{"expression": "object.stringData.password == 'x'"}])
+    value = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "stringData": {"password": "hunter2"}}
+    message = answered(asked(value, resource={"version": "v1", "resource": "secrets"}), policy)["status"]["message"]
+    assert "stringData.password = (hidden)" in message
+    assert "hunter2" not in message
 
 
 def test_what_is_kept_is_allowed_without_a_word() -> None:
@@ -62,7 +73,7 @@ def test_what_is_kept_is_allowed_without_a_word() -> None:
 
 def test_warnings_and_audit_annotations_do_not_refuse() -> None:
     warns = answered(asked(), vap(validations=FEW), binding(validationActions=["Warn"]))
-    assert (warns["allowed"], warns["warnings"]) == (True, ["p: at most 5 (spec.replicas)"])
+    assert (warns["allowed"], warns["warnings"]) == (True, [f"p: at most 5 ({MORE})"])
     audits = answered(asked(), vap(validations=FEW), binding(validationActions=["Audit"]))
     assert (audits["allowed"], audits["auditAnnotations"]) == (True, {"p": "at most 5"})
     notes = [{"key": "count", "valueExpression": "string(object.spec.replicas)"}]
@@ -88,6 +99,32 @@ def test_deletions_subresources_and_the_request_itself() -> None:
     assert not answered(asked(operation="UPDATE", subResource="scale"), policy)["allowed"]
 
 
+def test_the_object_of_a_subresource_is_of_another_group() -> None:
+    value = {"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": "web"}, "spec": {"replicas": 9}}
+    scaled = asked(value, operation="UPDATE", oldObject=value, subResource="scale", namespace="shop")
+    rule = {"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["UPDATE"], "resources": ["deployments/scale"]}
+    native = vap(match={"resourceRules": [rule], "matchPolicy": "Exact"}, validations=FEW)
+    assert not answered(scaled, native)["allowed"]
+    elsewhere = {"resourceRules": [{**rule, "apiGroups": ["autoscaling"]}]}
+    assert answered(scaled, vap(match=elsewhere, validations=FEW))["allowed"]
+    few = {"message": "few", "pattern": {"spec": {"replicas": "<4"}}}
+    for kind, allowed in (("Deployment/scale", False), ("apps/v1/*/scale", False), ("Deployment", True)):
+        block = {"any": [{"resources": {"kinds": [kind], "namespaces": ["shop"]}}]}
+        policy = cluster_policy({"failureAction": "Enforce", **few}, match=block)
+        assert answered(scaled, policy)["allowed"] is allowed, kind
+
+
+def test_what_pods_exec_is_about_is_in_the_request() -> None:
+    value = {"apiVersion": "v1", "kind": "PodExecOptions", "command": ["sh"]}
+    pods = {"resource": {"group": "", "version": "v1", "resource": "pods"}, "subResource": "exec"}
+    no = {"message": "no", "deny": {}}
+    block = {"any": [{"resources": {"kinds": ["Pod/exec"], "namespaces": ["prod"]}}]}
+    policy = cluster_policy({"failureAction": "Enforce", **no}, match=block)
+    for namespace, allowed in (("prod", False), ("test", True)):
+        review = asked(value, operation="CONNECT", namespace=namespace, **pods)
+        assert answered(review, policy)["allowed"] is allowed
+
+
 def test_secrets_are_found_at_admission_too() -> None:
     rule = {
         "apiGroups": ["facts.shipway.dev"],
@@ -111,6 +148,7 @@ def test_secrets_are_found_at_admission_too() -> None:
         b'{"request": {}}',
         b'{"request": {"uid": 1}}',
         asked(operation="PATCH"),
+        asked({"apiVersion": "v1", "kind": ["Pod"]}),
         b"[" * 100_000,
         b"\xff",
     ],
@@ -171,9 +209,19 @@ def test_the_configuration_advises_on_failure() -> None:
     assert yaml.safe_load(configuration([], url="https://x:1"))["webhooks"][0]["failurePolicy"] == "Ignore"
 
 
+def test_subresources_that_rules_are_about_are_asked_for() -> None:
+    rule = {"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["*"], "resources": ["deployments/scale"]}
+    native = vap(match={"resourceRules": [rule]}, validations=FEW)
+    found = loaded(native, cluster_policy({"message": "no", "deny": {}}, kinds=["Pod/exec", "Deployment"])).rules
+    text = configuration([(rule, rule.action) for rule in found], url="https://x:1")
+    ordinary, extra = yaml.safe_load(text)["webhooks"][0]["rules"]
+    assert (ordinary["resources"], "CONNECT" in ordinary["operations"]) == (["*"], False)
+    assert (extra["resources"], "CONNECT" in extra["operations"]) == (["deployments/scale", "pods/exec"], True)
+
+
 def test_a_certificate_of_our_own_is_made_once_and_trusted(tmp_path: Path) -> None:
     pytest.importorskip("cryptography", reason="cryptography makes certificates")
-    from shipway.cli.serving import self_signed
+    from shipway.cli.policing.serving import self_signed
 
     certificate, key = self_signed(tmp_path, ["policy.infra.svc", "127.0.0.1"])
     made = certificate.read_bytes()
@@ -217,7 +265,9 @@ def around(*objects: Any) -> dict[str, Any]:
 def test_rules_about_several_objects_ask_the_inventory_and_are_skipped_without() -> None:
     assert around(PDB)["allowed"]
     elsewhere = {**PDB, "metadata": {"name": "web", "namespace": "other"}}
-    assert around(elsewhere)["status"]["message"] == "budgets: no budget (spec.podDisruptionBudgets)"
+    assert around(elsewhere)["status"]["message"] == (
+        "budgets: no budget (spec.podDisruptionBudgets = []; allowed: object.spec.podDisruptionBudgets.size() > 0)"
+    )
     unknown = around()
     assert unknown["allowed"]
     assert "--inventory" in unknown["auditAnnotations"]["budgets.skipped"]

@@ -68,7 +68,7 @@ def conditions_of(
 ) -> tuple[tuple[str, Expression], ...]:
     """``matchConditions`` and ``celPreconditions``."""
     return tuple(
-        (str(one.get("name", "")), expression(one.get("expression"), (*path, index, "expression"), variables))
+        (_name(one, (*path, index)), expression(one.get("expression"), (*path, index, "expression"), variables))
         for index, one in _maps(listed, path)
     )
 
@@ -77,8 +77,17 @@ def variables_of(listed: object, path: Path) -> dict[str, Expression]:
     """``variables``; each may use those before it."""
     made: dict[str, Expression] = {}
     for index, one in _maps(listed, path):
-        made[str(one.get("name", ""))] = expression(one.get("expression"), (*path, index, "expression"), made)
+        made[_name(one, (*path, index))] = expression(one.get("expression"), (*path, index, "expression"), made)
     return made
+
+
+def _name(one: Mapping[str, Any], path: Path) -> str:
+    found = one.get("name", "")
+    if isinstance(found, bool):
+        raise Unsupported(
+            "expected a name, got true or false: YAML reads `y`, `n`, `yes` and `no` so; quote it", (*path, "name")
+        )
+    return str(found)
 
 
 def validations_of(listed: object, path: Path, variables: Mapping[str, Expression]) -> tuple[Validation, ...]:

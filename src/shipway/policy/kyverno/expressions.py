@@ -4,7 +4,7 @@ A field that is missing is null, which conditions accept and everything else ref
 null among the arguments of a function, makes the rule an error.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -64,12 +64,25 @@ def parse(text: str) -> ParsedResult:
     if len(text) > LONGEST:
         raise RuleFault(f"expected an expression of at most {LONGEST} characters, got {len(text)}")
     try:
-        return jmespath.compile(text)
+        found = jmespath.compile(text)
+        unknown = sorted(set(_called(found.parsed)) - _Functions.FUNCTION_TABLE.keys())
     except (JMESPathError, RecursionError, ValueError, IndexError, KeyError, TypeError, AttributeError) as error:
         # The library's parser lets errors of its own slip for some malformed inputs.
         raise RuleFault(
             f"`{_short(text)}` is no JMESPath: {str(error).splitlines()[0] if str(error) else error!r}"
         ) from None
+    if unknown:
+        raise RuleFault(f"`{_short(text)}` calls {unknown[0]}(), which neither JMESPath nor Kyverno has")
+    return found
+
+
+def _called(node: Any) -> Iterator[str]:
+    """Names of the functions in an expression."""
+    if node["type"] == "function_expression":
+        yield node["value"]
+    for child in node["children"]:
+        if isinstance(child, dict):
+            yield from _called(child)
 
 
 def evaluate(text: str, data: object, at: float) -> Any:

@@ -170,6 +170,7 @@ class _Loader:
             engine="kyverno",
             evaluate=_total(judge),
             kinds=kinds,
+            subresources=frozenset(matching.subresources_of(match)),
             action=about.action or action,
             sees_facts=names_ours(match),
             ignores_errors=self.document["spec"].get("failurePolicy") == "Ignore",

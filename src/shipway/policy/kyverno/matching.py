@@ -13,6 +13,7 @@ import msgspec
 
 from shipway.policy.kyverno import wildcards
 from shipway.policy.kyverno.faults import Unsupported
+from shipway.policy.resources import asked_group_version, asked_namespace, plural
 from shipway.policy.rules import Object, Path, Request
 
 _VERSION = re.compile(r"\*|v\d+(?:(?:alpha|beta)\d+)?")
@@ -38,6 +39,8 @@ class Subject(msgspec.Struct, frozen=True):
     version: str
     kind: str
     subresource: str = ""
+    resource: str = ""
+    """Plural name of what a subresource belongs to: the object is a Scale, and the policy says ``Deployment/scale``."""
 
 
 @lru_cache(maxsize=4096)
@@ -68,6 +71,13 @@ def _with_group(front: Sequence[str], kind: str, subresource: str) -> Kind:
 def kinds_of(block: object) -> list[str]:
     """Every entry of ``kinds`` in a ``match`` or ``exclude``."""
     return [str(kind) for one in filters(block) for kind in (one.get("resources") or {}).get("kinds") or ()]
+
+
+def subresources_of(block: object) -> Iterator[str]:
+    """``Pod/exec`` as a webhook's rules write it: ``pods/exec``."""
+    for one in map(parse_kind, kinds_of(block)):
+        if one.subresource:
+            yield f"{'*' if wildcards.has_wildcard(one.kind) else plural(one.kind)}/{one.subresource}"
 
 
 def filters(block: object) -> list[Mapping[str, Any]]:
@@ -106,7 +116,8 @@ def subject_of(request: Request) -> Subject:
     group, _, version = str(shown.get("apiVersion", "")).rpartition("/")
     kind = str(shown.get("kind", ""))
     if "/" in request.resource:
-        return Subject(group, version, kind, request.resource.partition("/")[2])
+        resource, _, subresource = request.resource.partition("/")
+        return Subject(*asked_group_version(request), kind, subresource, resource)
     for one in request.values.get("subresources") or ():
         child, parent = one.get("subresource") or {}, one.get("parentResource") or {}
         if (
@@ -146,7 +157,7 @@ def _matches_resources(wanted: Mapping[str, Any], request: Request) -> bool:
         and (not wanted.get("operations") or request.operation in wanted["operations"])
         and _named([wanted["name"]] if wanted.get("name") else None, _name(metadata))
         and _named(wanted.get("names"), _name(metadata))
-        and _named(wanted.get("namespaces"), _namespace(shown, metadata))
+        and _named(wanted.get("namespaces"), _namespace(request, shown, metadata))
         and _all_present(wanted.get("annotations") or {}, _strings(metadata.get("annotations")))
         and selects(wanted.get("selector"), _strings(metadata.get("labels")))
         and _selects_namespace(wanted.get("namespaceSelector"), request, shown)
@@ -161,8 +172,8 @@ def _name(metadata: Mapping[str, Any]) -> str:
     return str(metadata.get("name") or metadata.get("generateName") or "")
 
 
-def _namespace(shown: Object, metadata: Mapping[str, Any]) -> str:
-    return str((metadata.get("name") if shown.get("kind") == "Namespace" else metadata.get("namespace")) or "")
+def _namespace(request: Request, shown: Object, metadata: Mapping[str, Any]) -> str:
+    return str(metadata.get("name") or "") if shown.get("kind") == "Namespace" else asked_namespace(request)
 
 
 def _strings(value: object) -> Mapping[str, str]:
@@ -175,7 +186,7 @@ def _matches_kinds(kinds: Sequence[Any] | None, subject: Subject) -> bool:
 
 def _matches_kind(wanted: Kind, subject: Subject) -> bool:
     return (
-        wildcards.matches(wanted.kind, subject.kind)
+        (wildcards.matches(wanted.kind, subject.kind) or plural(wanted.kind) == subject.resource)
         and wildcards.matches(wanted.group, subject.group)
         and wildcards.matches(wanted.version, subject.version)
         and wildcards.matches(wanted.subresource, subject.subresource)

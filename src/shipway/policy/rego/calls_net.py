@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from shipway.policy.rego.builtin import Library, strings
-from shipway.policy.rego.faults import BuiltinError, OperandError
+from shipway.policy.rego.faults import Budget, BuiltinError, OperandError
 from shipway.policy.rego.values import Set, Value
 
 net = Library()
@@ -67,7 +67,7 @@ def cidr_expand(spend: Callable[[int], None], text: str) -> Set:
     """All addresses of a network."""
     found = network(text, address=False)
     if found.num_addresses > LARGEST:
-        raise BuiltinError("the network has too many addresses")
+        raise Budget("the network has too many addresses")
     spend(found.num_addresses)
     return Set(str(address) for address in found)
 

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Final
 
 from shipway.policy.rego.builtin import Library, integer, number
-from shipway.policy.rego.faults import BuiltinError, OperandError
+from shipway.policy.rego.faults import Budget, BuiltinError, OperandError
 from shipway.policy.rego.values import NAMES, NUMBERS, ORDER, Set, Value, ordered
 
 numbers = Library()
@@ -24,9 +24,9 @@ def simple(name: str, signature: str, function: Callable[..., Value]) -> None:
 
 def _sized(value: float) -> Value:
     if type(value) is int and value.bit_length() > MOST_BITS:
-        raise BuiltinError("the number is too large")
+        raise Budget("the number is too large")
     if type(value) is float and not math.isfinite(value):
-        raise BuiltinError("the number is too large")
+        raise Budget("the number is too large")
     return number(value)
 
 
@@ -42,7 +42,7 @@ def rounded(value: Fraction) -> Value:
     try:
         found = float(value)
     except OverflowError as error:
-        raise BuiltinError("the number is too large") from error
+        raise Budget("the number is too large") from error
     # OPA carries eleven bits more than a float: what a float misses by its last bit, such as 2 / 3 * 3, is exact there.
     near = float(f"{found:.15g}")
     return _sized(near) if abs(near - found) <= math.ulp(found) else found
@@ -70,7 +70,7 @@ def mul(left: float, right: float) -> Value:
     """``*``."""
     if type(left) is int and type(right) is int:
         if left.bit_length() + right.bit_length() > MOST_BITS:
-            raise BuiltinError("the number is too large")
+            raise Budget("the number is too large")
         return left * right
     return rounded(exact(left) * exact(right))
 
@@ -217,7 +217,7 @@ def _shift(right: int) -> int:
     if right < 0:
         raise BuiltinError("operand 2 must be an unsigned integer number but got a negative integer")
     if right > MOST_BITS:
-        raise BuiltinError("the number is too large")
+        raise Budget("the number is too large")
     return right
 
 

@@ -4,7 +4,7 @@ import re
 from decimal import Decimal
 from typing import Final
 
-from shipway.policy.rego.faults import BuiltinError
+from shipway.policy.rego.faults import Budget
 from shipway.policy.rego.values import Set, Value, ordered, pairs_ordered
 
 WIDEST: Final = 10_000
@@ -108,7 +108,7 @@ def _one(verb: str, flags: str, width: str | None, precision: str | None, value:
     places = int(precision or 0) if precision is not None else None
     size = int(width or 0)
     if abs(size) > WIDEST or (places or 0) > WIDEST:
-        raise BuiltinError("sprintf: a width or precision is too large")
+        raise Budget("sprintf: a width or precision is too large")
     text = _verb(verb, flags, places, value)
     if text is None:
         text = f"%!{verb}({_kind(value)}={_plain(value)})"

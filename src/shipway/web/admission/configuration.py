@@ -34,6 +34,8 @@ def configuration(
 
     ``url`` of the webhook, or ``service`` as ``namespace/name``; ``authority`` is the PEM of who signed its certificate.
     """
+    rules = list(rules)
+    subresources = sorted({one for rule, _ in rules for one in rule.subresources})
     fails, advice = _advice([rule for rule, action in rules if action == "deny" and not _is_elsewhere(rule)])
     client: dict[str, Any] = {"url": f"{url.rstrip('/')}/validate"}
     if service:
@@ -58,15 +60,8 @@ def configuration(
                 }
             ]
         },
-        "rules": [
-            {
-                "apiGroups": ["*"],
-                "apiVersions": ["*"],
-                "operations": ["CREATE", "UPDATE", "DELETE"],
-                "resources": ["*"],
-                "scope": "*",
-            }
-        ],
+        "rules": [_sent(["*"], "CREATE", "UPDATE", "DELETE")]
+        + ([_sent(subresources, "CREATE", "UPDATE", "DELETE", "CONNECT")] if subresources else []),
     }
     manifest = {
         "apiVersion": "admissionregistration.k8s.io/v1",
@@ -75,6 +70,18 @@ def configuration(
         "webhooks": [webhook],
     }
     return _ADVICE.format(choice=advice) + yaml.safe_dump(manifest, sort_keys=False)
+
+
+def _sent(resources: Sequence[str], *operations: str) -> dict[str, Any]:
+    """What the API server is to send; ``*`` is every resource without subresources, which are asked for by name."""
+    wanted = ["*/*"] if "*/*" in resources else list(resources)  # which may not stand beside others
+    return {
+        "apiGroups": ["*"],
+        "apiVersions": ["*"],
+        "operations": list(operations),
+        "resources": wanted,
+        "scope": "*",
+    }
 
 
 def _advice(denying: Sequence[CompiledRule]) -> tuple[bool, str]:

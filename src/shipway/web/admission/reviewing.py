@@ -13,14 +13,14 @@ import msgspec
 
 from shipway.policy.evaluating import Evaluator
 from shipway.policy.facts import Around, is_controller
-from shipway.policy.findings import Finding
+from shipway.policy.findings import Finding, path_shown
 from shipway.policy.releases import Scan
 from shipway.policy.rules import NOTHING, Object, Request
-from shipway.spec.diagnosis import dotted
 
 MAX_WARNING = 256
 """Characters; clients show warnings on a line, and API servers cut off what is too much."""
 _CODES = {"Unauthorized": 401, "Forbidden": 403, "Invalid": 422, "RequestEntityTooLarge": 413}
+_TEXTS = ("apiVersion", "kind")
 _OPERATIONS = frozenset({"CREATE", "UPDATE", "DELETE", "CONNECT"})
 
 
@@ -90,6 +90,10 @@ def review(
     request = asked.request
     if request.operation not in _OPERATIONS:
         raise ValueError(f"expected CREATE, UPDATE, DELETE or CONNECT, got {request.operation[:60]}")
+    if not all(
+        isinstance(one.get(key, ""), str) for one in (request.object, request.old_object) if one for key in _TEXTS
+    ):
+        raise ValueError("expected an object whose apiVersion and kind are text")
     findings = evaluator.evaluate(_request(request, body, at, around), passes=False)
     if scan is not None and request.object is not None and evaluator.rules_for("SecretScan"):
         scanned = scan(request.object)
@@ -191,5 +195,8 @@ def _notes(findings: Sequence[Finding]) -> Mapping[str, str]:
 
 
 def _sentence(finding: Finding) -> str:
-    where = f" ({dotted(finding.path)})" if finding.path else ""
-    return f"{finding.rule}: {finding.message}{where}"
+    """What was said, then where, what is there (hidden for Secrets) and what may be."""
+    found = f" = {finding.found}" if finding.found else ""
+    details = [f"{path_shown(finding.path)}{found}"] if finding.path else []
+    details += [f"allowed: {finding.allowed}"] if finding.allowed else []
+    return f"{finding.rule}: {finding.message}" + (f" ({'; '.join(details)})" if details else "")
