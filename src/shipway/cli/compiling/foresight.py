@@ -22,7 +22,7 @@ from shipway.cli.policing.images import images_in
 from shipway.cli.policing.known import knowledge, risks
 from shipway.cli.policing.policies import Policies
 from shipway.cli.policing.scanning import scan, secretive
-from shipway.cli.spending.pricing import at_revision, read_book
+from shipway.cli.spending.pricing import at_revision, read_book, told
 from shipway.cost.estimate import Estimate, difference, estimate
 from shipway.cost.prices import PriceBook
 from shipway.engine.planning import indicators
@@ -81,7 +81,7 @@ def _json(plan: Plan) -> str:
         for one in plan.findings
     ]
     whole = {"changes": not plan.empty, "refused": plan.refused, **msgspec.structs.asdict(plan), "findings": findings}
-    return to_json(whole)
+    return to_json(told(whole))
 
 
 FORMATS: Mapping[str, Callable[[Plan], str]] = {"text": text, "markdown": markdown, "json": _json}

@@ -43,7 +43,10 @@ def delivery(found: Sequence[Group], by: str, days: float) -> RenderableType:
             Text(now.level or "-", _STYLES.get(now.level, "")),
         )
     span = duration(DAY * days)
-    note = f"The last {span}; `before` is a week of the {span} before. Times are medians, levels those of"
+    note = (
+        f"The last {span}; `a week` counts those that succeeded, `before` in the {span} before. Times are medians, "
+        "levels those of"
+    )
     parts: list[RenderableType] = [lines, Text(), Text(f"{note} DORA's report of {BENCHMARK}.", FAINT)]
     parts += [Text(f"{plain(one.name) or '-'}: {said}", FAINT) for one in found if (said := _certainty(one.now))]
     return Lines(*parts)

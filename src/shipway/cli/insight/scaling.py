@@ -105,7 +105,7 @@ def _bounds(asked: Asked, present: Now) -> tuple[Bounds, str, float]:
     hour = float(hourly(price)) if price else _requests_price(present, currency)
     if budget is not None and hour is None:
         raise BadInput(
-            "a budget caps nothing while the price of an instance is unknown", hint="Give --price $0.05/hour."
+            "a budget caps nothing while the price of an instance is unknown", hint="Give --price '$0.05/hour'."
         )
     month = None if budget is None else float(hourly(budget)) * HOURS_PER_MONTH
     try:

@@ -153,8 +153,10 @@ def _charged(found: Actual, what: str) -> RenderableType:
     lines = table(what, *columns, numbers=tuple(columns))
     for row in found.rows:
         lines.add_row(plain(row.name), *(cell(row) for cell in columns.values()))
-    whole = f"Together {money(found.total, found.currency)}." if found.rows else "Unknown: nothing could be charged."
     unknown = dict.fromkeys(reason for row in found.rows for reason in row.unknown)
+    least = "at least " if unknown and not found.billed else ""
+    together = f"Together {least}{money(found.total, found.currency)}."
+    whole = together if found.rows else "Unknown: nothing could be charged."
     whose = [f"Prices: {found.prices}. A release costs the more of what it requests (the estimate) and what it uses."]
     said = [
         *(whose if found.prices else ()),

@@ -110,6 +110,8 @@ class Actual(msgspec.Struct, frozen=True):
     """What was left out, and why."""
     prices: str = ""
     """Whose prices were put on usage; empty when somebody else had priced everything."""
+    billed: bool = False
+    """Whether ``total`` is a bill, and not the sum of what is known."""
     correlations: Mapping[str, Correlation | Absent] = {}
     """Of releases: how the cost of a request goes together with ``p95`` and ``errorRate``, where that was measured."""
 
@@ -154,7 +156,8 @@ def actual(sources: Sources, rules: Rules, by: By = "release") -> Actual:
     rows = report(done, by, {" ".join(key): one for key, one in known.items()})
     correlations = _correlations(rows) if known else {}
     whose = ", ".join(filter(None, (prices.name, prices.source, prices.date))) if usage.rows else ""
-    return Actual(done, rows, by, currency, summed, account, tuple(problems), whose, correlations)
+    said = tuple(problems)
+    return Actual(done, rows, by, currency, summed, account, said, whose, bill is not None, correlations)
 
 
 def _correlations(rows: Sequence[Row]) -> dict[str, Correlation | Absent]:

@@ -68,7 +68,7 @@ def estimate(
     from shipway.cli.spending import bills, pricing
 
     found = pricing.estimated(platform, apps, env, prices or [], against, advise=advise)
-    show(found, bills.estimates(found), json=json)
+    show(pricing.told(found) if json else None, bills.estimates(found), json=json)
 
 
 def actual(
@@ -90,7 +90,7 @@ def actual(
     A release costs the more of what it requested and what it used. The totals
     add up to the bill, to the last digit.
 
-    Example: shipway cost actual allocation.json --bill $120
+    Example: shipway cost actual allocation.json --bill '$120'
     """
     from shipway.cli.output import show
     from shipway.cli.spending import bills, charging
@@ -119,7 +119,7 @@ def forecast(
     Without --budget, the budgets of the organisation's applications. The
     interval holds 90 % of the months that go on like the days measured.
 
-    Example: shipway cost forecast month.json --budget $300/month
+    Example: shipway cost forecast month.json --budget '$300/month'
     """
     from shipway.cli.output import show
     from shipway.cli.spending import bills, charging

@@ -185,3 +185,19 @@ def _advised(
         prices = book.at(one.cluster, organisation.clusters(one.environment)[one.cluster])
         for found in advice([rendered.object for rendered in one.objects], prices):
             yield f"{one.application} {one.environment}/{one.cluster}", found
+
+
+def told(answer: object) -> Any:
+    """``answer`` for programs: an amount that is not known is null and never 0, also the upper end of *at least*."""
+    return _without_guesses(msgspec.to_builtins(answer))
+
+
+def _without_guesses(data: Any) -> Any:
+    if isinstance(data, list | tuple):
+        return [_without_guesses(one) for one in data]
+    if not isinstance(data, dict):
+        return data
+    found = {key: _without_guesses(value) for key, value in data.items()}
+    if found.keys() >= set(Total.__struct_fields__) and found["unknown"]:
+        found |= {"low": None if found["empty"] else found["low"], "high": None}
+    return found

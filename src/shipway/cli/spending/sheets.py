@@ -89,10 +89,9 @@ def _told(problems: Sequence[Problem]) -> list[Problem]:
     for column in dict.fromkeys(one.path for one in problems):
         inside = [one for one in problems if one.path == column]
         told += inside[:MOST]
-        if more := inside[MOST:]:
-            told.append(
-                msgspec.structs.replace(more[0], message=f"{more[0].message}; so are {len(more) - 1} cells below")
-            )
+        for one in inside[MOST : MOST + 1]:
+            more = f"; so are {len(inside) - MOST - 1} cells below" if len(inside) > MOST + 1 else ""
+            told.append(msgspec.structs.replace(one, message=f"{one.message}{more}"))
     return sorted(told)
 
 
