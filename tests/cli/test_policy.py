@@ -131,6 +131,7 @@ def test_secrets_are_not_shown(shipway: Shell, tmp_path: Path) -> None:
     result = shipway("policy", "check", file)
     assert result.code == 1
     assert f"{file}:5:16: deny disallow-plain-secrets" in result.out
+    assert 'data.DB_PASSWORD = "hu***"' in result.out
     assert "hunter2isgreat" not in result.out
 
 

@@ -166,6 +166,13 @@ def test_what_is_wrong_with_a_policy_set_is_said(line: str, said: str) -> None:
     assert all(problem.line >= 5 for problem in problems)
 
 
+def test_a_recurrence_ends_when_it_says() -> None:
+    line = "  changeWindows: [{name: a, schedule: 'FREQ=DAILY;BYHOUR=9;BYMINUTE=0;BYSECOND=0;UNTIL=20261101T000000', duration: 8h}]"
+    ended = sets(line).change_windows
+    for day, allowed in (("2026-10-31", True), ("2026-11-01", False), ("2026-11-24", False)):
+        assert change_state(ended, (), "", at(f"{day}T10:00:00+00:00")).allowed is allowed, day
+
+
 def test_a_rule_that_never_comes_true_ends() -> None:
     never = sets("  changeWindows: [{name: a, schedule: FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30, duration: 1h}]")
     assert not change_state(never.change_windows, (), "", at("2026-05-01")).allowed

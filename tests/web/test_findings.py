@@ -126,6 +126,14 @@ def test_reports_for_clusters_are_valid(form: str, crd: str) -> None:
         jsonschema_rs.validator_for(schema).validate(one)
 
 
+def test_names_cannot_steer_a_terminal_or_a_pipeline() -> None:
+    name = "x\n::error::forged\x1b[2J"
+    one = Finding(rule="p", status="fail", action="deny", subject=Subject("v1", "Pod", "", name), fix=f"Ask {name}.")
+    shown = render(Report(findings=(one,), summary=summary((one,))), "text")
+    assert "\x1b" not in shown
+    assert not any(line.startswith("::") for line in shown.splitlines())
+
+
 def test_annotations_are_one_line_each() -> None:
     lines = render(REPORT, "github").splitlines()
     assert [line.partition(" ")[0] for line in lines] == ["::error", "::warning", "::notice", "::error"]

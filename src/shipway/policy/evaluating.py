@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from shipway.policy.enforcing import action_of, exception_of
-from shipway.policy.facts import is_fact
+from shipway.policy.facts import is_fact, scanned_at
 from shipway.policy.findings import Finding, path_shown, subject
 from shipway.policy.resources import plural, subject_of
 from shipway.policy.rules import NOTHING, Action, CompiledRule, Object, Outcome, Path, Place, Request, Status
@@ -103,6 +103,7 @@ class Evaluator:
                 status, exception = "skip", excepted.name
                 message = f"{message} (excepted until {excepted.expires}: {excepted.reason} [{excepted.ticket}])"
         bad = status in ("fail", "warn", "error") or bool(exception)
+        path, found, allowed = _read(about, outcome)
         return Finding(
             rule=rule.id,
             status=_enforced(status, action),
@@ -110,9 +111,9 @@ class Evaluator:
             severity=rule.severity,
             subject=one,
             message=message,
-            path=outcome.path,
-            found=_shown(about, outcome.path) if bad else "",
-            allowed=_short(outcome.allowed) if bad else "",
+            path=path,
+            found=found if bad else "",
+            allowed=allowed if bad else "",
             place=locate(outcome.path) if locate and bad else Place(),
             title=rule.title,
             fix=(rule.fix or _fix(rule, outcome)) if bad else "",
@@ -141,6 +142,14 @@ def _can_apply(rule: CompiledRule, kind: str, resource: str, *, ours: bool) -> b
 
 def _enforced(status: Status, action: Action) -> Status:
     return "warn" if status == "fail" and action == "warn" else status
+
+
+def _read(about: Object, outcome: Outcome) -> tuple[Path, str, str]:
+    """Where the offending value is in what the user wrote, the value, and what is allowed."""
+    if about.get("kind") == "SecretScan" and is_fact(about) and len(outcome.path) > len(("spec", "secrets")):
+        found = _shown(about, (*outcome.path[:3], "value"))  # which the scanner has masked
+        return scanned_at(about, outcome.path), found, ""
+    return outcome.path, _shown(about, outcome.path), _short(outcome.allowed)
 
 
 def _shown(value: Any, path: Path) -> str:

@@ -67,7 +67,9 @@ def _occurrences(window: Window, after: float, before: float) -> Iterator[tuple[
     naive = datetime.fromtimestamp(begin, zone).replace(tzinfo=None)
     earliest, latest = (datetime.fromtimestamp(one, zone).replace(tzinfo=None) for one in (after, before))
     # `until` bounds the search: a rule that never comes true would be looked for until the year 9999.
-    rule = recurrence(window.schedule, naive).replace(until=latest + timedelta(days=1))
+    rule = recurrence(window.schedule, naive)
+    own = getattr(rule, "_until", None)  # dateutil shows what a rule's UNTIL is in no other way
+    rule = rule.replace(until=min(own or datetime.max, latest + timedelta(days=1)))  # noqa: DTZ901  # on wall clocks
     for local in rule.between(earliest, latest, inc=True):
         start = local.replace(tzinfo=zone).timestamp()
         if begin <= start < last:

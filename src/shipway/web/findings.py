@@ -55,11 +55,11 @@ def _lines(finding: Finding) -> str:
     value = f" = {finding.found}" if finding.found else " is not there"
     path = f"  {path_shown(finding.path)}{value}" if finding.path else ""
     also = f" and {_count(len(finding.also), 'other')}: {', '.join(finding.also)}" if finding.also else ""
-    lines.append(f"    {_about(finding)}{also}{_plain(path)}")
+    lines.append(f"    {_plain(f'{_about(finding)}{also}{path}')}")
     if finding.allowed and not finding.exception:
         lines.append(f"    allowed: {_plain(finding.allowed)}")
     if finding.fix and not finding.exception:
-        lines.append(f"    fix: {finding.fix}")
+        lines.append(f"    fix: {_plain(finding.fix)}")
     return "\n".join(lines)
 
 
