@@ -25,7 +25,7 @@ RULES_BAR = 3.0
 
 def rules() -> Figures:
     """Rules of 1,000 services with two promises each: read, resolved, made and written, in our style and in Sloth's."""
-    from shipway.cli.rulemaking import Request, documents, text
+    from shipway.cli.promising.rulemaking import Request, documents, text
 
     with tempfile.TemporaryDirectory(prefix="shipway-bench-") as directory:
         folder = Path(directory)

@@ -17,9 +17,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from shipway.cli.counters import CounterFiles, Kept
-from shipway.cli.recording import EVERY, Key, Recorder
-from shipway.cli.usages import UsageFiles
+from shipway.cli.controlling.counters import CounterFiles, Kept
+from shipway.cli.controlling.recording import EVERY, Key, Recorder
+from shipway.cli.controlling.usages import UsageFiles
 from shipway.metrics.envoy import EnvoyMetrics
 from shipway.model.ids import AppName, ReleaseId
 from shipway.render.envoy import cluster_name

@@ -13,7 +13,7 @@ from rich.console import Console, RenderableType
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
-from shipway.cli.live import live
+from shipway.cli.delivering.live import live
 from shipway.engine.timeline import Timeline, timelines
 from shipway.rollout.events import Event, Observed
 from shipway.rollout.states import Phase

@@ -7,13 +7,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from shipway.cli import advising, cards, learning, released
-from shipway.cli.advising import History, Moment
+from shipway.cli.controlling.samples import Sample
+from shipway.cli.controlling.usages import UsageFiles
 from shipway.cli.home import JOURNAL
-from shipway.cli.records import records
-from shipway.cli.released import Now
-from shipway.cli.samples import Sample
-from shipway.cli.usages import UsageFiles
+from shipway.cli.insight import advising, learning, released
+from shipway.cli.insight.advising import History, Moment
+from shipway.cli.insight.released import Now
+from shipway.cli.recalling import cards
+from shipway.cli.recalling.records import records
 from shipway.engine.loop import STREAM
 from shipway.engine.ports import Append
 from shipway.insight.sizing.usage import Usage
@@ -97,7 +98,8 @@ def test_what_may_go_wrong_is_stated(shipway: Shell, tmp_path: Path) -> None:
 
 def test_what_is_saved_is_told_from_what_the_live_release_requests(shipway: Shell, home: Path) -> None:
     document = (
-        '{"application":{"spec":{"resources":{"cpu":"1500m","memory":"1Gi"},"scale":{"signal":"cpu"}}},"origins":{}}'
+        '{"application":{"metadata":{"team":"web"},"spec":{"resources":{"cpu":"1500m","memory":"1Gi"},"scale":{"signal":"cpu"}}},'
+        '"environment":"prod","origins":{}}'
     )
     events = [
         msgspec.structs.replace(one, document=document) if isinstance(one, ReleaseRequested) else one
@@ -114,6 +116,8 @@ def test_what_is_saved_is_told_from_what_the_live_release_requests(shipway: Shel
     ours = one["advice"][-1]
     assert ours["cpu_saved"] == 0  # a scaler divides by it
     assert ours["memory_saved"] > 500 * MIB
+    for by, name in (("team", "web"), ("env", "prod")):
+        assert name in [row["name"] for row in shipway("cost", "report", "--by", by, "--json").data["rows"]]
 
 
 def test_too_little_is_said_and_not_guessed(shipway: Shell, home: Path) -> None:
@@ -148,6 +152,7 @@ def test_samples_that_are_far_apart_say_nothing_about_minutes(tmp_path: Path, st
         ("at,cpu\n", 1),
         ("at,cpu,memory\nsoon,1,2\n5,-1,nan\n", 3),
         ("at,cpu,memory\n1e300,1,1\n", 1),
+        ("at,cpu,memory\n" + "1795219200000,1,1Gi\n" * 30, 22),
         ("at,cpu,memory\n", 0),
         ("at,cpu,memory\n5,1,1\n5,1,1\n", 0),
         ("at,cpu,memory\n5,,\n6,,\n", 0),
@@ -175,6 +180,20 @@ def test_costs_of_what_was_recorded(shipway: Shell, home: Path) -> None:
     assert [row["requests"] for row in found["rows"]] == [36000, 36000]
     assert float(found["total"]) > 0
     assert "storefront v1" in shipway("cost", "report", "--by", "release").out
+
+
+def test_costs_with_an_organisation_that_runs_on_this_machine_alone(shipway: Shell, home: Path, tmp_path: Path) -> None:
+    keep(home, 360)
+    head = "apiVersion: shipway.dev/v1alpha1\nkind: "
+    (tmp_path / "platform.yaml").write_text(
+        f"{head}Platform\nmetadata: {{name: acme}}\nspec: {{environments: {{prod: {{}}}}, prices: {{cpu: $73/month}}}}\n"
+    )
+    (tmp_path / "shop.yaml").write_text(
+        f"{head}Application\nmetadata: {{name: {APP}, team: web}}\nspec: {{archetype: api-service, command: [true]}}\n"
+    )
+    found = shipway("cost", "report", "--by", "team", "--platform", tmp_path, "--env", "prod", "--json").data
+    assert "web" in [row["name"] for row in found["rows"]]
+    assert "`image` is required" in shipway("cost", "estimate", "--platform", tmp_path).err
 
 
 def test_a_run_without_a_sample_teaches_what_it_can(home: Path) -> None:

@@ -9,11 +9,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from shipway.cli import cards
+from shipway.cli.controlling.usages import Sample, UsageFiles
 from shipway.cli.home import JOURNAL
-from shipway.cli.learning import Learned, learn
-from shipway.cli.records import records
-from shipway.cli.usages import Sample, UsageFiles
+from shipway.cli.insight.learning import Learned, learn
+from shipway.cli.recalling import cards
+from shipway.cli.recalling.records import records
 from shipway.engine.loop import STREAM
 from shipway.engine.ports import Append
 from shipway.journal.sqlite import SqliteJournal

@@ -155,6 +155,10 @@ def test_estimate_with_advice_and_what_is_unknown(shipway: Shell, acme: Path) ->
     ][:1]
     assert "$0" not in line
     assert "no spot price for cpu in the Platform" in result.out
+    found = shipway("cost", "estimate", "--platform", acme, "--env", "prod", "--json").data
+    assert (found["monthly"]["low"], found["monthly"]["high"]) == ("467.200000000", None)
+    nightly = next(one for one in found["estimates"] if one["application"] == "nightly")
+    assert (nightly["hourly"]["low"], nightly["hourly"]["high"]) == (None, None)
 
 
 def test_a_mixture_of_currencies_is_an_error_and_one_cluster_alone_is_not(shipway: Shell, acme: Path) -> None:
@@ -328,3 +332,25 @@ def test_a_file_that_is_neither(shipway: Shell, tmp_path: Path) -> None:
     path.write_text("{}")
     assert "expected an answer of OpenCost" in shipway("cost", "actual", path, "--json").error["message"]
     assert shipway("cost", "actual", tmp_path / "none").code == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"), [("", 1, "got an empty file"), ('{"code": 200,\n "data": x}', 2, "malformed")]
+)
+def test_a_file_that_is_no_json_is_named_with_its_line(
+    shipway: Shell, tmp_path: Path, text: str, line: int, said: str
+) -> None:
+    path = tmp_path / "x.json"
+    path.write_text(text)
+    (problem,) = shipway("cost", "actual", path, "--json").error["problems"]
+    assert problem["line"] == line
+    assert said in problem["message"]
+
+
+def test_a_sum_with_an_unknown_part_says_at_least_and_a_bill_does_not(shipway: Shell, usage: Path, acme: Path) -> None:
+    (acme / "platform.yaml").write_text(PLATFORM.replace(", memory: $7.30/month", ""))
+    (acme / "prices" / "us.yaml").unlink()
+    usage.write_text(rows({"memory": 2.0**30}))
+    words = ("cost", "actual", usage, "--platform", acme, "--env", "prod")
+    assert "Together at least $" in shipway(*words).out
+    assert "Together $10.00." in shipway(*words, "--bill", "$10").out

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shipway.analysis.readings import ArmReading
-from shipway.cli.counters import COARSE, DAYS, CounterFiles, Kept
+from shipway.cli.controlling.counters import COARSE, DAYS, CounterFiles, Kept
 from shipway.engine.ports import Absent, ArmQuery
 from shipway.engine.promises import Count, Ledger, thinned
 from shipway.model.ids import AppName, ReleaseId

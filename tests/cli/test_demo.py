@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from shipway.cli.demonstration import ACTS, _free_ports
+from shipway.cli.showing.demonstration import ACTS, _free_ports
 
 pytestmark = pytest.mark.e2e
 COMMAND = [sys.executable, "-m", "shipway.cli.main", "demo"]

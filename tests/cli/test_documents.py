@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from shipway.cli.documents import _label
+from shipway.cli.compiling.documents import _label
 from shipway.spec import Source, parse_documents
 from tests.cli.shell import Shell
 

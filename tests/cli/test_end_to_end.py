@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 import shipway.testing.service
-from shipway.cli import starting
+from shipway.cli.controlling import starting
 from shipway.cli.home import JOURNAL
 from tests.cli.shell import Shell
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shipway.cli import sensing
-from shipway.cli.advising import History, Moment
-from shipway.cli.released import Now
-from shipway.cli.scaling import Asked, simulated
+from shipway.cli.insight import sensing
+from shipway.cli.insight.advising import History, Moment
+from shipway.cli.insight.released import Now
+from shipway.cli.insight.scaling import Asked, simulated
 from shipway.insight.scaling import HOURS_PER_MONTH
 from tests.cli.shell import Shell
 from tests.cli.test_advising import BEGIN, daily, keep, table

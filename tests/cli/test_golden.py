@@ -15,8 +15,8 @@ import httpx
 import pytest
 import yaml
 
-from shipway.cli import starting
-from shipway.cli.golden import TEMPLATES
+from shipway.cli.compiling.golden import TEMPLATES
+from shipway.cli.controlling import starting
 from shipway.spec import Source, parse_documents
 from tests.cli.shell import Shell
 
@@ -207,7 +207,7 @@ def test_a_template_that_breaks_leaves_nothing_behind(
         (broken / layer).mkdir(parents=True)
         (broken / layer / "file").write_text("whole")
     (broken / "web-app" / "copier.yml").write_text("_templates_suffix: [")
-    monkeypatch.setattr("shipway.cli.golden._templates", lambda: broken)
+    monkeypatch.setattr("shipway.cli.compiling.golden._templates", lambda: broken)
     monkeypatch.setattr("shipway.cli.home.CRASHES", "crashes")
     assert shipway("init", "web-app", tmp_path / "new" / "shop").code != 0
     assert list((tmp_path / "new").iterdir()) == []

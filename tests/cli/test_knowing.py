@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from shipway.cli import deliveries, surveying
 from shipway.cli.home import JOURNAL
+from shipway.cli.insight import deliveries, surveying
 from shipway.engine.loop import STREAM
 from shipway.engine.ports import Append
 from shipway.engine.timeline import timelines
@@ -133,7 +133,7 @@ def test_only_the_same_image_is_a_change_of_configuration_alone() -> None:
 def test_the_team_is_that_of_the_last_release_that_names_one(home: Path, shipway: Shell) -> None:
     import msgspec
 
-    from shipway.cli.records import records
+    from shipway.cli.recalling.records import records
 
     events = [
         msgspec.structs.replace(one, document='{"application":{"metadata":{"name":"storefront","team":"web"}}}')

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from shipway.cli import wiring
-from shipway.cli.known import knowledge
-from shipway.cli.policies import PolicyDirectory
-from shipway.cli.scanning import scan
-from shipway.cli.usages import Sample, UsageFiles
+from shipway.cli.controlling.usages import Sample, UsageFiles
+from shipway.cli.policing.known import knowledge
+from shipway.cli.policing.policies import PolicyDirectory
+from shipway.cli.policing.scanning import scan
 from shipway.engine.decisions import Decisions
 from shipway.engine.gating import PolicyGate
 from shipway.engine.service import Service

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from rich.console import Console, RenderableType
 
 from shipway.analysis.policy import Indicator, JudgePolicy
-from shipway.cli.live import final_table, live
+from shipway.cli.delivering.live import final_table, live
 from shipway.cli.output import plain
 from shipway.engine.timeline import Timeline, line, present, timelines
 from shipway.model.ids import AppName

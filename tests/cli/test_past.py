@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from shipway.cli.following import Follower
+from shipway.cli.delivering.following import Follower
 from shipway.cli.home import JOURNAL
-from shipway.cli.records import records
+from shipway.cli.recalling.records import records
 from shipway.engine.loop import STREAM
 from shipway.engine.ports import Append
 from shipway.engine.timeline import timelines

@@ -79,6 +79,18 @@ def test_what_is_committed_is_compared_with_what_is_not(shipway: Shell, after: P
     assert {each["verb"] for one in found.data["places"] for each in one["objects"]} == {"removed"}
 
 
+def test_what_is_wrong_with_what_is_committed_is_said_to_be_there(shipway: Shell, after: Path) -> None:
+    edit(after / "platform.yaml", "kind: Platform", "kind: Platfrm")
+    git = ["git", "-C", str(after), "-c", "user.name=a", "-c", "user.email=a@example.com"]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "first"]):
+        subprocess.run([*git, *words], check=True)
+    edit(after / "platform.yaml", "kind: Platfrm", "kind: Platform")
+    found = shipway("plan", "--platform", "after")
+    assert (found.code, found.err.splitlines()[0].split(" ")[0]) == (1, "HEAD:platform.yaml:3:7")
+    assert shipway("plan", "--platform", "after", "--against=--output=x").code == 1
+    assert not Path("x").exists()
+
+
 def test_what_was_not_there_is_added(shipway: Shell, after: Path) -> None:
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.com"]
     for words in (["init", "-q"], ["add", "before"], ["commit", "-qm", "one"]):
@@ -119,6 +131,9 @@ def test_a_value_that_looks_like_a_secret_is_not_shown(shipway: Shell, cart: Pat
     found = shipway("plan", "cart", "--no-pack", *SIDES)
     assert "hunter2" not in found.out
     assert "DB_PASSWORD" in found.out
+    judged = shipway("plan", "cart", *SIDES, "--format", "json")  # findings bring the facts that they are about
+    assert "DB_PASSWORD" in judged.out
+    assert "hunter2" not in judged.out
 
 
 @pytest.mark.parametrize(

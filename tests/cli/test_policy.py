@@ -263,6 +263,14 @@ def test_an_application_without_a_platform_is_judged_as_written_and_that_is_told
     assert "Application shop in prod" in beside.out
 
 
+def test_a_secret_that_was_found_is_not_spread_with_the_facts(shipway: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "shop.yaml"
+    file.write_text(APPLICATION + "  env: {DB_PASSWORD: hunter2-the-second}\n")
+    found = shipway("policy", "check", file, "--json")
+    assert "DB_PASSWORD" in found.out
+    assert "hunter2" not in found.out
+
+
 def test_a_broken_policy_set_among_the_files_is_told(shipway: Shell, tmp_path: Path) -> None:
     (tmp_path / "set.yaml").write_text(SET.replace("default: deny", "default: denied").replace("EXPIRES", "2099-01-01"))
     found = shipway("policy", "check", tmp_path)

@@ -1,5 +1,6 @@
 """render, catalog and explain on the example organisation, and on one that is wrong."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -114,6 +115,45 @@ def test_nothing_is_written_when_anything_is_wrong(shipway: Shell, tmp_path: Pat
     assert shipway("catalog", "--platform", empty / "nowhere").code == 2
 
 
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """An organisation of one application, in two folders."""
+    (tmp_path / "applications").mkdir()
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "platform.yaml").write_text(
+        "apiVersion: shipway.dev/v1alpha1\nkind: Platform\nmetadata: {name: acme}\nspec: {environments: {dev: {}}}\n"
+    )
+    (tmp_path / "applications" / "a.yaml").write_text(
+        "apiVersion: shipway.dev/v1alpha1\nkind: Application\nmetadata: {name: a}\n"
+        "spec: {archetype: api-service, image: a:1}\n"
+    )
+    (tmp_path / "policies" / "set.yaml").write_text("kind: none\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", [".", "applications", "policies"])
+def test_render_does_not_replace_what_it_compiles(shipway: Shell, small: Path, name: str) -> None:
+    found = shipway("render", "--platform", small, "--out", small / name)
+    assert found.code == 2
+    assert "holds files of the organisation" in found.err
+    assert not list(small.rglob(".shipway-owned.json"))
+
+
+def test_render_comes_beside_files_of_others_in_the_organisation(shipway: Shell, small: Path) -> None:
+    (small / "rendered").mkdir()
+    (small / "rendered" / "other.yaml").write_text("kind: Application\napiVersion: argoproj.io/v1alpha1\n")
+    for _ in range(2):
+        assert shipway("render", "--platform", small, "--out", small / "rendered").code == 0
+
+
+def test_a_pipe_is_not_waited_for_and_another_encoding_is_said(shipway: Shell, small: Path) -> None:
+    os.mkfifo(small / "pipe.yaml")
+    assert [row["application"] for row in shipway("catalog", "--json", "--platform", small).data] == ["a"]
+    text = (small / "applications" / "a.yaml").read_text().replace("name: a", "name: b")
+    (small / "applications" / "b.yaml").write_text(text, encoding="utf-16")
+    assert "UTF-8" in shipway("catalog", "--platform", small).err
+
+
 def test_a_defect_of_ours_is_called_one(shipway: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = (Contradiction("dev-eu", "cart/Service/cart", "port", "its port leads nowhere"),)
     monkeypatch.setattr("shipway.render.truth.contradictions", lambda *_, **__: wrong)
@@ -140,6 +180,16 @@ def test_explain_shows_the_chain_of_a_field(shipway: Shell) -> None:
         (2, "environment default", 2),
     ]
     assert all(link["line"] and link["file"].endswith(".yaml") for link in chain["links"])
+
+
+def test_explain_shows_an_entry_of_a_list_that_somebody_gave_as_a_whole(shipway: Shell) -> None:
+    (step,) = shipway("explain", "checkout", "prod", "spec.delivery.steps[1].weight", "--json", *AT).data
+    assert step["value"] == "25%"
+    assert [(link["kind"], link["words"]) for link in step["links"]] == [("application", "spec.delivery.steps")]
+    (called,) = shipway("explain", "checkout", "prod", "spec.dependsOn[1]", "--json", *AT).data
+    assert called["value"] == "inventory"
+    for field in ("spec.delivery.steps[9]", "spec.delivery.steps[1].wait", "spec.dependsOn[", "spec.dependsOn[0].x[y]"):
+        assert shipway("explain", "checkout", "prod", field, *AT).code == 2
 
 
 def test_explain_shows_the_chain_of_an_object(shipway: Shell) -> None:

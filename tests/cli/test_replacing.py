@@ -1,13 +1,14 @@
 """A directory of generated files is replaced as a whole, with what is not ours left alone."""
 
+import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from shipway.cli import replacing
-from shipway.cli.replacing import OWNED, replace
+from shipway.cli.compiling import replacing
+from shipway.cli.compiling.replacing import OWNED, replace
 from shipway.model.errors import BadInput, Refused
 
 
@@ -46,6 +47,29 @@ def test_an_error_half_way_leaves_everything_as_it_was(out: Path) -> None:
         replace(out, failing())
     assert files(out) == {"a.yaml": "1"}
     assert [path.name for path in out.parent.iterdir()] == ["out"]
+
+
+def test_what_a_killed_one_left_is_swept_and_what_another_builds_is_not(out: Path) -> None:
+    left, built = out.parent / ".out.shipway-left", out.parent / ".out.shipway-built"
+    for folder in (left, built):
+        folder.mkdir()
+        (folder / "a").write_text("half")
+    held = os.open(built, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    replace(out, [("a", b"1")])
+    assert sorted(path.name for path in out.parent.iterdir()) == [built.name, "out"]
+    os.close(held)
+    replace(out, [("a", b"1")])
+    assert [path.name for path in out.parent.iterdir()] == ["out"]
+
+
+def test_a_link_stays_one(out: Path) -> None:
+    replace(out, [("a", b"1")])
+    link = out.parent / "link"
+    link.symlink_to("out")
+    replace(link, [("a", b"2")])
+    assert link.is_symlink()
+    assert (out / "a").read_bytes() == b"2"
 
 
 def test_a_file_of_somebody_else_is_never_overwritten(out: Path) -> None:

@@ -9,10 +9,10 @@ import msgspec
 import pytest
 
 from shipway.analysis.readings import ArmReading
-from shipway.cli.counters import CounterFiles
+from shipway.cli.controlling.counters import CounterFiles
+from shipway.cli.controlling.samples import Sample
+from shipway.cli.controlling.usages import UsageFiles
 from shipway.cli.home import JOURNAL
-from shipway.cli.samples import Sample
-from shipway.cli.usages import UsageFiles
 from shipway.cost.usage import UsageRow
 from shipway.engine.loop import STREAM
 from shipway.engine.ports import Append

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from shipway.cli.starting import _undisturbed
+from shipway.cli.controlling.starting import _undisturbed
 
 
 def test_a_signal_waits_until_the_child_is_remembered() -> None:

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from shipway.cli import tailing
-from shipway.cli.tailing import tail
+from shipway.cli.delivering import tailing
+from shipway.cli.delivering.tailing import tail
 from shipway.engine.service import LogFile
 
 

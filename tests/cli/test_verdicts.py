@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from shipway.cli import wiring
-from shipway.cli.policies import PolicyDirectory, read_policies
-from shipway.cli.scanning import scan
+from shipway.cli.policing.policies import PolicyDirectory, read_policies
+from shipway.cli.policing.scanning import scan
 from shipway.engine.gating import PolicyGate
 from shipway.engine.service import DeployRequest, SourceFile
 from shipway.model.errors import Denied

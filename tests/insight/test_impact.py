@@ -87,3 +87,20 @@ def test_correlation_of_ranks() -> None:
     assert noisy.releases == 5
     assert isinstance(correlation([1, 2, 3], [1, 2, 3]), Absent)
     assert isinstance(correlation([1, 1, 1, 1], [1, 2, 3, 4]), Absent)
+
+
+def test_a_perfect_order_of_few_releases_proves_little() -> None:
+    few, many = (correlation(range(n), range(n)) for n in (4, 30))
+    assert isinstance(few, Correlation)
+    assert isinstance(many, Correlation)
+    assert (few.value, few.high, many.value, many.high) == (1, 1, 1, 1)
+    assert few.low < 0
+    assert many.low > 0.9
+
+
+def test_figures_that_have_nothing_to_do_with_each_other_seldom_seem_to() -> None:
+    rng = np.random.default_rng(5)
+    for count in (4, 6, 12):
+        found = [correlation(rng.normal(size=count).tolist(), rng.normal(size=count).tolist()) for _ in range(400)]
+        wrong = sum(isinstance(one, Correlation) and (one.low > 0 or one.high < 0) for one in found)
+        assert wrong <= 0.08 * len(found)

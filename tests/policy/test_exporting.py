@@ -8,8 +8,8 @@ import jsonschema_rs
 import pytest
 import yaml
 
-from shipway.cli.judging import as_yaml, exported
-from shipway.cli.policies import PACK, policies_of
+from shipway.cli.policing.judging import as_yaml, exported
+from shipway.cli.policing.policies import PACK, policies_of
 from shipway.policy.evaluating import Evaluator
 from shipway.policy.rules import Request
 from shipway.spec import Source

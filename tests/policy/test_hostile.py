@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from shipway.cli.policies import PACK, read_policies
-from shipway.cli.scanning import scan
+from shipway.cli.policing.policies import PACK, read_policies
+from shipway.cli.policing.scanning import OVERLAP, PIECE, scan, secret_in
 from shipway.policy.evaluating import Evaluator
 from shipway.policy.facts import outline, workloads
 from shipway.policy.rules import Request
@@ -129,3 +129,10 @@ def test_no_policy_reads_a_file_by_its_name(tmp_path: Path) -> None:
     (problem, *_) = loaded(vap(validations=[{"expression": f"__import__('os').remove('{secret}')"}])).problems
     assert problem.code == "bad-expression"
     assert secret.exists()
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 4_000), st.integers(0, 4_000))
+@example((PIECE - OVERLAP) // 2, 0)
+def test_a_secret_is_found_wherever_it_stands_in_a_long_line(before: int, after: int) -> None:
+    assert secret_in("data", "x " * before + "AKIAIOSFODNN7ABCDEFG" + " x" * after)

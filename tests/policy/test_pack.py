@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from shipway.cli import policytests
-from shipway.cli.policies import PACK, read_policies
+from shipway.cli.policing import policytests
+from shipway.cli.policing.policies import PACK, read_policies
 from shipway.policy.rules import CompiledRule
 from tests.policy.samples import statuses
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from shipway.cli.guarding import admission, policies_for
+from shipway.cli.compiling.guarding import admission, policies_for
 from shipway.policy.evaluating import Evaluator
 from shipway.policy.loading import load
 from shipway.policy.rules import Document, Request

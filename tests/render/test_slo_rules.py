@@ -109,7 +109,8 @@ def test_the_period_sums_events_and_never_averages_ratios() -> None:
     found = expressions(ServiceLevel(service="s", name="n", objective=99, indicator=INDICATORS[2], alert="A"))
     chosen = '{slo_service="s", slo="n"}'
     assert same(found["slo:bad_events:sum_period"], f"sum_over_time(slo:bad_events:sum_5m{chosen}[30d:5m])")
-    remaining = f"1 - slo:bad_events:sum_period{chosen} / slo:total_events:sum_period{chosen} / 0.01"
+    total = f"slo:total_events:sum_period{chosen}"
+    remaining = f"1 - slo:bad_events:sum_period{chosen} / {total} / 0.01 and {total} >= 100"
     assert same(found["slo:error_budget_remaining:ratio"], remaining)
 
 

@@ -57,6 +57,10 @@ CASES: dict[str, tuple[Break, list[str]]] = {
         lambda o: o.pop("search/Service/search-pods"),
         ["search/StatefulSet/search [service]"],
     ),
+    "pods that are scraped by two Services": (
+        lambda o: o["search/Service/search-pods"]["metadata"]["labels"].update({"app.kubernetes.io/name": "search"}),
+        ["search/ServiceMonitor/search [twice]"],
+    ),
     "a Service that finds nothing": (
         lambda o: spec(o, "cart/Service/cart")["selector"].update({"app.kubernetes.io/name": "card"}),
         ["cart/Service/cart [selector]", "cart/ServiceMonitor/cart [selector]"],

@@ -112,7 +112,9 @@ def test_openslo_alpha_speaks_of_the_period_that_rules_are_made_for() -> None:
 
 
 def test_two_of_one_name_would_overwrite_each_other() -> None:
-    assert [(problem.code, problem.line) for problem in read(f"{SLOTH}---\n{SLOTH}").errors] == [("duplicate", 12)]
+    (error,) = read(f"{SLOTH}---\n{SLOTH}").errors
+    assert (error.code, error.line) == ("duplicate", 15)
+    assert error.message.endswith("the first is in slo.yaml:4")
 
 
 @pytest.mark.parametrize("text", ["", "[]", "a: [", "- 1", "kind: SLO", "version: 1", "\0"])

@@ -18,23 +18,16 @@ from typing import Annotated  # noqa: E402  # see above
 
 import typer  # noqa: E402  # see above
 
-from shipway.cli import (  # noqa: E402  # see above
-    applications,
-    controller,
-    cost,
-    demo,
-    documents,
-    failing,
-    forecasts,
-    journals,
-    knowing,
-    past,
-    planning,
-    policy,
-    rendering,
-    rollouts,
-    slo,
-)
+from shipway.cli import failing  # noqa: E402  # see above
+from shipway.cli.compiling import documents, planning, rendering  # noqa: E402  # see above
+from shipway.cli.controlling import controller  # noqa: E402  # see above
+from shipway.cli.delivering import applications, rollouts  # noqa: E402  # see above
+from shipway.cli.insight import forecasts, knowing  # noqa: E402  # see above
+from shipway.cli.policing import policy  # noqa: E402  # see above
+from shipway.cli.promising import slo  # noqa: E402  # see above
+from shipway.cli.recalling import journals, past  # noqa: E402  # see above
+from shipway.cli.showing import demo  # noqa: E402  # see above
+from shipway.cli.spending import cost  # noqa: E402  # see above
 from shipway.cli.words import Verb, Verbs  # noqa: E402  # see above
 
 # Without rich's markup typer prints plain help: 80 columns, no colours to suppress, and 90 ms sooner.

@@ -21,14 +21,14 @@ import uvicorn
 import yaml
 
 import shipway
-from shipway.cli.counters import DAYS, CounterFiles, Kept
-from shipway.cli.guarding import parameters_of
-from shipway.cli.images import images_in
-from shipway.cli.organisations import POLICIES, sources
-from shipway.cli.policies import PolicyDirectory
-from shipway.cli.recording import Key, Recorder
-from shipway.cli.scanning import scan
-from shipway.cli.usages import UsageFiles
+from shipway.cli.compiling.guarding import parameters_of
+from shipway.cli.compiling.organisations import POLICIES, sources
+from shipway.cli.controlling.counters import DAYS, CounterFiles, Kept
+from shipway.cli.controlling.recording import Key, Recorder
+from shipway.cli.controlling.usages import UsageFiles
+from shipway.cli.policing.images import images_in
+from shipway.cli.policing.policies import PolicyDirectory
+from shipway.cli.policing.scanning import scan
 from shipway.cost.prices import PriceBook, price_book
 from shipway.engine.decisions import Decisions
 from shipway.engine.gating import PolicyGate

@@ -5,6 +5,7 @@ Every allocation becomes a charge of its application, release, team, environment
 that OpenCost has reconciled with the cloud's bill are part of the cost that they adjust.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -15,6 +16,7 @@ import msgspec
 from shipway.cost.allocation import Charge, Owner, Part
 from shipway.cost.money import is_amount, quantised
 from shipway.model.errors import BadInput
+from shipway.model.problems import Problem
 
 IDLE = "__idle__"
 _COSTS: tuple[tuple[Part, str, str], ...] = (
@@ -58,12 +60,24 @@ def read(file: str, text: str | bytes, currency: str = "USD") -> Imported:
     try:
         answer = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadInput(f"{file}: this is not JSON: {error}") from error
+        raise BadInput(f"{file} cannot be read", problems=[_no_json(file, text, str(error))]) from error
     sets = answer.get("data") if isinstance(answer, dict) else None
     if not isinstance(sets, list):
         hint = "Save the answer of `GET /allocation/compute?window=7d&aggregate=...` of OpenCost."
         raise BadInput(f"{file}: expected an answer of OpenCost with a list `data`", hint=hint)
     return _imported(file, sets, currency)
+
+
+def _no_json(file: str, text: str | bytes, error: str) -> Problem:
+    """The decoder tells the place as ``(byte N)``."""
+    expected = "expected an answer of OpenCost, or usage as JSON lines"
+    if not text.strip():
+        return Problem(file, 1, 1, "", "empty-file", f"{expected}, got an empty file")
+    whole = text.encode() if isinstance(text, str) else text
+    place = re.search(r"\(byte (\d+)\)", error)
+    before = whole[: int(place[1])] if place else b""
+    line, column = before.count(b"\n") + 1, len(before) - before.rfind(b"\n")
+    return Problem(file, line, column, "", "no-json", f"{expected}: {error}")
 
 
 def _imported(file: str, sets: list[Any], currency: str) -> Imported:

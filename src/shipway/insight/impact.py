@@ -129,10 +129,14 @@ def correlation(first: Sequence[float], second: Sequence[float]) -> Correlation 
     if x.std() == 0 or y.std() == 0:
         return Absent("one of the figures is the same for every release")
     value = min(max(float(np.corrcoef(x, y)[0, 1]), -1.0), 1.0)
-    middle = math.atanh(min(max(value, -1 + 1e-12), 1 - 1e-12))
+    count = len(pairs)
+    # Ranks in perfect order are no certainty: among four releases one order in 24 is. They count as half a swap from it.
+    most = 1 - 6 / (count * (count * count - 1))
+    middle = math.atanh(min(max(value, -most), most))
     # 1.06 / (n - 3) is the variance for ranks (Fieller, Hartley and Pearson 1957).
-    half = NormalDist().inv_cdf(0.975) * math.sqrt(1.06 / (len(pairs) - 3))
-    return Correlation(value, math.tanh(middle - half), math.tanh(middle + half), len(pairs))
+    half = NormalDist().inv_cdf(0.975) * math.sqrt(1.06 / (count - 3))
+    low, high = math.tanh(middle - half), math.tanh(middle + half)
+    return Correlation(value, min(low, value), max(high, value), count)
 
 
 def _ranks(values: Floats) -> Floats:

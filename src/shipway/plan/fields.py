@@ -62,6 +62,11 @@ def differences(before: Any, after: Any, secretive: Secretive | None = None) -> 
         yield path, words, verb, _shown(old), _shown(new)
 
 
+def without_secrets(value: Any, secretive: Secretive) -> Any:
+    """A copy to be shown: every secret is :data:`MASK`."""
+    return _shown(masked(value, secretive))
+
+
 def masked(value: Any, secretive: Secretive | None = None) -> Any:
     """A copy with every secret in :class:`Hidden`: the data of Secrets, and what looks like one."""
     if isinstance(value, Mapping) and value.get("kind") == "Secret":

@@ -167,7 +167,7 @@ def obstacle(organisation: Organisation, name: str, environment: str) -> str:
     here = {one: settings for one, settings in only.platform.spec.environments.items() if one == environment}
     spec = only.platform.spec.model_copy(update={"environments": here})
     narrow = DeclaredPlatform(only.file, only.node, only.data, only.platform.model_copy(update={"spec": spec}))
-    problems = crossing_problems(organisation.declared, narrow, organisation.resolved, complete=True)
+    problems = crossing_problems(organisation.declared, narrow, organisation.resolved, frozenset())
     wrong = [one for one in problems if one.severity == "error" and one.file in (declared.file, only.file)]
     return f"it cannot be compiled: {wrong[0]}" if wrong else ""
 

@@ -33,7 +33,9 @@ def _headless(context: Context) -> dict[str, Any]:
         "selector": context.selector(),
         "ports": [_port(context, name, number) for name, number in context.ports.items()] or None,
     }
-    metadata = {**context.metadata(), "name": context.headless_name}
+    # Called otherwise by its label too, so that a monitor does not find the same pods by two Services.
+    labels = context.labels() | {"app.kubernetes.io/name": context.headless_name}
+    metadata = {**context.metadata(), "name": context.headless_name, "labels": labels}
     return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
 
 

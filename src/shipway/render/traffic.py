@@ -77,7 +77,10 @@ class Traffic:
             scraped = self._scraped(monitor)
             if not scraped and OWN_NAME in monitor["spec"]["selector"].get("matchLabels", {}):
                 yield name, "selector", "it selects nothing"
-            for pods in scraped:
+            for index, pods in enumerate(scraped):
+                if pods in scraped[:index]:
+                    yield name, "twice", f"it finds {pods.subject} by two Services, and would count it twice"
+                    continue
                 for endpoint in endpoints:
                     # A number is a side-car's port, which no container of ours opens.
                     port = endpoint.get("portNumber") or pods.ports.get(endpoint.get("port", ""))
@@ -87,6 +90,7 @@ class Traffic:
                         yield name, "scraper", f"no policy lets the scraper of port {port} in"
 
     def _scraped(self, monitor: Object) -> list[_Pods]:
+        """What it finds, as often as it finds it: Prometheus asks once for every Service that leads there."""
         wanted = monitor["spec"]["selector"].get("matchLabels", {})
         namespace = monitor["metadata"]["namespace"]
         if monitor["kind"] == "PodMonitor":
@@ -96,7 +100,7 @@ class Traffic:
             for service in self._services[namespace]
             if matches(wanted, service["metadata"].get("labels", {}))
         ]
-        return [pods for pods in self._in[namespace] if any(each and matches(each, pods.labels) for each in selectors)]
+        return [pods for pods in self._in[namespace] for each in selectors if each and matches(each, pods.labels)]
 
     def _selected(self, policy: Object) -> Iterator[Found]:
         """A policy for pods of an application selects some; those of operators are not among the objects."""

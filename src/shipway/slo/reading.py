@@ -31,6 +31,8 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     form: Form
     levels: tuple[ServiceLevel, ...]
     """The valid ones."""
+    lines: tuple[int, ...] = ()
+    """On which each of them is named."""
     metadata: Mapping[str, object] = {}
     """``metadata`` of a Kubernetes object."""
 
@@ -68,9 +70,20 @@ def _documents(source: Source, window: Window, problems: list[Problem]) -> Itera
         at = Cursor(source.file, node, problems)
         reader = _reader(at, window, library) if at.map(required=True) else None
         if reader is not None:
-            form, levels = reader
+            form, levels = reader[0], tuple(reader[1])
             metadata = _metadata(at) if form == "sloth-kubernetes" else {}
-            yield Document(file=source.file, line=node.line, form=form, levels=tuple(levels), metadata=metadata)
+            lines = _lines(at, levels)
+            yield Document(file=source.file, line=node.line, form=form, levels=levels, lines=lines, metadata=metadata)
+
+
+def _lines(at: Cursor, levels: Sequence[ServiceLevel]) -> tuple[int, ...]:
+    """Of the entries that name the levels; of the document where a form names them by itself alone."""
+    named: dict[str, list[int]] = {}
+    for entries in (at / "slos", at / "spec" / "slos", at / "spec" / "objectives"):
+        for index in range(len(entries.node.items or ()) if entries.exists else 0):
+            name = (entries / index / "name").node
+            named.setdefault(name.text or "", []).append(name.line)
+    return tuple(named[level.name].pop(0) if named.get(level.name) else at.line for level in levels)
 
 
 def _reader(at: Cursor, window: Window, library: "openslo.Library") -> tuple[Form, Iterator[ServiceLevel]] | None:
@@ -117,12 +130,10 @@ def _empty(file: str) -> Problem:
 
 def _repeated(documents: Sequence[Document]) -> Iterator[Problem]:
     """Rules of the same id would overwrite each other."""
-    seen: dict[str, Document] = {}
+    seen: dict[str, str] = {}
     for one in documents:
-        for level in one.levels:
-            first = seen.setdefault(level.id, one)
-            if first is not one or sum(other.id == level.id for other in one.levels) > 1:
-                message = (
-                    f"expected each service level once, got {level.id} again; the first is in {first.file}:{first.line}"
-                )
-                yield Problem(one.file, one.line, 1, "", "duplicate", message)
+        for level, line in zip(one.levels, one.lines, strict=True):
+            if level.id in seen:
+                message = f"expected each service level once, got {level.id} again; the first is in {seen[level.id]}"
+                yield Problem(one.file, line, 1, "", "duplicate", message)
+            seen.setdefault(level.id, f"{one.file}:{line}")

@@ -30,6 +30,8 @@ class Refused(NamedTuple):
     message: str
 
 
+NO_IMAGE = "no-image"
+"""Code of the problem that concerns only who compiles."""
 _OWN = frozenset({"application", "environment override", "command line"})
 """Who says what belongs to the application; the rest is the Platform's own affair."""
 LONGEST_NAME = 40
@@ -50,18 +52,18 @@ _PREVIEW = re.compile(r".*-pr-[0-9]+")
 
 
 def crossing_problems(
-    applications: Applications, platform: DeclaredPlatform, resolve: Resolve, *, complete: bool
+    applications: Applications, platform: DeclaredPlatform, resolve: Resolve, left_out: frozenset[str] | None
 ) -> list[Problem]:
     """Every problem, in the order of files and places.
 
-    ``resolve(name, environment)`` is the application there. ``complete`` says that no application was left out for being
-    wrong, so that an unknown name is really unknown.
+    ``resolve(name, environment)`` is the application there. ``left_out`` are names of applications that are there and wrong in
+    themselves; None when not all of them can be told, so that no name is known to be unknown.
     """
     found = [*_clusters(platform), *_platform_profiles(platform), *_overridable_names(platform)]
     for declared in applications.values():
         found += _names(declared, platform.platform)
         found += _overrides(declared, platform.platform)
-        found += _dependencies(declared, applications, platform.platform, complete=complete)
+        found += _dependencies(declared, applications, platform.platform, left_out)
         found += _in_environments(declared, platform, resolve)
     found += _hosts(applications, platform.platform, resolve)
     found += _cycles(applications)
@@ -169,15 +171,15 @@ def _overrides(declared: DeclaredApplication, platform: Platform) -> Iterator[Pr
 
 
 def _dependencies(
-    declared: DeclaredApplication, applications: Applications, platform: Platform, *, complete: bool
+    declared: DeclaredApplication, applications: Applications, platform: Platform, left_out: frozenset[str] | None
 ) -> Iterator[Problem]:
     for index, dependency in enumerate(declared.application.spec.depends_on):
         name, path = dependency.application, ("spec", "dependsOn", index)
         if name is None or name == declared.application.metadata.name:
             continue
         if name not in applications:
-            if complete:
-                message = f"there is no application `{name}`{did_you_mean(name, applications)}"
+            if left_out is not None and name not in left_out:
+                message = f"there is no application `{name}`{did_you_mean(name, [*applications, *left_out])}"
                 yield problem_at(declared.file, declared.node, path, "unknown-application", message)
             continue
         other = applications[name].application
@@ -240,7 +242,7 @@ def _judged(resolved: Resolved, platform: Platform, environment: str) -> Iterato
     application, spec = resolved.application, resolved.application.spec
     if spec.image is None:
         message = "`image` is required to run in a cluster; a command alone runs on one machine"
-        yield Refused("spec.image", "missing-field", message)
+        yield Refused("spec.image", NO_IMAGE, message)
     for kind in PROFILES:
         name = getattr(spec.profiles, kind)
         field = f"spec.profiles.{kind}"

@@ -43,6 +43,8 @@ class Parsed(msgspec.Struct, frozen=True):
     """The valid applications, each with its positions: what :func:`~shipway.spec.resolving.resolve` takes."""
     declared_platform: DeclaredPlatform | None
     problems: tuple[Problem, ...]
+    left_out: frozenset[str] | None = frozenset()
+    """Names of applications that are left out for being wrong; None when a document's name could not be read."""
 
     @property
     def applications(self) -> tuple[Application, ...]:
@@ -62,13 +64,26 @@ def parse_documents(sources: Sequence[Source], platform: DeclaredPlatform | None
     """
     problems: list[Problem] = []
     documents = [found for source in sources for found in _documents(source, problems)]
+    unread = bool(problems)
     platforms = list(_platforms([declared for kind, declared in documents if kind == "Platform"], problems))
     known = platforms[0] if platforms else platform
     metrics = _metrics(known, any(kind == "Platform" for kind, _ in documents))
     written = [declared for kind, declared in documents if kind == "Application"]
     applications = [found for declared in written if (found := _application(declared, known, metrics, problems))]
     problems += _repeated(applications)
-    return Parsed(tuple(applications), known, tuple(_limited(problems, [source.file for source in sources])))
+    limited = tuple(_limited(problems, [source.file for source in sources]))
+    return Parsed(tuple(applications), known, limited, None if unread else _left_out(written, applications))
+
+
+def _left_out(written: Sequence[Declared], valid: Sequence[DeclaredApplication]) -> frozenset[str] | None:
+    names = {_name(declared) for declared in written}
+    return None if "" in names else frozenset(names - {one.application.metadata.name for one in valid})
+
+
+def _name(declared: Declared) -> str:
+    metadata = declared.data.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, Mapping) else None
+    return name if isinstance(name, str) else ""
 
 
 def _documents(source: Source, problems: list[Problem]) -> Iterator[tuple[str, Declared]]:
@@ -146,8 +161,10 @@ def _application(
     if instance is not None and not wrong:
         result = DeclaredApplication(declared.file, declared.node, declared.data, instance)
         found += environment_problems(result, platform, metrics)
-        found += _unknown_environments(result, platform)
     problems += found
+    if result is not None:
+        # Nothing of the application depends on it, so it is there for its neighbours.
+        problems += _unknown_environments(result, platform)
     return None if found else result
 
 

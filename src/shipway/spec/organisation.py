@@ -94,7 +94,7 @@ def read_organisation(sources: Sequence[Source]) -> tuple[Organisation | None, t
         return None, tuple(problems)
     declared = {one.application.metadata.name: one for one in parsed.declared}
     organisation = Organisation(platform, dict(sorted(declared.items())))
-    problems += crossing_problems(organisation.declared, platform, organisation.resolved, complete=not problems)
+    problems += crossing_problems(organisation.declared, platform, organisation.resolved, parsed.left_out)
     return organisation, tuple(problems)
 
 

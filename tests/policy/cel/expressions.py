@@ -198,7 +198,7 @@ _NODES: Grammar = {
         form("'%.2f %e'.format([{}, {}])", _lazy("double", d), _lazy("double", d)),
         form("strings.quote({})", _lazy("string", d)),
         form("{}.charAt({})", _lazy("string", d), choice("0", "1", "i")),
-        form("{}.substring({}, {})", _lazy("string", d), choice("0", "1", "i"), choice("1", "2", "i")),
+        form("({} + 'abcd').substring({}, {})", _lazy("string", d), choice("0", "1"), choice("1", "2", "3")),
         form("base64.encode({})", _lazy("bytes", d)),
         form("string({})", _lazy("bytes", d)),
         form("{}.map(x, string(x)).join(',')", _lazy("list", d)),
@@ -206,7 +206,7 @@ _NODES: Grammar = {
     "bytes": lambda d: [
         form("({} + {})", _lazy("bytes", d), _lazy("bytes", d)),
         form("bytes({})", _lazy("string", d)),
-        form("base64.decode({})", st.one_of(_lazy("string", d), choice("'aGk='", "'w6k'"))),
+        form("base64.decode({})", choice("'aGk='", "'w6k'", "'%'", "base64.encode(b'xyz')")),
     ],
     "list": lambda d: [
         form("[{}, {}]", _lazy("dyn", d), _lazy("int", d)),

@@ -80,18 +80,20 @@ def normal(value: Any) -> Any:
     return str(value)
 
 
-def known(mine: tuple[str, Any], other: tuple[str, Any]) -> str:
+def known(mine: tuple[str, Any], other: tuple[str, Any], source: str = "") -> str:
     """The name of a known difference, or nothing. Each is one of cel-cpp from the language definition or cel-go.
 
-    Kept out of the generated expressions: doubles in ``format`` (cel-cpp rounds ``%s`` to 6 digits), the order of the keys of a map.
+    Kept out of the generated expressions: doubles in ``format`` (cel-cpp rounds ``%s`` to 6 digits), the order of the keys of a
+    map, an end of ``substring`` that is the size of the text (cel-cpp refuses it), spaces in Base64 (it skips them).
     """
     words = str(other[1])
     if "Unable to convert" in words:
         return "cel-expr-python cannot hand out the value"
-    if words.endswith("No matching overloads found : @in"):
+    absorbed = (
+        mine == ("bool", repr(False)) and other[0] == ERROR and " in " in source
+    )  # it reports the first of two errors
+    if words.endswith("No matching overloads found : @in") or absorbed:
         return "in: a value that cannot be a key is no key of the map (cel-go); cel-cpp makes it an error"
-    if words.endswith("is greater than <string>.size()") and mine[0] == "string":
-        return "substring: cel-cpp refuses an end that is the size of the text (cel-go does not)"
     if {mine[0], other[0]} == {"string"} and _FRACTION.sub(r"\1", mine[1]) == _FRACTION.sub(r"\1", other[1]):
         return "fractions of seconds as text: cel-cpp writes 3, 6 or 9 digits, cel-go as many as are needed"
     return ""
@@ -117,4 +119,4 @@ def agree(source: str, bindings: dict[str, Any]) -> None:
     """The same type and value, or an error on both sides."""
     mine, other = ours(source, bindings), theirs(source, bindings)
     same = mine == other or mine[0] == other[0] == ERROR
-    assert same or known(mine, other), f"{source} with {bindings}: {mine} beside {other}"
+    assert same or known(mine, other, source), f"{source} with {bindings}: {mine} beside {other}"

@@ -109,3 +109,16 @@ def test_any_text_is_a_policy_or_a_fault(text: str) -> None:
             assert error.faults  # noqa: PT017  # either outcome is fine
         except EvaluationError:
             pass
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("p := 1e99999999999999999999", "too large"),
+        ("p := x if { x := q with 7.o as 1 }\nq := 1", "fixed path"),
+        ('p := $"\\: {1}"', "escape"),
+    ],
+)
+def test_what_mutated_modules_have_shown(text: str, message: str) -> None:
+    with pytest.raises(RegoError, match=message):
+        load({"t.rego": f"package t\n{text}"}, version=1)

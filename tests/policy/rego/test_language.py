@@ -39,6 +39,8 @@ V1: dict[str, tuple[str, object]] = {
     "in": ("p := [2 in input.xs, 9 in input.xs, (0, 1 in input.xs)]", [True, False, True]),
     "not of undefined": ("p if not input.missing", True),
     "not hoists operands": ('p if not startswith(input.missing, "x")', UNDEFINED),
+    "not of the whole input": ("p := 1 if not input == 3", 1),
+    "not of a document": ("p := 1 if not input", UNDEFINED),
     "not keeps equality": ('p if not input.missing == "x"', True),
     "locals hide rules": ("x := 1\nf(x) := x\np := [f(2), x]", [2, 1]),
     "comprehension before a local": ('xs := {"a"}\np := x if { y := {x | xs[x]}; x := count(y) }', 1),

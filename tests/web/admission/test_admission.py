@@ -10,8 +10,8 @@ import msgspec
 import pytest
 import yaml
 
-from shipway.cli.policies import PolicyDirectory, manifests, stamp_of
-from shipway.cli.scanning import scan
+from shipway.cli.policing.policies import PolicyDirectory, manifests, stamp_of
+from shipway.cli.policing.scanning import scan
 from shipway.policy.evaluating import Evaluator
 from shipway.policy.facts import Around
 from shipway.web.admission.app import create_app
@@ -221,7 +221,7 @@ def test_subresources_that_rules_are_about_are_asked_for() -> None:
 
 def test_a_certificate_of_our_own_is_made_once_and_trusted(tmp_path: Path) -> None:
     pytest.importorskip("cryptography", reason="cryptography makes certificates")
-    from shipway.cli.serving import self_signed
+    from shipway.cli.policing.serving import self_signed
 
     certificate, key = self_signed(tmp_path, ["policy.infra.svc", "127.0.0.1"])
     made = certificate.read_bytes()

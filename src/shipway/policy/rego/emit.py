@@ -267,7 +267,8 @@ class Emitter(TermEmitter):
 
     def _lookup(self, term: Ref) -> str:
         head = f"{self.cx}.input" if isinstance(term.head, Var) and term.head.slot < 0 else self.value(term.head)
-        return self.store(f"{self.DIG}({head}, ({', '.join(self.values(term.parts))},))")
+        parts = "".join(f"{part}, " for part in self.values(term.parts))
+        return self.store(f"{self.DIG}({head}, ({parts}))")
 
     def _hoisted(self, term: Term) -> Term:
         """The term of a negated line with what OPA evaluates before it taken out."""
@@ -299,5 +300,6 @@ class Emitter(TermEmitter):
 def _path(target: Ref | Var) -> list[str]:
     if isinstance(target, Var):
         return target.name.split(".")
-    assert isinstance(target.head, Var)
+    if not isinstance(target.head, Var):
+        raise RegoError([])  # ``scopes`` has said what is wrong with it
     return [target.head.name, *[str(part.value) for part in target.parts if isinstance(part, Scalar)]]

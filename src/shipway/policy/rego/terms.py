@@ -90,8 +90,9 @@ class Terms:
             return int(text)
         number = float(text)
         if number in (float("inf"), -float("inf")):
-            exact = Decimal(text)
-            if exact.adjusted() > LONGEST_NUMBER:
+            # An exponent of this length makes no number at all, of a Decimal neither.
+            exact = Decimal(text) if len(text) <= LONGEST_NUMBER and len(text.lower().partition("e")[2]) < 9 else None
+            if exact is None or exact.adjusted() > LONGEST_NUMBER:
                 self.c.fail("the number is too large")
             return int(exact)
         return number
@@ -243,7 +244,10 @@ class Terms:
         items: list[str | Term] = []
         for text, code in _pieces(token.value):
             if code is None:
-                items.append(_unescaped(text, raw=token.text[1] == "`"))
+                try:
+                    items.append(_unescaped(text, raw=token.text[1] == "`"))
+                except ValueError:
+                    self.c.fail("the template has an escape that is none", token.place)
                 continue
             inner = Cursor(text, token.place.file, self.c.keywords)
             inner.depth = self.c.depth

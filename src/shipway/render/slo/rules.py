@@ -132,9 +132,12 @@ def _period(level: ServiceLevel) -> list[Rule]:
         rules += [
             _record(level, f"slo:{what}_events:sum_period", f"sum_over_time({one})") for what, one in base.items()
         ]
+    left = f"1 - {share(level, 'period')} / {budget:.12g}"
+    if level.min_events and not isinstance(level.indicator, ErrorRatio):
+        left += f" and slo:total_events:sum_period{selector(level)} >= {level.min_events}"
     rules += [
         _record(level, "slo:observed:seconds", f"count_over_time({observed}) * {round(STEP)}"),
-        _record(level, "slo:error_budget_remaining:ratio", f"1 - {share(level, 'period')} / {budget:.12g}"),
+        _record(level, "slo:error_budget_remaining:ratio", left),
     ]
     return rules
 

@@ -1,0 +1,1 @@
+"""Verbs about the files people write: init, validate, render, plan, explain, catalog, schema."""

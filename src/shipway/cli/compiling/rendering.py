@@ -1,0 +1,187 @@
+"""Verbs that compile an organisation: render, catalog, and why a value is what it is. None of them needs a controller."""
+
+import gc
+import sys
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+
+from shipway.cli.compiling.organisations import Environments, PlatformDirectory
+from shipway.cli.options import Json
+from shipway.cli.policing.policy import NoPack, Policies
+
+if TYPE_CHECKING:
+    from shipway.render.compiling import Admission, Compiled
+    from shipway.spec.organisation import Organisation
+
+
+def render(
+    apps: Annotated[list[str] | None, typer.Argument(metavar="[APP]...", help="Only these applications.")] = None,
+    *,
+    env: Environments = None,
+    form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="Layout of the files.")] = "yaml",
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Replace this directory [default: print].")
+    ] = None,
+    platform: PlatformDirectory = Path(),
+    policies: Policies = None,
+    no_pack: NoPack = False,
+    json: Json = False,
+) -> None:
+    """Compile applications to everything that runs them.
+
+    All applications come with the admission policies of their clusters.
+    With --out the directory is replaced in one step: afterwards it holds what
+    was compiled now, and those files in it that shipway did not write.
+
+    Example: shipway render --env prod --out rendered
+    """
+    with no_collection():
+        files = _files(platform, form, apps, env, Policing(tuple(policies or ()), not no_pack))
+        if out is None:
+            _print(list(files), json=json)
+            return
+        from shipway.cli.compiling.organisations import apart
+        from shipway.cli.compiling.replacing import replace
+        from shipway.cli.output import show
+
+        apart(platform, out)
+        done = replace(out, files)
+    words = f"{out}: {done.files} files; {done.added} new, {done.changed} changed, {done.removed} removed."
+    show({"directory": str(out), **done._asdict()}, words, json=json)
+
+
+def catalog(platform: PlatformDirectory = Path(), json: Json = False) -> None:
+    """List the applications of the organisation.
+
+    Example: shipway catalog --platform examples/platform
+    """
+    from rich.table import Table
+
+    from shipway.cli.compiling.organisations import load
+    from shipway.cli.output import show
+
+    organisation = load(platform)
+    rows = [_row(organisation, name) for name in organisation.declared]
+    table = Table("application", "team", "system", "archetype", "environments", "depends on", box=None, pad_edge=False)
+    for row in rows:
+        cells = list(row.values())[: len(table.columns)]
+        table.add_row(*(", ".join(cell) if isinstance(cell, list) else str(cell or "-") for cell in cells))
+    show(rows, table, json=json)
+
+
+class Policing(NamedTuple):
+    """Which policies the clusters enforce beside those of the organisation's own directory."""
+
+    others: tuple[Path, ...] = ()
+    pack: bool = True
+
+
+def compiled(
+    organisation: "Organisation",
+    apps: list[str] | None,
+    env: list[str] | None,
+    admission: "Admission | None" = None,
+) -> "Iterator[Compiled]":
+    """What is asked for, one application on one cluster at a time, each environment checked before anything of it is given.
+
+    ``admission`` gives the policies that a cluster enforces; they come with all applications alone.
+
+    Raises:
+        NotFound: there is no such application or environment.
+        ShipwayError: objects contradict each other, which is a mistake of ours and not of the files.
+    """
+    from shipway.cli.compiling.organisations import environments, known
+    from shipway.model.errors import ShipwayError
+    from shipway.render.compiling import compile_organisation
+    from shipway.render.truth import contradictions
+
+    only = frozenset(known(app, tuple(organisation.declared), "application") for app in apps) if apps else None
+    for environment in environments(organisation, env):
+        found = list(compile_organisation(organisation, environment, only, admission))
+        wrong = contradictions(found, complete=only is None)
+        if wrong:
+            hint = "This is a defect of shipway; nothing was written."
+            raise ShipwayError("\n".join(["compiled objects contradict each other:", *map(str, wrong)]), hint=hint)
+        yield from found
+
+
+def _files(
+    platform: Path, form: str, apps: list[str] | None, env: list[str] | None, policing: Policing
+) -> "Iterable[tuple[str, bytes]]":
+    """What is asked for. A few applications are remembered: their answer takes less time than reading all the others."""
+    from shipway.cli.compiling import remembering
+    from shipway.cli.compiling.organisations import paths
+
+    key = ""
+    if apps:
+        with suppress(OSError):  # whoever reads the files says better which one cannot be read
+            key = remembering.key(paths(platform), (str(platform), form, apps, env))
+        if key and (known := remembering.recall(key)) is not None:
+            return known
+    from shipway.cli.compiling.organisations import load
+    from shipway.render.formats import layout
+
+    organisation = load(platform)
+    admission = None if apps else _admission(organisation, platform, policing)
+    files = layout(form)(organisation, compiled(organisation, apps, env, admission))
+    if not key:
+        return files
+    found = list(files)
+    remembering.remember(key, found)
+    return found
+
+
+def _admission(organisation: "Organisation", platform: Path, policing: Policing) -> "Admission":
+    from shipway.cli.compiling.guarding import admission, policies_for
+
+    return admission(organisation, policies_for(organisation, platform, policing.others, pack=policing.pack))
+
+
+def _print(files: "list[tuple[str, bytes]]", *, json: bool) -> None:
+    """To the screen as it would be in files: a terminal must not break lines of YAML."""
+    if json:
+        from shipway.cli.output import show
+
+        show([{"path": path, "content": content.decode()} for path, content in files], "", json=True)
+    else:
+        sys.stdout.write("".join(f"# {path}\n{content.decode()}" for path, content in files))
+
+
+@contextmanager
+def no_collection() -> "Iterator[None]":
+    """Trees have no cycles, and looking for some in an organisation of thousands takes as long as all the rest."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def _row(organisation: "Organisation", name: str) -> dict[str, object]:
+    application = organisation.declared[name].application
+    metadata, spec = application.metadata, application.spec
+    return {
+        "application": name,
+        "team": metadata.team,
+        "system": metadata.system,
+        "archetype": spec.archetype,
+        "environments": [one for one in organisation.environments if application.runs_in(one)],
+        "dependsOn": [_dependency(one.model_dump(exclude_none=True)) for one in spec.depends_on],
+        "description": metadata.description,
+        "file": organisation.declared[name].file,
+    }
+
+
+def _dependency(written: object) -> str:
+    if not isinstance(written, dict):
+        return str(written)
+    kind, what = next((key, value) for key, value in written.items() if key not in {"name", "port", "storage"})
+    words = what if kind in {"application", "host"} else f"{kind} {what}"
+    return f"{words}:{written['port']}" if "port" in written else words
+
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator

@@ -1,0 +1,1 @@
+"""Verbs that release and look on: deploy, status, undo, logs, rollout."""

@@ -1,0 +1,1 @@
+"""Verbs that know: rightsize, forecast, dora, risk, impact, maturity."""

@@ -1,0 +1,448 @@
+"""What the journal, or another tool's table, says about deployments: the input of delivery statistics and of risk.
+
+Called by ``dora``, ``risk`` and ``maturity``. A rollout is a deployment; one that a person aborted has failed, one that a newer
+release replaced says nothing and is left out. An undo is an incident, held against the deployment that it took back.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from functools import cached_property
+from math import isfinite
+from pathlib import Path
+from typing import NamedTuple, get_args
+
+import msgspec
+
+from shipway.cli.compiling.documents import read
+from shipway.cli.controlling.counters import CounterFiles
+from shipway.cli.delivering.commits import Question, commit_of, own_paths
+from shipway.cli.insight import exports, released
+from shipway.cli.recalling.records import Records
+from shipway.cli.spending.sheets import Row, read_sheet
+from shipway.engine.promised import written
+from shipway.engine.promises import Ledger, courses
+from shipway.engine.timeline import Timeline, timelines
+from shipway.insight.delivery import Deployment, Incident, Result, Statistics, grouped, statistics
+from shipway.insight.lead import LeadTime
+from shipway.insight.risk import Change, Past, Risk, fit
+from shipway.insight.series import DAY
+from shipway.model.commits import Commit, Provenance, pseudonym
+from shipway.model.errors import BadInput, NotFound
+from shipway.model.ids import ReleaseId, RolloutId
+from shipway.rollout.states import Delivery, Phase, Release
+from shipway.spec import parse_documents
+
+WITH_BUDGET = 30
+"""Releases of an application, the last ones, whose error budget at that time is looked up."""
+COLUMNS = ("id", "application", "started_at", "finished_at", "result")
+"""Of an imported table; ``team``, ``environment`` and ``committed_at`` may be there too."""
+GROUPS: dict[str, Callable[[Deployment], str]] = {
+    "application": lambda one: one.application,
+    "team": lambda one: one.team,
+    "environment": lambda one: one.environment,
+}
+_RESULTS: dict[str, Result] = {"promoted": "success", "rolled_back": "rolled back", "aborted": "failed"}
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """What is known of the past."""
+
+    deployments: tuple[Deployment, ...] = ()
+    incidents: tuple[Incident, ...] = ()
+    leads: tuple[LeadTime, ...] = ()
+    """Of merged requests of a forge."""
+    notes: tuple[str, ...] = ()
+    """What could not be used, and why."""
+
+    def __add__(self, other: "Recorded") -> "Recorded":
+        return Recorded(
+            self.deployments + other.deployments,
+            self.incidents + other.incidents,
+            self.leads + other.leads,
+            self.notes + other.notes,
+        )
+
+    def of(self, apps: Sequence[str]) -> "Recorded":
+        """Those of some applications; of all, if none is named."""
+        return Recorded(
+            tuple(one for one in self.deployments if not apps or one.application in apps),
+            tuple(one for one in self.incidents if not apps or one.application in apps),
+            self.leads,
+            self.notes,
+        )
+
+    def to(self, environment: str) -> "Recorded":
+        """Those to one environment."""
+        kept = tuple(one for one in self.deployments if one.environment == environment)
+        return msgspec.structs.replace(self, deployments=kept)
+
+
+class Group(msgspec.Struct, frozen=True):
+    """The statistics of one application, team or environment, and those of as long a time before."""
+
+    name: str
+    now: Statistics
+    before: Statistics | None
+    """None: nothing was deployed then."""
+
+
+class Assessed(msgspec.Struct, frozen=True):
+    """The answer of ``risk``."""
+
+    application: str
+    release: str
+    """Empty for one that is still a file."""
+    risk: Risk
+    change: Change | None = None
+    """What the risk was told from."""
+
+
+def recorded(journal: Records, apps: Sequence[str] = ()) -> Recorded:
+    """The rollouts that have ended, of these applications or of all.
+
+    Raises:
+        NotFound: there is no such application.
+    """
+    found = Recorded()
+    for app in apps or journal.apps:
+        ended = [one for one in timelines(journal.events(app), journal.owner(app)) if one.ended_at is not None]
+        releases = released.state(journal, app).releases
+        team = _team(releases.values())
+        kept = tuple(
+            deployment(one, team, _kept(releases[one.release].document).environment)
+            for one in ended
+            if one.kind != "undo" and _is_decided(one)
+        )
+        found += Recorded(kept, tuple(incident(one) for one in ended if one.kind == "undo"))
+    return found
+
+
+def own(journal: Records | None, apps: Sequence[str], *, optional: bool = False) -> Recorded:
+    """What the journal holds of these applications or of all; of those alone that it has, if that is ``optional``.
+
+    Raises:
+        NotFound: there is no such application.
+    """
+    if journal is None:
+        return Recorded()
+    known = [app for app in apps if app in journal.apps] if optional else apps
+    return recorded(journal, known) if known or not apps else Recorded()
+
+
+def deployment(one: Timeline, team: str = "", environment: str = "") -> Deployment:
+    """A rollout that has ended, as a deployment. It was known to be bad when its way back began."""
+    assert one.ended_at is not None
+    back = next((span.at for span in one.phases if span.phase is Phase.REVERTING), one.ended_at)
+    result = _RESULTS[one.verdict]
+    return Deployment(
+        id=one.rollout,
+        application=one.app,
+        release=one.release,
+        team=team,
+        environment=environment or released.LOCAL,
+        started_at=one.started_at,
+        finished_at=one.ended_at,
+        result=result,
+        committed_at=one.commit.brought if isinstance(one.commit, Commit) else (),
+        no_commits=_why_no_commits(one.commit),
+        detected_at=None if result == "success" else back,
+    )
+
+
+def _why_no_commits(commit: Provenance | None) -> str:
+    """Empty when its commit is known."""
+    if isinstance(commit, Commit):
+        timed = commit.authored_at is not None
+        return "" if timed else "nobody said when its commit was written"
+    return commit.reason if commit else "its commit was not kept"
+
+
+def incident(one: Timeline) -> Incident:
+    """An undo: whatever was live let users down until it had gone back."""
+    return Incident(id=one.rollout, application=one.app, opened_at=one.started_at, resolved_at=one.ended_at)
+
+
+def imported(file: Path) -> Recorded:
+    """The deployments of a CSV file.
+
+    Raises:
+        BadInput: with every problem of every line.
+    """
+    sheet = read_sheet(file, COLUMNS)
+    seen: dict[str, int] = {}
+    found = tuple(_imported(row, seen) for row in sheet.rows)
+    sheet.check()
+    return Recorded(found)
+
+
+def exported(sources: Sequence[str], labels: Sequence[str], *, every_environment: bool) -> Recorded:
+    """The deployments and incidents of a forge's answers.
+
+    Raises:
+        BadInput: with every problem of every file.
+    """
+    found = exports.exported(sources, labels, every_environment=every_environment)
+    return Recorded(found.deployments, found.incidents, found.leads, found.notes)
+
+
+def _imported(row: Row, seen: dict[str, int]) -> Deployment:
+    name, result = row.required("id"), row.text("result")
+    if name in seen:
+        row.wrong("id", f"{name} is already on line {seen[name]}")
+    seen.setdefault(name, row.line)
+    if result not in get_args(Result):
+        row.wrong("result", f"expected one of {', '.join(get_args(Result))}, got `{result}`")
+    started, finished = row.moment("started_at"), row.moment("finished_at")
+    if finished < started:
+        row.wrong("finished_at", "expected a time after started_at")
+    return Deployment(
+        id=name,
+        application=row.required("application"),
+        team=row.text("team"),
+        environment=row.text("environment"),
+        started_at=started,
+        finished_at=finished,
+        result=result,  # type: ignore[arg-type]  # checked above; a wrong one never gets out of `imported`
+        committed_at=row.moments("committed_at"),
+        no_commits="" if row.text("committed_at") else "its line names no time of a commit",
+    )
+
+
+def measured(found: Recorded, by: str, days: float, at: float | None = None) -> list[Group]:
+    """Every group over the last ``days`` until ``at`` (now), and over as many before.
+
+    Raises:
+        BadInput: there is no such grouping, or no such time.
+    """
+    if by not in GROUPS:
+        raise BadInput(f"expected one of {', '.join(GROUPS)} for --by, got `{by}`")
+    if not 0 < days <= 36_500:
+        raise BadInput(f"expected a number of days from 1 to 36500, got {days:g}")
+    end = time.time() if at is None else at
+    begin = end - days * DAY
+    groups = grouped(found.deployments, GROUPS[by]).items()
+    return [_group(name, inside, found.incidents, (begin, end)) for name, inside in groups]
+
+
+def _group(name: str, inside: Sequence[Deployment], incidents: Sequence[Incident], span: tuple[float, float]) -> Group:
+    begin, end = span
+    before = statistics(inside, incidents, begin - (end - begin), begin)
+    return Group(name, statistics(inside, incidents, begin, end), before if before.deployments else None)
+
+
+class Background:
+    """Every release on record and how it ended: what a risk is fitted on. Reads the journal once, at the first question.
+
+    Without ``home`` the budgets that were left are those that the journal alone can tell.
+    """
+
+    def __init__(self, journal: Records | None, home: Path | None = None) -> None:
+        self._journal, self._home = journal, home
+
+    @cached_property
+    def apps(self) -> dict[str, "_Past"]:
+        """By application."""
+        return {app: _past_of(self._journal, app, self._home) for app in self._journal.apps} if self._journal else {}
+
+    def before(self, at: float) -> list[Past]:
+        """Every rollout but undos that was decided before ``at``, in the order in which they began."""
+        found = [
+            Past(one.changes[line.rollout], _RESULTS[line.verdict])
+            for one in self.apps.values()
+            for line in one.lines
+            if line.ended_at is not None and line.ended_at <= at and line.rollout in one.changes and _is_decided(line)
+        ]
+        return sorted(found, key=lambda past: past.change.at)
+
+    def called(self, name: str) -> tuple[Timeline, Change]:
+        """The rollout that a person means: by its id, its application, or its release (``v4``, ``shop@v4``).
+
+        Raises:
+            NotFound: there is none.
+            BadInput: several applications have a release of that name.
+        """
+        app, _, release = name.rpartition("@")
+        found = [
+            line
+            for one in self.apps.values()
+            for line in one.lines
+            if line.rollout in one.changes and line.release == release and app in {"", line.app}
+        ]
+        apps = list(dict.fromkeys(line.app for line in found))
+        if len(apps) > 1:
+            words = " or ".join(f"{one}@{release}" for one in apps)
+            raise BadInput(f"{len(apps)} applications have a release {release}", hint=f"Say {words}.")
+        if not found:
+            assert self._journal is not None
+            found = self._journal.timelines([name])
+        return found[0], self.apps[found[0].app].change(found[0])
+
+
+class _Past(NamedTuple):
+    """Of one application."""
+
+    lines: tuple[Timeline, ...]
+    releases: dict[ReleaseId, Release]
+    live: Release | None
+    changes: Mapping[RolloutId, Change]
+    """Undos have none."""
+    budget: float | None
+    """Left by now."""
+
+    def change(self, line: Timeline) -> Change:
+        """What a rollout changed."""
+        return self.changes.get(line.rollout) or _change(line, self.releases, None)
+
+
+def _past_of(journal: Records | None, app: str, home: Path | None) -> _Past:
+    assert journal is not None
+    state = released.state(journal, app)
+    lines = timelines(journal.events(app), journal.owner(app))
+    tried = [one for one in lines if one.kind != "undo"]
+    times = [*(one.started_at for one in tried[-WITH_BUDGET:]), time.time()]
+    left = dict(zip(times, _budgets(journal, app, state, times, home), strict=True))
+    changes = {one.rollout: _change(one, state.releases, left.get(one.started_at)) for one in tried}
+    return _Past(lines, state.releases, state.releases[state.live] if state.live else None, changes, left[times[-1]])
+
+
+def _budgets(
+    journal: Records, app: str, state: Delivery, times: Sequence[float], home: Path | None
+) -> list[float | None]:
+    """The least that was left of any promise of the application at each time; None where nobody can tell."""
+    application = written(state.releases[state.live].document) if state.live else None
+    if application is None:
+        return [None] * len(times)
+    ledger = Ledger(CounterFiles(home).read(app) if home else ())
+    ledger.read_on(journal.recorded(app), state)
+    found = courses(application, ledger.series({}, max(times)), times).values()
+    known = [[share for _, share in points] for points in found]
+    return [min((one for one in at if isfinite(one)), default=None) for at in zip(*known, strict=True)] or [
+        None for _ in times
+    ]
+
+
+def assessed(
+    journal: Records | None,
+    name: str,
+    at: float,
+    by: str,
+    home: Path | None = None,
+    *,
+    background: Background | None = None,
+) -> Assessed:
+    """The risk of a release: of one on record as it was before it went, or of the Application in a file as it is now.
+
+    Raises:
+        NotFound: there is no such release, application or file.
+        BadInput: the file holds no valid Application, or the name is that of several releases.
+    """
+    background = background or Background(journal, home)
+    if Path(name).is_file():
+        return _assessed_file(background, Path(name), at, by)
+    if journal is None:
+        raise NotFound(f"there is no file {name}, and no journal", hint="Name an Application file: app.yaml.")
+    one, change = background.called(name)
+    return Assessed(one.app, one.release, fit(background.before(one.started_at)).risk(change), change)
+
+
+def _assessed_file(background: Background, file: Path, at: float, by: str) -> Assessed:
+    parsed = parse_documents(read([file]))
+    if any(problem.severity == "error" for problem in parsed.problems) or len(parsed.applications) != 1:
+        raise BadInput(
+            f"{file} holds {len(parsed.applications)} valid Applications; expected 1", problems=parsed.problems
+        )
+    (application,) = parsed.applications
+    app = application.metadata.name
+    past = background.apps.get(app)
+    live = past.live if past else None
+    image = _document(live.document).spec.image if live else None
+    same = image is not None and image == application.spec.image
+    paths = own_paths(file, application.spec.directory)
+    commit = commit_of(Question(paths, since=live.commit.sha if live and isinstance(live.commit, Commit) else ""))
+    before = background.before(at)
+    change = described(
+        Change(application=app, at=at, author=by, config_only=same, budget_left=past.budget if past else None), commit
+    )
+    change = known_as(change, {one.change.author for one in before})
+    return Assessed(app, "", fit(before).risk(change), change)
+
+
+def known_as(change: Change, authors: AbstractSet[str]) -> Change:
+    """Under the name that the journal has of its author, where that is a digest."""
+    digest = pseudonym(change.author)
+    return msgspec.structs.replace(change, author=digest) if digest in authors else change
+
+
+def pasts(journal: Records, before: float, home: Path | None = None) -> list[Past]:
+    """Every rollout but undos that was decided ``before`` that moment, in the order in which they began."""
+    return Background(journal, home).before(before)
+
+
+def _change(one: Timeline, releases: Mapping[ReleaseId, Release], budget: float | None) -> Change:
+    baseline, release = releases.get(one.baseline) if one.baseline else None, releases[one.release]
+    same = baseline is not None and _is_same_image(baseline.document, release.document)
+    found = Change(application=one.app, at=one.started_at, author=one.by, config_only=same, budget_left=budget)
+    return described(found, one.commit)
+
+
+def described(change: Change, commit: Provenance | None) -> Change:
+    """With what its commit says; one that is compared with nothing leaves size and kind unknown. ``plan`` may use it too."""
+    if not isinstance(commit, Commit):
+        return change
+    return msgspec.structs.replace(
+        change,
+        # What nobody has committed yet is the work of whoever releases it.
+        author=change.author if commit.dirty else commit.author or change.author,
+        lines=commit.lines,
+        files=commit.files,
+        dependencies=bool(commit.dependencies),
+        config_only=change.config_only if commit.config_only is None else commit.config_only,
+    )
+
+
+def _is_same_image(before: str, after: str) -> bool:
+    """Whether only the configuration changes. A command alone does not say which code it runs; an image does."""
+    old, new = _document(before).spec.image, _document(after).spec.image
+    return old is not None and old == new
+
+
+def _document(text: str) -> "_Document":
+    return _kept(text).application
+
+
+def _kept(text: str) -> "_Kept":
+    try:
+        return msgspec.json.decode(text, type=_Kept)
+    except msgspec.DecodeError:
+        return _Kept(_Document())
+
+
+class _Spec(msgspec.Struct):
+    image: str | None = None
+
+
+class _Metadata(msgspec.Struct):
+    team: str | None = None
+
+
+class _Document(msgspec.Struct):
+    metadata: _Metadata = msgspec.field(default_factory=_Metadata)
+    spec: _Spec = msgspec.field(default_factory=_Spec)
+
+
+class _Kept(msgspec.Struct):
+    """What a release remembers of its file."""
+
+    application: _Document
+    environment: str = ""
+
+
+def _team(releases: Iterable[Release]) -> str:
+    """Of the last release that names one."""
+    return next(filter(None, (_document(one.document).metadata.team for one in reversed(list(releases)))), "")
+
+
+def _is_decided(one: Timeline) -> bool:
+    """A newer release that came between says nothing about this one."""
+    return one.verdict != "aborted" or any(line.kind in {"AbortRequested", "UndoRequested"} for line in one.events)

@@ -1,0 +1,139 @@
+"""Everything that a home knows about what ran in it: promises, money, sizes, forecasts, delivery, risk. For the report and the demo.
+
+Works without a controller too: the promises are then those that the readings on record support, up to the last of them.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from shipway.cli.client import Client
+from shipway.cli.controlling.usages import UsageFiles
+from shipway.cli.insight import advising, deliveries, released
+from shipway.cli.insight.scorecard import Scorecard, readings, scorecard
+from shipway.cli.insight.scorecard import live as current
+from shipway.cli.recalling.records import Records
+from shipway.cli.spending import charging
+from shipway.engine.promises import Series as Read
+from shipway.engine.promises import courses, statuses
+from shipway.engine.timeline import Timeline
+from shipway.engine.views import PromisesView, PromiseView
+from shipway.insight.delivery import Deployment
+from shipway.insight.series import Absent, Series, regular
+from shipway.model.errors import NotFound, ShipwayError
+from shipway.rollout.states import Delivery
+from shipway.spec import Application
+
+POINTS = 120
+"""Of a course: more than a picture shows, at most."""
+JUDGED = 12
+"""Releases whose risk is told, the last ones: each is judged by what came before it, which takes a fit of its own."""
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """The risk of a release before it went, and what became of it."""
+
+    rollout: str
+    verdict: str
+    assessed: deliveries.Assessed
+
+
+class Learned(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known at one moment."""
+
+    at: float
+    promises: PromisesView
+    courses: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]]
+    """By application and promise: the share of the budget that was left at each time; NaN where nobody can tell."""
+    begun: Mapping[str, Sequence[tuple[float, str]]]
+    """By application: when its releases began, and their names."""
+    deployments: tuple[Deployment, ...]
+    scorecard: Scorecard
+    cost: charging.Actual
+    budgets: charging.Forecast | Absent
+    sizes: tuple[advising.Sized, ...]
+    rates: Mapping[str, Series | Absent]
+    """Requests a second, by application."""
+    outlooks: tuple[advising.Outlook, ...]
+    risks: tuple[Judged, ...]
+
+
+def learn(home: Path, journal: Records, timelines: Sequence[Timeline], at: float, days: float = 28.0) -> Learned:
+    """What there is; ``timelines`` are of all rollouts, oldest first."""
+    usage = UsageFiles(home).apps()
+    histories = advising.recorded(home, None) if usage else []
+    sources = _sources(home, usage)
+    past = deliveries.recorded(journal)
+    card = scorecard(past, journal, home, ("application", days, at))
+    states: dict[str, Delivery] = {app: released.state(journal, app) for app in journal.apps}
+    series: dict[str, Read] = {app: readings(home, journal, app, one, at) for app, one in states.items()}
+    live = {app: application for app, one in states.items() if (application := current(one))}
+    return Learned(
+        at=at,
+        promises=_promises(home, states, series, live, at),
+        courses={app: courses(live[app], series[app], _times(series[app])) for app in live},
+        begun={app: [(one.started_at, one.name) for one in timelines if one.app == app] for app in journal.apps},
+        deployments=past.deployments,
+        scorecard=card,
+        cost=charging.actual(sources, charging.Rules(None, None, "proportional", ())),
+        budgets=_budgets(sources),
+        sizes=tuple(advising.sized(one, released.now(journal, one.name)) for one in histories),
+        rates={one.name: _rate(one) for one in histories},
+        outlooks=tuple(outlook for one in histories for outlook in advising.outlooks(one)),
+        risks=tuple(_risks(deliveries.Background(journal, home), journal, timelines, at)),
+    )
+
+
+def _promises(
+    home: Path, states: Mapping[str, Delivery], series: Mapping[str, Read], live: Mapping[str, Application], at: float
+) -> PromisesView:
+    """The controller's answer, which has the latest readings; without one, what the journal's come to."""
+    try:
+        with Client(home) as client:
+            return client.slo(None)
+    except ShipwayError:
+        views = (
+            PromiseView(
+                app=app,
+                release=one.live,
+                statuses=statuses(live[app], series[app], at) if app in live else (),
+            )
+            for app, one in states.items()
+        )
+        return PromisesView(applications=tuple(views))
+
+
+def _times(series: Iterable[Sequence[tuple[float, Any]]]) -> list[float]:
+    """Of the readings, thinned evenly; always with the last."""
+    times = sorted({at for readings in series for at, _ in readings})
+    every = max(1, len(times) // POINTS)
+    return sorted({*times[::every], *times[-1:]})
+
+
+def _sources(home: Path, usage: Sequence[str]) -> charging.Sources:
+    empty = charging.Sources((), None, "", (), "USD")
+    return charging.recorded(home, empty) if usage else empty
+
+
+def _budgets(sources: charging.Sources) -> charging.Forecast | Absent:
+    if not sources.usage:
+        return Absent("no use was recorded")
+    try:
+        return charging.forecast(sources, None)
+    except NotFound:
+        return Absent("no application here has a budget: write `budget: $300/month` into one")
+
+
+def _rate(history: advising.History) -> Series | Absent:
+    return regular([one.at for one in history.moments], [one.requests for one in history.moments], history.step)
+
+
+def _risks(
+    background: deliveries.Background, journal: Records, timelines: Sequence[Timeline], at: float
+) -> Iterable[Judged]:
+    for one in [one for one in timelines if one.kind != "undo"][-JUDGED:]:
+        yield Judged(
+            one.rollout, one.verdict, deliveries.assessed(journal, one.rollout, at, one.by, background=background)
+        )

@@ -1,0 +1,1 @@
+"""``shipway policy``, and what policies ask of a machine: facts, secrets, images."""

@@ -1,0 +1,1 @@
+"""``shipway slo``: service levels, their budgets and rules."""

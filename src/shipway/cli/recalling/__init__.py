@@ -1,0 +1,1 @@
+"""Verbs about what has happened: history, replay, report, journal."""

@@ -1,0 +1,1 @@
+"""``shipway cost``: prices and use in, money out."""

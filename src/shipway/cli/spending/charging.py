@@ -1,0 +1,408 @@
+"""What `cost actual`, `forecast` and `report` do: files of what ran in, charges and budgets out."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import msgspec
+
+from shipway.cli.compiling import organisations
+from shipway.cli.compiling.documents import read
+from shipway.cli.compiling.rendering import compiled
+from shipway.cli.controlling.usages import UsageFiles
+from shipway.cli.home import JOURNAL
+from shipway.cli.insight import released
+from shipway.cli.insight.served import served
+from shipway.cli.recalling.records import records
+from shipway.cli.spending.pricing import read_book
+from shipway.cost import opencost
+from shipway.cost.allocation import By, Charge, Owner, Row, Sharing, charges, reconciled, report
+from shipway.cost.budget import DAY, BudgetState, daily, run_rate, state
+from shipway.cost.demand import demands
+from shipway.cost.money import Rule, Unknown, exact, one_currency
+from shipway.cost.prices import PriceBook, PriceList, monthly
+from shipway.cost.usage import Measured, Performance, Requested, UsageRow, measured, performance
+from shipway.insight.impact import Correlation, correlation
+from shipway.insight.performance import Estimate
+from shipway.insight.series import Absent
+from shipway.model.errors import BadInput, NotFound
+from shipway.model.problems import Problem
+from shipway.model.quantities import Money, QuantityError, parse_money
+from shipway.spec.organisation import Organisation
+from shipway.spec.reading import Source
+
+Form = Literal["table", "csv", "focus"]
+
+
+class Sources(msgspec.Struct, frozen=True):
+    """Where actual costs come from."""
+
+    files: tuple[Path, ...]
+    platform: Path | None
+    environment: str
+    prices: tuple[Path, ...]
+    currency: str
+    usage: tuple[UsageRow, ...] = ()
+    """What was recorded here, beside the files."""
+    requested: Mapping[tuple[str, str], Requested] = {}
+    """What its (application, release) did request, where that is known better than from the organisation."""
+    owners: Mapping[tuple[str, str], Owner] = {}
+    """Whose its (application, release) is, as it said itself; the organisation goes before it."""
+    budgets: Mapping[str, Money] = {}
+    """Of applications on record here."""
+    served: Mapping[tuple[str, str], Performance] = {}
+    """How (application, release) answered, where that was counted here."""
+
+
+def recorded(home: Path, sources: Sources) -> Sources:
+    """With what the controller of ``home`` has recorded, and what its releases ask for.
+
+    Raises:
+        NotFound: nothing was recorded.
+    """
+    files = UsageFiles(home)
+    rows = tuple(sample.row() for app in files.apps() for sample in files.read(app))
+    if not rows:
+        hint = "A running controller (`shipway up`) records every 10 s; or name a FILE."
+        raise NotFound("no use was recorded here", hint=hint)
+    if not (home / JOURNAL).exists():
+        return msgspec.structs.replace(sources, usage=rows)
+    with records(home) as journal:
+        requested = released.requested(journal, files.apps())
+        owners = released.owners(journal, files.apps())
+        limits = {app: one.budget for app in files.apps() if (one := released.now(journal, app)).budget}
+        answered = {
+            (app, release): Performance(_value(one.p95), _value(one.error_rate))
+            for app in files.apps()
+            if app in journal.apps
+            for release, one in served(home, journal, app, math.inf).items()
+        }
+    return msgspec.structs.replace(
+        sources, usage=rows, requested=requested, owners=owners, budgets=limits, served=answered
+    )
+
+
+def _value(one: Estimate | Absent) -> float | None:
+    return one.value if isinstance(one, Estimate) else None
+
+
+class Rules(msgspec.Struct, frozen=True):
+    """The bill, and how it is shared out, as written on the command line."""
+
+    bill: str | None
+    shared: str | None
+    share: str
+    weights: tuple[str, ...]
+
+
+class Actual(msgspec.Struct, frozen=True):
+    """Charges that add up to the bill."""
+
+    charges: tuple[Charge, ...]
+    rows: tuple[Row, ...]
+    by: By
+    currency: str
+    total: Decimal
+    account: str
+    problems: tuple[str, ...]
+    """What was left out, and why."""
+    prices: str = ""
+    """Whose prices were put on usage; empty when somebody else had priced everything."""
+    billed: bool = False
+    """Whether ``total`` is a bill, and not the sum of what is known."""
+    correlations: Mapping[str, Correlation | Absent] = {}
+    """Of releases: how the cost of a request goes together with ``p95`` and ``errorRate``, where that was measured."""
+
+
+class Lasting(msgspec.Struct, frozen=True):
+    """One budget, and how long it lasts."""
+
+    name: str
+    """The application; empty for all together."""
+    currency: str
+    budget: BudgetState
+    unknown: tuple[str, ...] = ()
+    """Reasons of costs that nobody can say: at least so much is spent, and there is no outlook."""
+
+
+class Forecast(msgspec.Struct, frozen=True):
+    """The answer of ``cost forecast``."""
+
+    budgets: tuple[Lasting, ...]
+    problems: tuple[str, ...]
+
+
+def actual(sources: Sources, rules: Rules, by: By = "release") -> Actual:
+    """The charges of the files, with their shares.
+
+    Raises:
+        BadInput: a file or a rule is wrong, or currencies are mixed.
+    """
+    organisation = organisations.load(sources.platform, compiling=False) if sources.platform else None
+    files, usage = _read(sources)
+    book = read_book(organisation, organisations.sources(sources.platform) if sources.platform else [], sources.prices)
+    prices = _prices(book, organisation, sources.environment)
+    found, idle, problems = _charges(sources, files, usage, organisation, prices)
+    sharing = Sharing(_one_of(rules.share, Rule, "--share"), _weights(rules.weights))
+    bill, shared = _amount(rules.bill, "--bill"), _amount(rules.shared, "--shared")
+    currency = one_currency([*(money.currency for money in (bill, shared) if money), *(one.currency for one in found)])
+    paid, together = exact(bill.amount) if bill else None, exact(shared.amount) if shared else Decimal(0)
+    done = _reconciled(found, idle, bill=paid, shared=together, sharing=sharing, currency=currency)
+    summed = sum((one.total for one in done), Decimal(0))
+    account = organisation.platform.metadata.name if organisation else "shipway"
+    known = {**performance(usage.rows), **sources.served} if by == "release" else {}
+    rows = report(done, by, {" ".join(key): one for key, one in known.items()})
+    correlations = _correlations(rows) if known else {}
+    whose = ", ".join(filter(None, (prices.name, prices.source, prices.date))) if usage.rows else ""
+    said = tuple(problems)
+    return Actual(done, rows, by, currency, summed, account, said, whose, bill is not None, correlations)
+
+
+def _correlations(rows: Sequence[Row]) -> dict[str, Correlation | Absent]:
+    """Only where anything was measured."""
+    costs = [math.nan if row.per_request is None else float(row.per_request) for row in rows]
+    figures = {"p95": [row.p95 for row in rows], "errorRate": [row.error_rate for row in rows]}
+    return {
+        name: correlation(costs, [math.nan if value is None else value for value in values])
+        for name, values in figures.items()
+        if any(value is not None for value in values)
+    }
+
+
+def _reconciled(
+    found: Sequence[Charge],
+    idle: Mapping[str, Decimal],
+    *,
+    bill: Decimal | None = None,
+    shared: Decimal = Decimal(0),
+    sharing: Sharing = Sharing(),  # noqa: B008  # frozen
+    currency: str = "",
+) -> tuple[Charge, ...]:
+    """First every cluster's idle cost to who runs in it (in proportion where nobody there has a weight), then the bill."""
+    done: list[Charge] = []
+    for cluster in dict.fromkeys([*(one.owner.cluster for one in found), *idle]):
+        inside = [one for one in found if one.owner.cluster == cluster]
+        paid = sum((one.total for one in inside), idle.get(cluster, Decimal(0)))
+        weighted = sharing.rule != "custom" or any(sharing.weights.get(one.owner.app) for one in inside)
+        done += reconciled(inside, paid, sharing=sharing if weighted else Sharing(), currency=currency)
+    return reconciled(done, bill, shared, sharing, currency)
+
+
+def _charges(
+    sources: Sources,
+    files: Sequence[Source],
+    usage: Measured,
+    organisation: Organisation | None,
+    prices: PriceList,
+) -> tuple[list[Charge], dict[str, Decimal], list[str]]:
+    """(own charges, idle cost by cluster, what was left out) of usage, and of OpenCost's answers among the files."""
+    found: list[Charge] = []
+    idle: dict[str, Decimal] = {}
+    problems: list[str] = []
+    for source in files:
+        if _is_usage(source):
+            continue
+        imported = opencost.read(source.file, source.text, sources.currency)
+        found += [_owned(one, organisation) for one in imported.charges]
+        problems += imported.problems
+        for cluster, amount in imported.idle.items():
+            idle[cluster] = idle.get(cluster, Decimal(0)) + amount
+    if usage.rows or usage.problems:
+        priced, said = _priced(usage, sources, organisation, prices)
+        found, problems = [*found, *priced], [*problems, *said]
+    one_currency(one.currency for one in found)
+    return found, idle, problems
+
+
+def _read(sources: Sources) -> tuple[list[Source], Measured]:
+    """(files, what was measured in them and beside them)."""
+    files = read(list(sources.files))
+    return files, measured([*sources.usage, *(row for source in files if _is_usage(source) for row in _rows(source))])
+
+
+def _is_usage(source: Source) -> bool:
+    """JSON lines of rows; OpenCost's answer is one object with ``data``."""
+    text = source.text if isinstance(source.text, bytes) else source.text.encode()
+    first = text.lstrip().split(b"\n", 1)[0]
+    return b'"app"' in first and b'"seconds"' in first
+
+
+def _rows(source: Source) -> list[UsageRow]:
+    text = source.text if isinstance(source.text, bytes) else source.text.encode()
+    rows: list[UsageRow] = []
+    problems: list[Problem] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        try:
+            rows += [msgspec.json.decode(line, type=UsageRow)] if line.strip() else []
+        except msgspec.DecodeError as error:
+            problems.append(Problem(source.file, number, 1, "", "bad-row", str(error)))
+    if problems:
+        raise BadInput("a row of usage cannot be read", problems=problems)
+    return rows
+
+
+def _prices(book: PriceBook, organisation: Organisation | None, environment: str) -> PriceList:
+    """Of the first cluster of the environment in which usage was measured."""
+    clusters = organisation.clusters(environment) if organisation and environment else {"": ""}
+    cluster, region = next(iter(clusters.items()))
+    return book.at(cluster, region)
+
+
+def _priced(
+    found: Measured, sources: Sources, organisation: Organisation | None, prices: PriceList
+) -> tuple[tuple[Charge, ...], list[str]]:
+    unsaid = [row for row in found.rows if (row.app, row.release) not in sources.requested]
+    requested = {**_requested(organisation, sources.environment, unsaid), **sources.requested}
+    gaps = [
+        f"{app} {release}: {gap:.0f} s were not measured, and cost nothing here"
+        for (app, release), gap in found.gaps.items()
+    ]
+    owner = _owner_of(organisation, sources)
+    blind = ["What a release answered after its last sample is not counted here."] if sources.usage else []
+    return charges(found, prices, requested, owner), [*found.problems, *gaps, *blind]
+
+
+def _owner_of(organisation: Organisation | None, sources: Sources) -> Callable[[str, str], Owner]:
+    def owner(app: str, release: str) -> Owner:
+        said = sources.owners.get((app, release), Owner(app, release))
+        team, environment = _team(organisation, app) or said.team, sources.environment or said.environment
+        return Owner(app, release, team, environment)
+
+    return owner
+
+
+def _team(organisation: Organisation | None, app: str) -> str:
+    declared = organisation.declared.get(app) if organisation else None
+    return (declared.application.metadata.team or "") if declared else ""
+
+
+def _owned(one: Charge, organisation: Organisation | None) -> Charge:
+    """With the team that the organisation knows, where the cluster's labels say none."""
+    team = one.owner.team or _team(organisation, one.owner.app)
+    return msgspec.structs.replace(one, owner=msgspec.structs.replace(one.owner, team=team))
+
+
+def _requested(
+    organisation: Organisation | None, environment: str, usage: Sequence[UsageRow]
+) -> dict[tuple[str, str], Requested]:
+    """What the fewest instances of each application request; nothing without an organisation and its environment."""
+    if organisation is None or not environment:
+        return {}
+    organisations.known(environment, organisation.environments, "environment")
+    runs = {name for name in organisation.names(environment) if organisation.application(name, environment).spec.image}
+    apps = sorted({row.app for row in usage if row.app in runs})
+    cluster = next(iter(organisation.clusters(environment)))
+    sizes = {
+        one.application: _size([rendered.object for rendered in one.objects])
+        for one in (compiled(organisation, apps, [environment]) if apps else ())
+        if one.cluster == cluster
+    }
+    return {(row.app, row.release): sizes[row.app] for row in usage if row.app in sizes}
+
+
+def _size(objects: Sequence[Mapping[str, Any]]) -> Requested:
+    """Of the application's own instances, without its databases: those are no processes of the release."""
+    size = {"cpu": 0.0, "memory": 0.0}
+    instances = 0
+    for one in demands(objects):
+        if one.resource in size and isinstance(one.each, Decimal) and not one.workload.startswith("Cluster/"):
+            size[one.resource] += float(one.each) * one.instances.low
+            instances = max(instances, one.instances.low)
+    return Requested(size["cpu"], size["memory"] * 2**30, instances)
+
+
+def forecast(sources: Sources, budget: str | None) -> Forecast:
+    """One for ``budget``, or for every application with a budget.
+
+    Raises:
+        BadInput: a file is wrong, or there is no budget.
+    """
+    organisation = organisations.load(sources.platform, compiling=False) if sources.platform else None
+    files, usage = _read(sources)
+    book = read_book(organisation, organisations.sources(sources.platform) if sources.platform else [], sources.prices)
+    prices = _prices(book, organisation, sources.environment)
+    found, idle, problems = _charges(sources, files, usage, organisation, prices)
+    whole = _reconciled(found, idle)
+    if not whole:
+        raise BadInput("there are no costs in the files", hint="Ask OpenCost for a longer window.")
+    limits = _limits(organisation, sources, budget, [one.owner.app for one in whole])
+    at = max(one.end for one in whole)
+    lasting = (
+        _lasting(name, money, [one for one in whole if name in {"", one.owner.app}], at) for name, money in limits
+    )
+    return Forecast(tuple(lasting), tuple(problems))
+
+
+def _limits(
+    organisation: Organisation | None, sources: Sources, budget: str | None, apps: Sequence[str]
+) -> list[tuple[str, Money]]:
+    """(application or empty for all, budget)."""
+    money = _amount(budget, "--budget")
+    if money is not None:
+        return [("", money)]
+    found = [(name, sources.budgets[name]) for name in dict.fromkeys(apps) if name in sources.budgets]
+    for name in dict.fromkeys(apps) if organisation else ():
+        if organisation and name in organisation.declared and name not in sources.budgets:
+            spec = organisation.application(name, sources.environment or organisation.environments[-1]).spec
+            found += [(name, spec.budget)] if spec.budget else []
+    if not found:
+        hint = "Give --budget '$300/month', or --platform DIR with applications that have one."
+        raise NotFound("there is no budget to compare with", hint=hint)
+    return found
+
+
+def _lasting(name: str, money: Money, inside: Sequence[Charge], at: float) -> Lasting:
+    currency = one_currency([money.currency, *(one.currency for one in inside)])
+    days, limit = daily(inside), float(monthly(money))
+    unknown = tuple(dict.fromkeys(reason for one in inside for reason in one.unknown))
+    end = state(limit, days, at, ()).end
+    blind = [*unknown, *_coarse(inside)]
+    outlook = Unknown("; ".join(blind)) if blind else run_rate(days, at, end)
+    return Lasting(name, currency, state(limit, days, at, outlook), unknown)
+
+
+def _coarse(inside: Sequence[Charge]) -> Iterator[str]:
+    """How much days differ cannot be told from costs of several days in one."""
+    longest = max((one.end - one.start for one in inside), default=0.0)
+    if longest > 1.01 * DAY:
+        yield f"costs of {longest / DAY:.1f} days are given in one: ask OpenCost with `step=1d`"
+
+
+def reported(sources: Sources, rules: Rules, by: str, form: str) -> Actual:
+    """``actual``, put together by what is asked for.
+
+    Raises:
+        BadInput: a file, a rule, ``by`` or ``form`` is wrong.
+    """
+    _one_of(form, Form, "--format")
+    return actual(sources, rules, _one_of(by, By, "--by"))
+
+
+def _one_of(word: str, words: Any, option: str) -> Any:
+    choices: tuple[str, ...] = get_args(words)
+    if word not in choices:
+        raise BadInput(f"expected one of {', '.join(choices)} for {option}, got `{word}`")
+    return word
+
+
+def _amount(text: str | None, option: str) -> Money | None:
+    try:
+        return parse_money(text) if text else None
+    except QuantityError as error:
+        raise BadInput(f"{option}: {error}", hint="In a shell, put amounts in quotes: '$300'.") from error
+
+
+def _weights(pairs: Sequence[str]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for pair in pairs:
+        app, _, number = pair.partition("=")
+        try:
+            found[app] = float(number)
+            exact(found[app])
+        except ValueError:
+            found[app] = -1.0
+        if found[app] < 0:
+            raise BadInput(f"expected --weight APP=N with a number from 0 on, got `{pair}`")
+    return found
