@@ -98,6 +98,14 @@ def test_decisions_tell_refusals_and_facts_and_can_be_judged_again(shipway: Shel
     ]
     assert [each["rule"] for each in before["now"]] == ["change-window", "require-image-digest", "require-two-replicas"]
     assert "by the rules as they are now: audit require-image-digest" in shipway("policy", "decisions", "--replay").out
+    platform = past / "platform.yaml"
+    platform.write_text(
+        "apiVersion: shipway.dev/v1alpha1\nkind: Platform\nmetadata: {name: p}\nspec: {components: {registries: [ghcr.io/acme]}}\n"
+    )
+    (knowing,) = shipway("policy", "decisions", "-n", "1", "--replay", "--platform", platform, "--json").data[
+        "decisions"
+    ]
+    assert "allowed-registries" in [each["rule"] for each in knowing["now"]]
 
 
 def test_decisions_that_are_not_there(shipway: Shell, past: Path, tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from shipway.cli import wiring
+from shipway.cli.compiling.guarding import parameters_of
 from shipway.cli.policing.policies import Policies, policies_beside, read_policies
 from shipway.cli.recalling.records import decisions
 from shipway.engine.decisions import Decision
@@ -27,8 +29,12 @@ class Decided(msgspec.Struct, frozen=True):
     """About the facts and the Application among them, those that fail, warn or could not be judged; None: not asked for."""
 
 
-def decided(home: Path, app: str, last: int, policies: Sequence[Path] | None) -> list[Decided]:
+def decided(
+    home: Path, app: str, last: int, policies: Sequence[Path] | None, platform: Path | None = None
+) -> list[Decided]:
     """The last decisions about an application or about all; judged again by ``policies`` unless that is None.
+
+    ``platform``: gives parameters of rules, and its policies when none are named.
 
     Raises:
         NotFound: none is recorded about that application.
@@ -41,8 +47,14 @@ def decided(home: Path, app: str, last: int, policies: Sequence[Path] | None) ->
         raise NotFound(
             f"no decision about {app} is recorded{did_you_mean(app, names)}", hint="`shipway deploy` asks for one."
         )
-    rules = None if policies is None else read_policies(policies_beside(home, policies))
+    rules = None if policies is None else _rules(home, policies, platform)
     return [Decided(one, _again(one, rules) if rules else None) for one in found[-last:]]
+
+
+def _rules(home: Path, policies: Sequence[Path], platform: Path | None) -> Policies:
+    declared, _ = wiring.read_platform(platform)
+    own = [each for path in (home, platform) if path and path.is_dir() for each in policies_beside(path, ())]
+    return read_policies(policies or own, parameters=parameters_of(declared.platform) if declared else {})
 
 
 def _again(one: Decision, policies: Policies) -> tuple[Finding, ...]:

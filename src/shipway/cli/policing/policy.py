@@ -195,6 +195,10 @@ def decisions(
         bool, typer.Option("--replay", help="Judge the recorded facts again, by the rules as they are now.")
     ] = False,
     policies: Policies = None,
+    platform: Annotated[
+        Path | None,
+        typer.Option("--platform", metavar="FILE|DIR", help="With --replay: Platform that rules know registries from."),
+    ] = None,
     home: Home = None,
     json: Json = False,
 ) -> None:
@@ -209,7 +213,8 @@ def decisions(
     from shipway.cli.output import show
     from shipway.cli.policing import decided
 
-    found = decided.decided(home_directory(home), app, last, (policies or []) if replay or policies else None)
+    wanted = (policies or []) if replay or policies else None
+    found = decided.decided(home_directory(home), app, last, wanted, platform)
     show({"decisions": found}, decided.table(found), json=json)
 
 
