@@ -24,6 +24,8 @@ class Loaded(msgspec.Struct, frozen=True):
 
     rules: tuple[CompiledRule, ...] = ()
     problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    """Of what is left out although the rest of its policy holds."""
     others: tuple[Object, ...] = ()
     """Objects that are no policies: parameters, or what was put beside them by mistake."""
 
@@ -65,7 +67,8 @@ def load(documents: Sequence[Document], modules: Mapping[str, str] | None = None
         rules += found
         problems += wrong
     problems += _repeated(rules)
-    return Loaded(tuple(rules), tuple(problems), others)
+    errors = tuple(one for one in problems if one.severity == "error")
+    return Loaded(tuple(rules), errors, tuple(one for one in problems if one.severity != "error"), others)
 
 
 def family(data: Object) -> str:

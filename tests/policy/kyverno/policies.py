@@ -44,7 +44,7 @@ def validating_policy(expression: str, resources: Sequence[str] = ("pods",), **s
 def rules_of(*documents: Mapping[str, Any]) -> list[CompiledRule]:
     """The rules of documents that must be right."""
     rules, problems = loading.load([Document(one) for one in documents])
-    assert not problems, problems
+    assert all(one.severity == "warning" for one in problems), problems
     return rules
 
 

@@ -118,6 +118,17 @@ def test_a_problem_points_to_the_file_and_the_line() -> None:
     ]
 
 
+def test_rules_that_change_objects_are_left_out_with_a_warning_where_others_validate() -> None:
+    policy = cluster_policy(IMAGES)
+    both = policy | {"spec": {"rules": [*policy["spec"]["rules"], MUTATING]}}
+    loaded = common.load([Document(both, "policy.yaml")])
+    assert len(loaded.rules) == len(common.load([Document(policy)]).rules) > 0
+    assert not loaded.problems
+    assert [str(one) for one in loaded.warnings] == [
+        "policy.yaml warning spec.rules.1.mutate: mutation is not supported, only validation is"
+    ]
+
+
 def test_the_common_loader_takes_kyverno_documents_and_the_evaluator_finds_the_value() -> None:
     loaded = common.load([Document(cluster_policy({**IMAGES, "failureAction": "Enforce"})), Document(EXCEPTION)])
     assert not loaded.problems

@@ -122,7 +122,7 @@ def check(asked: Check) -> Found:
     judging.ours()
     judging.exceptions()
     found = judging.found
-    found.problems += _misspelt(policies)
+    found.problems += [*_misspelt(policies), *policies.warnings]
     found.findings.sort(key=lambda one: (one.place.file, one.place.line, one.place.column, one.rule))
     return found
 

@@ -38,6 +38,8 @@ class Policies(msgspec.Struct, frozen=True):
     declared: tuple[DeclaredPolicySet, ...] = ()
     others: tuple[Object, ...] = ()
     problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    """Of what is left out although the rest of its policy holds."""
     documents: tuple[Document, ...] = ()
     """Everything that was read, as it is written."""
 
@@ -143,6 +145,7 @@ def policies_of(
         tuple(declared),
         loaded.others,
         tuple(sorted({*problems, *loaded.problems})),
+        loaded.warnings,
         tuple(documents),
     )
 

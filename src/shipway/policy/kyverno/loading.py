@@ -35,7 +35,7 @@ def load(documents: Sequence[Document], *, overrides: bool = True) -> tuple[list
     """The rules of the policies among the documents, generated ones included, and what is wrong with them.
 
     PolicyExceptions among the documents take effect; everything else is left alone. Rules of a ClusterPolicy that do not
-    validate are left out when others do; a policy that does only what is not supported is a problem. ``overrides``:
+    validate are left out when others do, with a warning; a policy that does only what is not supported is a problem. ``overrides``:
     whether ``failureActionOverrides`` turn failures in some namespaces into warnings.
     """
     rules: list[CompiledRule] = []
@@ -46,7 +46,7 @@ def load(documents: Sequence[Document], *, overrides: bool = True) -> tuple[list
         if checking.is_policy(document.data):
             loader = _Loader(document, exempt, overrides=overrides)
             made = loader.rules()
-            rules += made if not loader.problems else []
+            rules += made if all(one.severity == "warning" for one in loader.problems) else []
             problems += loader.problems
     return rules, problems
 
@@ -124,7 +124,10 @@ class _Loader:
                 broken |= set() if found else {index}
             else:
                 refused.append(_refusal(body, path))
-        if not made and not self.problems:
+        if made:
+            left_out = [msgspec.structs.replace(problem(self._source, fault), severity="warning") for fault in refused]
+            self.problems += left_out
+        elif not self.problems:
             faults = refused or [Unsupported("the policy has no rules", ("spec",))]
             self.problems += [problem(self._source, fault) for fault in faults]
         return _first_only(made) if self.document["spec"].get("applyRules") == "One" else made

@@ -180,8 +180,8 @@ def _loaded(
     for document in policies:
         found, problems = loading.load([Document(one) for one in (document, *exempt)], overrides=False)
         rules += found
-        if problems:
-            faults[_name(document)] = "; ".join(f"{one.path}: {one.message}" for one in problems)
+        if errors := [one for one in problems if one.severity == "error"]:
+            faults[_name(document)] = "; ".join(f"{one.path}: {one.message}" for one in errors)
     return rules, faults
 
 
