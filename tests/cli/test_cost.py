@@ -11,6 +11,10 @@ from typing import Any
 
 import pytest
 
+from shipway.cli.insight.served import Served
+from shipway.cli.spending.charging import completed
+from shipway.cost.usage import UsageRow
+from shipway.insight.series import Absent
 from tests.cli.shell import Shell
 from tests.cost.test_opencost import allocation
 
@@ -354,3 +358,17 @@ def test_a_sum_with_an_unknown_part_says_at_least_and_a_bill_does_not(shipway: S
     words = ("cost", "actual", usage, "--platform", acme, "--env", "prod")
     assert "Together at least $" in shipway(*words).out
     assert "Together $10.00." in shipway(*words, "--bill", "$10").out
+
+
+def test_requests_that_no_sample_saw_are_counted_where_the_proxy_did() -> None:
+    rows = [
+        UsageRow(at, "shop", release, 0.1, 1e6, requests, 10.0)
+        for at, release, requests in ((110.0, "v1", 50), (120.0, "v2", 0))
+    ]
+    nothing = Absent("nobody asked")
+    counted = {
+        ("shop", "v1"): Served(70, nothing, nothing, since=50.0),  # began before samples were kept
+        ("shop", "v2"): Served(34, nothing, nothing, since=112.0),
+        ("shop", "v3"): Served(9, nothing, nothing, since=115.0),
+    }
+    assert [one.requests for one in completed(rows, counted)] == [50, 34]

@@ -19,6 +19,8 @@ class Served(NamedTuple):
     """Seconds."""
     error_rate: Estimate | Absent
     """0..1."""
+    since: float
+    """Time of the first reading, seconds since the epoch."""
 
 
 def served(home: Path, journal: Records, app: str, at: float) -> dict[str, Served]:
@@ -29,5 +31,5 @@ def served(home: Path, journal: Records, app: str, at: float) -> dict[str, Serve
     for release, readings in ledger.by_release(at).items():
         failed, requests, bins = increases([(one.errors, one.requests, dict(one.latency)) for _, one in readings])
         times = percentile({edge / 1000: count for edge, count in bins.items()})
-        found[release] = Served(round(requests), times, error_rate(failed, requests))
+        found[release] = Served(round(requests), times, error_rate(failed, requests), readings[0][0])
     return found

@@ -14,7 +14,7 @@ from shipway.cli.compiling.rendering import compiled
 from shipway.cli.controlling.usages import UsageFiles
 from shipway.cli.home import JOURNAL
 from shipway.cli.insight import released
-from shipway.cli.insight.served import served
+from shipway.cli.insight.served import Served, served
 from shipway.cli.recalling.records import records
 from shipway.cli.spending.pricing import read_book
 from shipway.cost import opencost
@@ -73,15 +73,36 @@ def recorded(home: Path, sources: Sources) -> Sources:
         requested = released.requested(journal, files.apps())
         owners = released.owners(journal, files.apps())
         limits = {app: one.budget for app in files.apps() if (one := released.now(journal, app)).budget}
-        answered = {
-            (app, release): Performance(_value(one.p95), _value(one.error_rate))
+        counted = {
+            (app, release): one
             for app in files.apps()
             if app in journal.apps
             for release, one in served(home, journal, app, math.inf).items()
         }
+    answered = {key: Performance(_value(one.p95), _value(one.error_rate)) for key, one in counted.items()}
     return msgspec.structs.replace(
-        sources, usage=rows, requested=requested, owners=owners, budgets=limits, served=answered
+        sources,
+        usage=completed(rows, counted),
+        requested=requested,
+        owners=owners,
+        budgets=limits,
+        served=answered,
     )
+
+
+def completed(rows: Sequence[UsageRow], counted: Mapping[tuple[str, str], Served]) -> tuple[UsageRow, ...]:
+    """With the requests that no sample saw: a release may come and go between two of them."""
+    found, begins = list(rows), dict[str, float]()
+    mine: dict[tuple[str, str], list[int]] = {}
+    for index, row in enumerate(rows):
+        mine.setdefault((row.app, row.release), []).append(index)
+        begins[row.app] = min(begins.get(row.app, math.inf), row.at - row.seconds)
+    for key, indices in mine.items():
+        one, last = counted.get(key), found[indices[-1]]
+        missed = one.requests - sum(found[index].requests for index in indices) if one else 0
+        if one and missed > 0 and one.since >= begins[key[0]]:  # samples are kept for less long than counters
+            found[indices[-1]] = msgspec.structs.replace(last, requests=last.requests + missed)
+    return tuple(found)
 
 
 def _value(one: Estimate | Absent) -> float | None:
