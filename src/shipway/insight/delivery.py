@@ -214,7 +214,7 @@ def _absent(found: Statistics, successes: Sequence[Deployment], since: float) ->
 def _too_little(found: Statistics, since: float, no_lead: str) -> str:
     days = (found.end - since) / DAY
     if found.deployments < LEAST_DEPLOYMENTS or days < LEAST_DAYS:
-        seen = f"{found.deployments} deployments in {days:.1f} days"
+        seen = f"{found.deployments} deployment{'s' * (found.deployments != 1)} in {days:.1f} days"
         return f"{seen}; a level needs {LEAST_DEPLOYMENTS} over {LEAST_DAYS:g} days"
     return f"a level needs the lead time: {no_lead}" if no_lead else ""
 

@@ -281,7 +281,11 @@ def _priced(
         for (app, release), gap in found.gaps.items()
     ]
     owner = _owner_of(organisation, sources)
-    blind = ["What a release answered after its last sample is not counted here."] if sources.usage else []
+    blind = (
+        ["What a release answered after its last sample is not counted here."]
+        if sources.usage and not sources.served
+        else []
+    )
     return charges(found, prices, requested, owner), [*found.problems, *gaps, *blind]
 
 

@@ -25,7 +25,9 @@ def recommend(usage: Usage) -> Recommendation | Absent:
     cpu, memory = usage.cpu[:, -recent:], usage.memory[:, -recent:]
     points = int(np.isfinite(cpu).sum())
     if points < POINTS or recent * usage.step < SPAN:
-        return Absent(f"{points} points over {recent * usage.step / 3600:.1f} hours: {POINTS} over 3 hours are needed")
+        return Absent(
+            f"{points} point{'s' * (points != 1)} over {recent * usage.step / 3600:.1f} hours: {POINTS} over 3 hours are needed"
+        )
     pods = [pod[np.isfinite(pod)] for pod in cpu]
     request = max(float(np.quantile(pod, SHARE)) for pod in pods if len(pod))
     peak = float(np.nanmax(memory)) * MARGIN if np.isfinite(memory).any() else 0.0

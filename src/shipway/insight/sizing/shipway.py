@@ -64,7 +64,9 @@ def recommend(usage: Usage, aim: Aim = Aim()) -> Recommendation | Absent:  # noq
     history = days(usage)
     samples = int(np.isfinite(usage.cpu).sum())
     if samples < 100 or history * DAY < 3 * 3600:
-        return Absent(f"{samples} samples over {history * 24:.1f} hours: 100 over 3 hours are needed")
+        return Absent(
+            f"{samples} sample{'s' * (samples != 1)} over {history * 24:.1f} hours: 100 over 3 hours are needed"
+        )
     level = steady(usage.cpu, usage.step)
     counting = _at(usage, level)
     cpu = _cpu(counting, aim.throttling)
