@@ -9,6 +9,7 @@ from typing import Any
 
 from shipway.insight.delivery import Incident
 from shipway.insight.forges.history import (
+    PRODUCTION,
     RELEASE,
     Change,
     Deploy,
@@ -27,7 +28,6 @@ from shipway.insight.forges.history import (
 )
 from shipway.model.problems import Problem
 
-_PRODUCTION = re.compile(r"(^|[^a-z])(prod(uction)?|live)([^a-z]|$)", re.IGNORECASE)
 _REPOSITORY = re.compile(r"/repos/[^/]+/([^/]+)")
 _SHA = re.compile(r"[0-9a-f]{40,64}")
 
@@ -72,7 +72,7 @@ def _deploy(data: Mapping[str, Any], statuses: Mapping[str, list[tuple[float, st
         id=name,
         application=_repository(text(data, "repository_url") or text(data, "url")),
         environment=environment,
-        production=data.get("production_environment") is True or bool(_PRODUCTION.search(environment)),
+        production=data.get("production_environment") is True or bool(PRODUCTION.search(environment)),
         sha=text(data, "sha"),
         started_at=moment(data, "created_at"),
         ended_at=ends[0][0] if ends else None,

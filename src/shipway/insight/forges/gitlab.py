@@ -11,6 +11,7 @@ import msgspec
 
 from shipway.insight.delivery import Incident
 from shipway.insight.forges.history import (
+    PRODUCTION,
     RELEASE,
     Change,
     Deploy,
@@ -29,7 +30,6 @@ from shipway.insight.forges.history import (
 )
 from shipway.model.problems import Problem
 
-_PRODUCTION = re.compile(r"(^|[^a-z])(prod(uction)?|live)([^a-z]|$)", re.IGNORECASE)
 _PROJECT = re.compile(r"https?://[^/]+/(?:.+/)?([^/]+)/-/")
 
 
@@ -65,7 +65,7 @@ def _deploy(data: Mapping[str, Any]) -> Deploy:
         id=text(data, "id"),
         application=_project(url),
         environment=name,
-        production=text(environment, "tier") == "production" or bool(_PRODUCTION.search(name)),
+        production=text(environment, "tier") == "production" or bool(PRODUCTION.search(name)),
         sha=text(data, "sha"),
         started_at=moment(data, "created_at"),
         ended_at=(ended or optional_moment(data, "updated_at")) if status in {"success", "failed"} else None,

@@ -5,6 +5,7 @@ environment before; of the first deployment there is only its own commit to coun
 begun at the latest when that request was opened.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
@@ -15,6 +16,8 @@ from shipway.insight.delivery import Deployment, Incident
 from shipway.insight.lead import LeadTime, PullRequest, Shipped, lead_times
 from shipway.model.problems import Problem
 
+PRODUCTION = re.compile(r"(^|[^a-z])(prod(uction)?|live)([^a-z]|$)", re.IGNORECASE)
+"""Names of environments that users are in."""
 RELEASE = "release"
 """The environment of releases, where no deployments are known."""
 
