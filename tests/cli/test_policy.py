@@ -328,3 +328,11 @@ def test_rendered_objects_are_found_in_what_they_are_rendered_from(shipway: Shel
     cpu = said["spec.template.spec.containers.0.resources.requests.cpu"]
     assert cpu[0].startswith("250m")  # a profile of the Platform says so
     assert cpu[2] == "at most 1m"
+
+
+def test_every_built_in_rule_is_explained_with_what_keeps_and_what_breaks_it(shipway: Shell) -> None:
+    rules = [one["id"] for one in shipway("policy", "list", "--json").data["rules"]]
+    shown = {rule: shipway("policy", "explain", rule, "--json").data["examples"] for rule in rules}
+    assert all(list(examples) == ["keeps", "breaks"] and all(examples.values()) for examples in shown.values())
+    out = shipway("policy", "explain", "cost-within-budget").out
+    assert out.index("# What keeps it:\napiVersion: facts.shipway.dev/v1") < out.index("# What breaks it:")

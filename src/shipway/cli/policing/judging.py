@@ -19,6 +19,7 @@ from shipway.plan.fields import without_secrets
 from shipway.policy import native
 from shipway.policy.exporting import TARGETS, Exported, export
 from shipway.policy.findings import Finding, rule_of
+from shipway.render.yaml import to_yaml
 from shipway.web.findings import FORMATS, WITH_PASSES, Report, render
 
 if TYPE_CHECKING:
@@ -89,7 +90,19 @@ def explained(rule: str, policies: Sequence[Path], environment: str) -> dict[str
     found = rules[rule]
     place = found["place"]
     text = Path(place.file).read_text(encoding="utf-8") if place.file else ""
-    return {**found, "built_in": Path(place.file).parent == PACK, "text": text}
+    built_in = Path(place.file).parent == PACK
+    return {**found, "built_in": built_in, "text": text, "examples": _examples(Path(place.file)) if built_in else {}}
+
+
+def _examples(file: Path) -> dict[str, list[Any]]:
+    """Objects that keep and that break a built-in rule: the first of each among its tests."""
+    test = file.parent / "tests" / f"{file.stem}_test.yaml"
+    cases = yaml.safe_load(test.read_text(encoding="utf-8"))["spec"]["cases"] if test.is_file() else []
+    found: dict[str, list[Any]] = {}
+    for case in cases:
+        for status in case["expect"].values():
+            found.setdefault({"pass": "keeps", "fail": "breaks"}.get(status, ""), case["objects"])
+    return {name: found[name] for name in ("keeps", "breaks") if name in found}
 
 
 def explanation(found: Mapping[str, Any]) -> str:
@@ -106,6 +119,7 @@ def explanation(found: Mapping[str, Any]) -> str:
         f"Written in {found['place'].file}:{found['place'].line}",
         "",
         found["text"].rstrip(),
+        *(f"\n# What {how} it:\n{to_yaml(objects).rstrip()}" for how, objects in found["examples"].items()),
     ]
     return "\n".join(line for index, line in enumerate(lines) if line or index in (1, 7))
 
