@@ -92,7 +92,7 @@ def api(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
     own = [p for name, p in inspect.signature(test).parameters.items() if name != "it"]
     tmp = inspect.Parameter("tmp_path", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     runs.__signature__ = inspect.Signature([tmp, *own])  # type: ignore[attr-defined]  # pytest reads the arguments from it
-    del runs.__wrapped__  # type: ignore[attr-defined]
+    del runs.__wrapped__  # type: ignore[attr-defined]  # set by functools.wraps; pytest would look through it
     return runs
 
 
@@ -208,7 +208,7 @@ async def test_a_bug_is_500_and_no_traceback(it: Server) -> None:
     def broken() -> object:
         raise ZeroDivisionError("secret detail?")
 
-    it.world.engine.states = broken  # type: ignore[method-assign, assignment]
+    it.world.engine.states = broken  # type: ignore[method-assign, assignment]  # a bug of ours, put in on purpose
     answer = await it.get("/v1/rollouts")
     assert (answer.status_code, error_of(answer).error.code) == (500, "failed")
     assert error_of(answer).error.message == "unexpected ZeroDivisionError: secret detail?"

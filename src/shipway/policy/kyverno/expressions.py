@@ -15,7 +15,7 @@ from jmespath.parser import ParsedResult
 from jmespath.visitor import TreeInterpreter
 
 from shipway.policy.kyverno.faults import RuleFault
-from shipway.policy.kyverno.functions import FUNCTIONS, TIMED
+from shipway.policy.kyverno.functions import FUNCTIONS, REFUSED, TIMED
 
 LONGEST = 50_000
 """Characters of one expression."""
@@ -65,13 +65,15 @@ def parse(text: str) -> ParsedResult:
         raise RuleFault(f"expected an expression of at most {LONGEST} characters, got {len(text)}")
     try:
         found = jmespath.compile(text)
-        unknown = sorted(set(_called(found.parsed)) - _Functions.FUNCTION_TABLE.keys())
+        called = set(_called(found.parsed))
     except (JMESPathError, RecursionError, ValueError, IndexError, KeyError, TypeError, AttributeError) as error:
         # The library's parser lets errors of its own slip for some malformed inputs.
         raise RuleFault(
             f"`{_short(text)}` is no JMESPath: {str(error).splitlines()[0] if str(error) else error!r}"
         ) from None
-    if unknown:
+    if refused := sorted(called & REFUSED.keys()):
+        raise RuleFault(f"`{_short(text)}` calls {refused[0]}(), which is not supported: {REFUSED[refused[0]]}")
+    if unknown := sorted(called - _Functions.FUNCTION_TABLE.keys()):
         raise RuleFault(f"`{_short(text)}` calls {unknown[0]}(), which neither JMESPath nor Kyverno has")
     return found
 

@@ -1,7 +1,7 @@
 """The functions that Kyverno adds to JMESPath, as a table of pure functions with the types of their arguments.
 
 Called by ``expressions``. Every function takes and gives plain JSON values; what goes wrong is a :class:`RuleFault`. Those
-that need a clock get ``at``. Not evaluated: ``random`` (a verdict must be repeatable) and ``x509_decode``.
+that need a clock get ``at``. Two are refused when a policy is read: :data:`REFUSED`.
 """
 
 import base64
@@ -215,12 +215,11 @@ def _time_since(at: float, layout: str, start: str, end: str) -> str:
     return amounts.format_duration(times.between(read(start), finish))
 
 
-def _refused(name: str, why: str) -> Callable[..., object]:
-    def refuse(*_: object) -> object:
-        raise RuleFault(f"{name}() is not supported: {why}")
-
-    return refuse
-
+REFUSED: Mapping[str, str] = {
+    "random": "a verdict must be repeatable",
+    "x509_decode": "certificates are not decoded",
+}
+"""Functions that expressions may not call, and why not."""
 
 FUNCTIONS: Mapping[str, tuple[Callable[..., object], str]] = {
     "add": (arithmetic.add, "any any"),
@@ -242,7 +241,6 @@ FUNCTIONS: Mapping[str, tuple[Callable[..., object], str]] = {
     "parse_yaml": (_parse_yaml, "string"),
     "path_canonicalize": (_path_canonicalize, "string"),
     "pattern_match": (_pattern_match, "string|number string|number"),
-    "random": (_refused("random", "a verdict must be repeatable"), "string"),
     "regex_match": (_regex_match, "string string|number"),
     "regex_replace_all": (_regex_replace_all, "string string|number string|number"),
     "regex_replace_all_literal": (_regex_replace_all_literal, "string string|number string|number"),
@@ -270,7 +268,6 @@ FUNCTIONS: Mapping[str, tuple[Callable[..., object], str]] = {
     "trim": (str.strip, "string string"),
     "trim_prefix": (_trim_prefix, "string string"),
     "truncate": (_truncate, "string number"),
-    "x509_decode": (_refused("x509_decode", "certificates are not decoded"), "string"),
     "zip": (_zip, "array array"),
 }
 """Name to function and the types of its arguments, as JMESPath names them; ``any`` takes everything but null."""

@@ -5,6 +5,7 @@ decided now: bind, compare or take apart. What needs a variable that is not boun
 The text holds nothing but generated names and the ``repr`` of strings and numbers.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import Final
@@ -36,7 +37,7 @@ MOST_WORK: Final = 200_000
 COMPARISONS: Final = frozenset({"neq", "lt", "lte", "gt", "gte"})
 
 
-class TermEmitter:
+class TermEmitter(ABC):
     """State of the translation of one set of modules. What can be overridden is what ``tracing`` writes otherwise."""
 
     frame: Frame
@@ -372,7 +373,7 @@ class TermEmitter:
 
     # What tracing writes otherwise
 
-    def at(self, node: Node) -> None:
+    def at(self, node: Node) -> None:  # noqa: B027  # nothing to write, unless it is traced
         """A line of a body or the head of one begins."""
 
     def define(self, name: str) -> None:
@@ -390,9 +391,9 @@ class TermEmitter:
 
     # Bodies inside of terms
 
+    @abstractmethod
     def nested(self, kind: str, slots: list[int], body: Sequence[Literal_], leaf: Callable[[], None], end: str) -> str:
         """A function for a body inside of a term; returns its name. In ``emit``."""
-        raise NotImplementedError  # a hook: `emit.Emitter` has it
 
     def _comprehension(self, term: Comprehension) -> str:
         out = self.temp("o")
