@@ -70,8 +70,8 @@ def plan_of(application: Application, around: Surroundings) -> DeliveryPlan:
             Step(
                 weight=step.weight,
                 at_least=step.at_least,
-                at_most=step.at_most or 0.0,
-                min_requests=step.min_requests,
+                at_most=delivery.patience * step.at_least,
+                min_requests=delivery.min_requests,
                 approval=step.approval or "",
             )
             for step in delivery.steps
@@ -119,7 +119,7 @@ def indicators(application: Application, core: Money | None = None) -> Iterator[
     """
     slo, delivery = application.spec.slo, application.spec.delivery
     seen: set[tuple[object, ...]] = set()
-    share = 1 - slo.good_share if slo.good_share is not None else None
+    share = 1 - slo.availability if slo.availability is not None else None
     allowed = [check.limit for check in delivery.check if check.increase and check.indicator == "errorRate"]
     tolerance = 1 + min(allowed) if allowed else delivery.tolerance
     found = [_errors(tolerance, delivery.floor, share)]

@@ -193,9 +193,7 @@ def _slow(threshold_ms: float) -> Counting:
 
 def _unqueried(application: Application) -> dict[str, Metric]:
     """Stands for the Platform's metrics, of which only the name matters here."""
-    return {
-        one.metric: Metric(unit="ratio", good=one.metric, total=one.metric) for one in application.spec.slo.objectives
-    }
+    return {name: Metric(unit="ratio", good=name, total=name) for name in application.spec.slo.objectives}
 
 
 def _live_before(rollouts: Sequence[Rollout], at: float) -> ReleaseId | None:

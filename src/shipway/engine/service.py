@@ -316,7 +316,7 @@ class Service:
         base = Path(request.directory) / Path(declared.file).parent
         around = Surroundings(
             port=places.give(name, application.spec.port),
-            directory=str((base / (application.spec.directory or ".")).resolve()),
+            directory=str(base.resolve()),
             addresses=places.ports,
             secrets=self._digests(application),
             local=platform.platform.spec.local if platform else Local(),
@@ -435,7 +435,7 @@ def _declared(state: Delivery) -> DeclaredApplication | None:
         return None
     document = msgspec.json.decode(release.document, type=_Document)
     text = msgspec.json.encode(document.application)
-    return next(iter(parse_documents([Source(f"{state.app} {release.id}", text)]).declared), None)
+    return next(iter(parse_documents([Source(f"{state.app} {release.id}", text)], resolved=True).declared), None)
 
 
 def _rollouts(state: Delivery) -> tuple[Rollout, ...]:

@@ -25,8 +25,6 @@ NEVER = 2**31 - 1
 """The largest limit that the controllers read."""
 WARM_UP = 30.0
 """Seconds, when the file does not say."""
-PATIENCE = 10
-"""A step waits for evidence at most so many times its ``for``, when the file does not say (as ``atMost`` documents)."""
 PLUGIN = "argoproj-labs/gatewayAPI"
 
 _API = "argoproj.io/v1alpha1"
@@ -141,15 +139,15 @@ def _steps(context: Context, header: bool) -> Iterator[dict[str, Any]]:
         yield {"setWeight": whole(step.weight)}
         if step.at_least:
             yield {"pause": {"duration": _seconds(step.at_least)}}
-        if step.min_requests and delivery.on_inconclusive != "advance":
+        if delivery.min_requests and delivery.on_inconclusive != "advance":
             templates = [{"templateName": f"{context.name}-requests"}]
             yield {"analysis": {"templates": templates, "args": _patience(step, delivery)}}
 
 
 def _patience(step: Step, delivery: Delivery) -> list[dict[str, Any]]:
-    most = step.at_most or PATIENCE * max(step.at_least, INTERVAL)
+    most = delivery.patience * max(step.at_least, INTERVAL)
     left = NEVER if delivery.on_inconclusive == "extend" else ceil(max(most - step.at_least, 0) / INTERVAL)
-    said = {"least": str(step.min_requests), "window": _seconds(most), "patience": str(left)}
+    said = {"least": str(delivery.min_requests), "window": _seconds(most), "patience": str(left)}
     return [_hash("canary-hash", "Latest"), *({"name": name, "value": value} for name, value in said.items())]
 
 
@@ -220,7 +218,7 @@ def _templates(context: Context) -> Iterator[Draft]:
         f'{where},pod=~"{context.name}-{_STABLE}-[a-z0-9]+"',
         _seconds(window(delivery)),
     )
-    least = min(step.min_requests for step in delivery.steps)
+    least = delivery.min_requests
     found = [
         _metric(context, threshold, guarded(threshold, signals, sides, least))
         for threshold in thresholds(context.application, signals, sides, priced_core(context))

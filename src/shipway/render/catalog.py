@@ -29,7 +29,6 @@ _TYPES: Mapping[Archetype, str] = MappingProxyType(
     }
 )
 _PART_OF = "shipway.dev/application"
-_KINDS = ("database", "cache", "queue", "bucket")
 
 
 def entities(platform: Platform, applications: Iterable[Application]) -> list[dict[str, Any]]:
@@ -74,9 +73,10 @@ def component_ref(name: str) -> str:
 
 def resource_name(application: str, dependency: Dependency) -> str:
     """Name of a resource: what it is called, or its engine; of a PostgreSQL that of its Cluster (``databases``)."""
-    kind = next(kind for kind in _KINDS if getattr(dependency, kind) is not None)
-    engine = "db" if dependency.database == "postgres" else getattr(dependency, kind)
-    return f"{application}-{dependency.name or engine}"[:63].rstrip("-")
+    called = (
+        "db" if dependency.postgres and not dependency.name else dependency.resource.key if dependency.resource else ""
+    )
+    return f"{application}-{called}"[:63].rstrip("-")
 
 
 def _organisation(platform: Platform, applications: Sequence[Application]) -> Iterator[dict[str, Any]]:
@@ -151,19 +151,21 @@ def _definition(application: Application, kind: str) -> str:
 
 
 def _owned(application: Application) -> list[Dependency]:
-    return [one for one in application.spec.depends_on if any(getattr(one, kind) is not None for kind in _KINDS)]
+    return [one for one in application.spec.depends_on if one.resource]
 
 
 def _resources(application: Application) -> Iterator[dict[str, Any]]:
     for dependency in _owned(application):
-        kind = next(kind for kind in _KINDS if getattr(dependency, kind) is not None)
-        said = {"type": kind, "owner": _group(_team(application)), "system": _system(application)}
+        said = {"type": dependency.kind, "owner": _group(_team(application)), "system": _system(application)}
         name = resource_name(application.metadata.name, dependency)
         yield _entity(
             "Resource",
             name,
             said,
-            {"tags": [getattr(dependency, kind)], "annotations": {_PART_OF: application.metadata.name}},
+            {
+                "tags": [dependency.resource.engine] if dependency.resource else [],
+                "annotations": {_PART_OF: application.metadata.name},
+            },
         )
 
 

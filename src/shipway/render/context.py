@@ -204,7 +204,9 @@ class Context(msgspec.Struct, frozen=True, dict=True):
 
     def port_field(self, name: str) -> str:
         """The field that says the number of a port."""
-        return "spec.port" if name == self.main_port else f"spec.ports.{name}"
+        if list(self.spec.listens) == ["http"]:  # written as a number
+            return "spec.port"
+        return f"spec.port.{self.spec.main if name == self.main_port else name}"
 
     @property
     def address(self) -> str:
@@ -216,14 +218,14 @@ class Context(msgspec.Struct, frozen=True, dict=True):
         """(apiVersion, kind) of what runs it. A Job's name carries a digest; the others are called like the application."""
         if self.is_job:
             return "batch/v1", "Job" if self.spec.schedule == EVERY_RELEASE else "CronJob"
-        return "apps/v1", "StatefulSet" if self.spec.storage else "Deployment"
+        return "apps/v1", "StatefulSet" if self.spec.disk else "Deployment"
 
     @property
     def workload_reference(self) -> dict[str, object]:
         """What scalers point at."""
         version, kind = self.workload
         rule = "the archetype decides what runs it, and a lasting disk makes it a StatefulSet"
-        fields = ("spec.archetype", "spec.storage") if self.spec.storage else ("spec.archetype",)
+        fields = ("spec.archetype", "spec.storage") if self.spec.disk else ("spec.archetype",)
         return {
             "apiVersion": derived(version, rule, *fields),
             "kind": derived(kind, rule, *fields),
@@ -253,7 +255,7 @@ class Context(msgspec.Struct, frozen=True, dict=True):
     def database_names(self) -> Iterator[str]:
         """Names of its PostgreSQL clusters, in the order of the file."""
         for dependency in self.resources("database"):
-            if dependency.database == "postgres":
+            if dependency.postgres:
                 yield self.database_name(dependency)
 
     @property

@@ -41,7 +41,7 @@ def objects(context: Context) -> Iterator[Draft]:
 
 def clusters(context: Context) -> Iterator[Dependency]:
     """The dependencies that become a Cluster."""
-    return (one for one in context.resources("database") if one.database == "postgres")
+    return (one for one in context.resources("database") if one.postgres)
 
 
 def _draft(context: Context, version: str, kind: str, name: str, spec: dict[str, Any]) -> Draft:
@@ -97,9 +97,11 @@ def _instances(context: Context) -> object:
 
 def _storage(context: Context, dependency: Dependency) -> dict[str, object]:
     databases = context.components.databases
+    key = dependency.resource.key if dependency.resource else ""
+    own = context.spec.storage.get(key)
     size = (
-        derived(format_memory(dependency.storage), "what the dependency says", "spec.dependsOn")
-        if dependency.storage is not None
+        said(format_memory(own), f"spec.storage.{key}")
+        if own is not None
         else said(format_memory(databases.storage), f"{_DATABASES}.storage")
     )
     return {

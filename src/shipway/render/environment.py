@@ -35,7 +35,10 @@ def _secret(context: Context, name: str) -> dict[str, Any]:
 def _found(context: Context) -> Iterator[dict[str, Any]]:
     """What an application may rely on without saying it: its port, itself, and the addresses of what it depends on."""
     if context.health_port or context.serving:
-        yield {"name": "PORT", "value": derived(str(context.spec.port), "the port to listen on", "spec.port")}
+        yield {
+            "name": "PORT",
+            "value": derived(str(context.spec.port), "the port to listen on", context.port_field(context.main_port)),
+        }
     if context.spec.command and any("{instance}" in word for word in context.spec.command):
         yield {"name": "INSTANCE", "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.name"}}}
     for callee in context.callees():
@@ -61,7 +64,7 @@ def _address(callee: Callee) -> dict[str, Any]:
 
 def _resource(context: Context, dependency: Dependency) -> dict[str, Any]:
     prefix = _prefix(dependency)
-    if dependency.database == "postgres":
+    if dependency.postgres:
         reference = {"name": f"{context.database_name(dependency)}-app", "key": "uri"}
         rule = "the database operator keeps address and credentials in this Secret"
         traced = {key: derived(value, rule, "spec.dependsOn") for key, value in reference.items()}
@@ -80,8 +83,8 @@ def _resource(context: Context, dependency: Dependency) -> dict[str, Any]:
 
 def shared_engine(dependency: Dependency) -> tuple[str, str]:
     """(kind, engine) of something that the platform team runs for everybody: ``("cache", "redis")``."""
-    kind = next(kind for kind in ("cache", "queue", "database") if getattr(dependency, kind))
-    return kind, getattr(dependency, kind)
+    assert dependency.resource is not None
+    return dependency.kind, dependency.resource.engine
 
 
 def _prefix(dependency: Dependency) -> str:

@@ -152,7 +152,7 @@ def _delivered_by_flagger(context: Context, name: str) -> bool:
     spec = other.spec
     routed = spec.protocol == "http" and other.host is not None
     split = routed or (context.components.mesh == "istio" and spec.protocol != "tcp")
-    return other.serving and spec.delivery.strategy == "canary" and spec.storage is None and split
+    return other.serving and spec.delivery.strategy == "canary" and spec.disk is None and split
 
 
 def _canary(context: Context, objects: tuple[Rendered, ...]) -> Draft:
@@ -257,7 +257,7 @@ def _template(context: Context, threshold: Threshold) -> str:
 
 
 def _templates(context: Context) -> Iterator[Draft]:
-    least = min(step.min_requests for step in context.spec.delivery.steps)
+    least = context.spec.delivery.min_requests
     for threshold in _thresholds(context):
         query = guarded(threshold, signals_of(context), _sides(context), least)
         spec = {"provider": {"type": "prometheus", "address": context.components.monitoring.server}, "query": query}
@@ -278,7 +278,7 @@ def _own_notes(context: Context, provider: str | None) -> Iterator[str]:
         yield "weights are rounded to whole percents"
     if any(step.approval for step in delivery.steps):
         yield "`approval` is left out: Flagger asks an address, not a person, and before every step"
-    if any(step.min_requests for step in delivery.steps):
+    if delivery.min_requests:
         yield "`minRequests` guards the checks: with fewer requests a step passes, as with `onInconclusive: advance`"
     if delivery.match.header or delivery.match.cookie:
         yield "`match` is left out: a canary by weight has no matches"

@@ -22,7 +22,7 @@ def objects(context: Context) -> Iterator[Draft]:
         yield _monitor(context, "PodMonitor", {"portNumber": MESH_METRICS, "path": "/stats/prometheus"})
     elif context.metrics_port is not None:
         rule = "the port called `metrics`, else the main one"
-        port = derived(context.metrics_port, rule, "spec.ports" if "metrics" in context.spec.ports else "spec.protocol")
+        port = derived(context.metrics_port, rule, context.port_field(context.metrics_port))
         yield _monitor(context, "ServiceMonitor", {"port": port, "path": said(_path(context), f"{_MONITORING}.path")})
 
 

@@ -76,7 +76,7 @@ def _egress(context: Context) -> Iterator[Rule]:
     for name in context.database_names():
         yield {"to": [_database_pods(name)], "ports": [_number(DATABASE)]}
     for dependency in context.resources("database", "cache", "queue"):
-        if dependency.database != "postgres":
+        if not dependency.postgres:
             yield _shared(context, dependency)
     if any(True for _ in context.resources("host", "bucket")):
         yield {"to": _outside(context), "ports": [_number(443)]}

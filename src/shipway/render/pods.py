@@ -90,8 +90,12 @@ def _port(context: Context, name: str, number: int) -> dict[str, Any]:
 
 
 def _mounts(context: Context) -> list[dict[str, Any]]:
-    storage = context.spec.storage
-    data = [{"name": "data", "mountPath": said(storage.path, "spec.storage.path")}] if storage else []
+    disk = context.spec.disk
+    data = (
+        [{"name": "data", "mountPath": derived(disk.path, "where the disk is declared", f"spec.storage.{disk.path}")}]
+        if disk
+        else []
+    )
     return [{"name": "tmp", "mountPath": "/tmp"}, *data]  # noqa: S108  # a volume of the pod's own
 
 
@@ -129,7 +133,7 @@ def _question(context: Context, health: Health) -> dict[str, Any] | None:
     if health.path is not None:
         return {"httpGet": {"path": said(health.path, "spec.health.path"), "port": port, "scheme": "HTTP"}}
     if context.spec.protocol == "grpc":
-        return {"grpc": {"port": said(context.spec.port, "spec.port")}}
+        return {"grpc": {"port": said(context.spec.port, context.port_field(context.main_port))}}
     return {"tcpSocket": {"port": port}}
 
 

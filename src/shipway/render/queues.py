@@ -43,6 +43,6 @@ def queue_name(context: Context, dependency: Dependency) -> str:
 def waiting(context: Context) -> Iterator[Waiting]:
     """One for each queue that it depends on, in the order of the file."""
     for dependency in context.resources("queue"):
-        metric, labels = _METRICS[dependency.queue or ""]
+        metric, labels = _METRICS[dependency.resource.engine if dependency.resource else ""]
         known = {_NAME: queue_name(context, dependency), _READER: context.name}
         yield Waiting(metric, {label: known[what] for label, what in labels.items()})

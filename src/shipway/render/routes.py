@@ -25,7 +25,7 @@ def objects(context: Context) -> Iterator[Draft]:
     yield Draft(
         {
             "apiVersion": f"{GROUP}/v1",
-            "kind": derived(kind, "the route that speaks the protocol", "spec.protocol"),
+            "kind": derived(kind, "the route that speaks the protocol", context.port_field(context.main_port)),
             "metadata": context.metadata(),
             "spec": {
                 "parentRefs": [_listeners(context) if context.components.ingress.issuer else _gateway(context)],
@@ -56,7 +56,7 @@ def _gateway(context: Context) -> dict[str, object]:
 
 
 def _rule(context: Context) -> dict[str, Any]:
-    to = backend(said(context.name, "metadata.name"), said(context.spec.port, "spec.port"))
+    to = backend(said(context.name, "metadata.name"), said(context.spec.port, context.port_field(context.main_port)))
     if context.spec.protocol == "grpc":
         return {"backendRefs": [to]}
     return {"matches": [{"path": {"type": "PathPrefix", "value": "/"}}], "backendRefs": [to]}

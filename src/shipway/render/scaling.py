@@ -119,5 +119,5 @@ def _target(scale: Scale, *, whole: bool = False) -> Traced:
     target = TARGETS[scale.signal] if scale.target is None else scale.target
     value = ceil(target) if whole else format_number(target)
     if scale.target is not None:
-        return said(value, "spec.scale.target")
+        return said(value, "spec.scale.signal")
     return derived(value, f"what one instance carries by {scale.signal} when nobody says", "spec.scale.signal")

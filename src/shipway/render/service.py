@@ -13,7 +13,7 @@ def objects(context: Context) -> Iterator[Draft]:
     """One Service with every port, and a headless one for a StatefulSet; none for what opens no port."""
     if context.ports:
         yield Draft(_service(context), _RULE)
-    if context.spec.storage and not context.is_job:
+    if context.spec.disk and not context.is_job:
         yield Draft(_headless(context), "a StatefulSet names its pods through a Service without an address")
 
 
@@ -52,4 +52,8 @@ def _port(context: Context, name: str, number: int) -> dict[str, Any]:
 
 def _app_protocol(context: Context) -> Traced | None:
     spoken = {"http": "http", "grpc": "kubernetes.io/h2c"}.get(context.spec.protocol)
-    return derived(spoken, "what a mesh or gateway should speak", "spec.protocol") if spoken else None
+    return (
+        derived(spoken, "what a mesh or gateway should speak", context.port_field(context.main_port))
+        if spoken
+        else None
+    )

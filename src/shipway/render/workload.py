@@ -27,7 +27,7 @@ def objects(context: Context) -> Iterator[Draft]:
     if context.is_job:
         yield Draft(_job(context) if context.spec.schedule == EVERY_RELEASE else _cron_job(context), _RULE)
     else:
-        yield Draft(_stateful_set(context) if context.spec.storage else _deployment(context), _RULE)
+        yield Draft(_stateful_set(context) if context.spec.disk else _deployment(context), _RULE)
 
 
 def _deployment(context: Context) -> dict[str, Any]:
@@ -66,9 +66,9 @@ def _metadata(context: Context, annotations: dict[str, object] | None = None) ->
 
 
 def _claim(context: Context) -> dict[str, Any]:
-    storage = context.spec.storage
-    assert storage is not None
-    wanted = said(mebibytes(storage.size), "spec.storage.size")
+    disk = context.spec.disk
+    assert disk is not None
+    wanted = said(mebibytes(disk.size), f"spec.storage.{disk.path}")
     spec = {
         "accessModes": ["ReadWriteOnce"],
         "storageClassName": context.storage_class,
@@ -96,7 +96,7 @@ def _cron_job(context: Context) -> dict[str, Any]:
     }
     usual = context.spec.expected_duration
     told: dict[str, object] | None = (
-        None if usual is None else {_EXPECTED: said(format_duration(usual), "spec.expectedDuration")}
+        None if usual is None else {_EXPECTED: said(format_duration(usual), "spec.schedule")}
     )
     return {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": _metadata(context, told), "spec": spec}
 

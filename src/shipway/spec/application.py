@@ -2,6 +2,7 @@
 
 Read by :mod:`shipway.spec.documents`, resolved by :mod:`shipway.spec.resolving`, used by the engine (the part that a
 local rollout needs) and by ``render`` (all of it). Says what, never how: no Kubernetes kinds, no clusters, no templates.
+Fields marked ``PLATFORMS`` are there for what a Platform says about the application; no file of an application sets them.
 Rules between fields are in :mod:`shipway.spec.rules`.
 """
 
@@ -9,13 +10,26 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, GetJsonSchemaHandler, model_serializer, model_validator
+import msgspec
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    WithJsonSchema,
+    model_serializer,
+    model_validator,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from shipway.spec.checks import Objective
 from shipway.spec.delivery import Delivery, from_word, or_words
 from shipway.spec.fields import (
+    MEMORY_SCHEMA,
+    PLATFORMS,
+    PORT_NAME_PATTERN,
     Closed,
     Command,
     Cpu,
@@ -37,16 +51,37 @@ from shipway.spec.fields import (
     UrlPath,
     describe,
 )
+from shipway.spec.texts import (
+    CALLED,
+    PLACE_PATTERN,
+    Callee,
+    Resource,
+    ScalingSignal,
+    Signal,
+    SignalKind,
+    StoragePlace,
+    Timetable,
+    engine,
+)
 
 API_VERSION = "shipway.dev/v1alpha1"
+Protocol = Literal["http", "grpc", "tcp"]
 Archetype = Literal["web-app", "api-service", "background-worker", "scheduled-job", "ml-model"]
 SERVING: frozenset[str] = frozenset({"web-app", "api-service", "ml-model"})
 """Archetypes that answer requests, and so have traffic to be judged by."""
 
 MAX_ENVIRONMENTS = 50
 """Each is resolved and checked on its own when the file is read."""
-WORD_FIELDS: Mapping[str, str] = MappingProxyType({"delivery": "strategy", "health": "path", "storage": "size"})
+DEFAULT_PORT = 8080
+DATA_PATH = "/data"
+"""Where an instance finds its disk when nobody says."""
+WORD_FIELDS: Mapping[str, str] = MappingProxyType({"delivery": "strategy", "health": "path", "storage": DATA_PATH})
 """Maps of the spec that may be abbreviated to one word, and the field that the word is for."""
+SPOKEN: tuple[Protocol, ...] = ("http", "grpc", "tcp")
+"""Names that make a port the main one; the first of them that is given holds."""
+RESOURCE_KINDS = ("database", "cache", "queue", "bucket")
+HEALTH_PORT = "health"
+"""Name of the port on which what serves nobody is asked for its health."""
 
 
 class Metadata(Closed):
@@ -68,12 +103,16 @@ class Health(Closed):
         description="HTTP path that answers 2xx or 3xx when all is well; without it a TCP connect is enough.",
         examples=["/healthz"],
     )
-    startup: PositiveDuration = Field(
+    startup: Annotated[PositiveDuration, PLATFORMS] = Field(
         default=60.0, description="How long an instance may take to become ready.", examples=["60s"]
     )
-    interval: PositiveDuration = Field(default=1.0, description="Time between two questions.", examples=["1s"])
-    timeout: PositiveDuration = Field(default=1.0, description="How long an answer may take.", examples=["1s"])
-    failures: Annotated[int, Field(ge=1)] = Field(
+    interval: Annotated[PositiveDuration, PLATFORMS] = Field(
+        default=1.0, description="Time between two questions.", examples=["1s"]
+    )
+    timeout: Annotated[PositiveDuration, PLATFORMS] = Field(
+        default=1.0, description="How long an answer may take.", examples=["1s"]
+    )
+    failures: Annotated[int, Field(ge=1), PLATFORMS] = Field(
         default=3, description="Failures in a row until the instance counts as ill.", examples=[3]
     )
 
@@ -98,9 +137,9 @@ class Resources(Closed):
     memory: Memory | None = Field(
         default=None, description="Memory of one instance; automatic when left out.", examples=["512Mi"]
     )
-    factor: Annotated[float, Field(gt=0, le=10)] = Field(
+    factor: Annotated[float, Field(gt=0, le=10), PLATFORMS] = Field(
         default=1.0,
-        description="Share of the resources that an environment gets, usually set under `environments`.",
+        description="Share of the resources that instances get, usually set as a default of an environment.",
         examples=[0.5],
     )
 
@@ -117,80 +156,118 @@ class Resources(Closed):
 class Scale(Closed):
     """How many instances run, between two bounds, following a signal."""
 
+    instead = MappingProxyType({"target": "say it with the signal: `signal: cpu 70%`"})
+
     min: Annotated[int, Field(ge=0)] = Field(default=1, description="Fewest instances.", examples=[2])
     max: Annotated[int, Field(ge=1)] | None = Field(default=None, description="Most instances.", examples=[10])
-    signal: Literal["cpu", "memory", "requests", "queue"] = Field(
-        default="cpu", description="What the number of instances follows.", examples=["requests"]
-    )
-    target: Annotated[float, Field(gt=0)] | None = Field(
-        default=None,
-        description="What one instance should carry: percent of its CPU or memory, requests per second, or queued messages.",
-        examples=[70],
+    follows: Signal = Field(
+        default=ScalingSignal("cpu"),
+        alias="signal",
+        description="What the number of instances follows, and what one of them should carry: `cpu 70%`, `memory 75%`, `requests 50/s`, `queue 200`; a default holds when only the signal is named.",
+        examples=["requests 50/s"],
     )
 
+    @property
+    def signal(self) -> SignalKind:
+        """What is followed."""
+        return self.follows.kind
 
-class Storage(Closed):
-    """A disk of its own for every instance, kept when the instance is replaced; a size alone is enough."""
-
-    size: Memory = Field(description="Disk space of one instance.", examples=["10Gi"])
-    path: UrlPath = Field(default="/data", description="Where the instance finds it.", examples=["/data"])
-
-    @model_validator(mode="before")
-    @classmethod
-    def _size(cls, value: Any) -> Any:
-        return {"size": value} if isinstance(value, str) else value
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        schema = or_words(handler.resolve_ref_schema(handler(core)))
-        schema["anyOf"][0] = dict(schema["anyOf"][1]["properties"]["size"])
-        return schema
+    @property
+    def target(self) -> float | None:
+        """What one instance should carry: percent of its CPU or memory, requests per second, or queued messages."""
+        return self.follows.target
 
 
+def _over_http(value: object) -> object:
+    """A number alone is the main port, over HTTP."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return {"http": value}
+    if not isinstance(value, dict):
+        message = f"expected a port such as 8080, or ports by name such as {{grpc: 9000}}, got {describe(value)}"
+        raise Misspelt("wrong-type", message)
+    return value
+
+
+_PORT_SCHEMA = {"type": "integer", "minimum": 1, "maximum": 65535}
+Ports = Annotated[
+    dict[PortName, Port],
+    BeforeValidator(_over_http),
+    PlainSerializer(lambda ports: ports["http"] if list(ports) == ["http"] else ports, when_used="json"),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                _PORT_SCHEMA,
+                {
+                    "type": "object",
+                    "patternProperties": {PORT_NAME_PATTERN: _PORT_SCHEMA},
+                    "additionalProperties": False,
+                    "minProperties": 1,
+                },
+            ]
+        }
+    ),
+]
+
+
+class Disk(msgspec.Struct, frozen=True):
+    """A disk of its own for every instance, kept when the instance is replaced."""
+
+    path: str
+    """Where the instance finds it."""
+    size: int
+    """Bytes."""
+
+
+def _at_data(value: object) -> object:
+    """A size alone is that of the disk at :data:`DATA_PATH`."""
+    return {DATA_PATH: value} if isinstance(value, str) else value
+
+
+Storage = Annotated[
+    dict[StoragePlace, Memory],
+    BeforeValidator(_at_data),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                MEMORY_SCHEMA,
+                {
+                    "type": "object",
+                    "patternProperties": {PLACE_PATTERN: MEMORY_SCHEMA},
+                    "additionalProperties": False,
+                },
+            ]
+        }
+    ),
+]
 Fault = Literal["instance-loss", "network-delay", "network-loss", "cpu-stress"]
-
-
-class MetricObjective(Closed):
-    """A promise about events of the organisation's own: the Platform's metric says which are good."""
-
-    metric: Identifier = Field(
-        description="Metric of the Platform, one with `good` and `total` queries.", examples=["paymentsSettled"]
-    )
-    target: Ratio = Field(description="Share of the events that must be good.", examples=["99%"])
 
 
 class Slo(Closed):
     """What the users of the service are promised."""
 
+    instead = MappingProxyType({"errorRate": "say it the other way: `availability: 99.9%`"})
+
     availability: Ratio | None = Field(
         default=None, description="Share of requests answered without an error.", examples=["99.9%"]
-    )
-    error_rate: Ratio | None = Field(
-        default=None, description="The same, said the other way: share of requests that may fail.", examples=["0.1%"]
     )
     latency: Annotated[tuple[Objective, ...], Field(strict=False)] = Field(
         default=(),
         description='"<share> < <duration>": so many requests are answered faster than that. One, or a list.',
         examples=["95% < 200ms"],
     )
-    window: PositiveDuration = Field(
+    window: Annotated[PositiveDuration, PLATFORMS] = Field(
         default=30 * 86400.0, description="Time over which the promise is measured.", examples=["30d"]
     )
-    calendar: Literal["week", "month"] | None = Field(
+    calendar: Annotated[Literal["week", "month"] | None, PLATFORMS] = Field(
         default=None,
         description="Measure from the start of the calendar's week or month (UTC) instead of over `window`.",
         examples=["month"],
     )
-    objectives: Annotated[tuple[MetricObjective, ...], Field(strict=False)] = Field(
-        default=(),
-        description="Promises about the organisation's own metrics.",
-        examples=[[{"metric": "paymentsSettled", "target": "99%"}]],
+    objectives: dict[Identifier, Ratio] = Field(
+        default_factory=dict,
+        description="Share of good events by metric of the Platform's, one with `good` and `total` queries.",
+        examples=[{"paymentsSettled": "99%"}],
     )
-
-    @property
-    def good_share(self) -> float | None:
-        """Share of requests to be answered without an error, 0..1, whichever way it was said; None: nothing was."""
-        return 1 - self.error_rate if self.availability is None and self.error_rate is not None else self.availability
 
     @model_validator(mode="before")
     @classmethod
@@ -210,37 +287,77 @@ class Slo(Closed):
 class Dependency(Closed):
     """Something the application calls: another application by its name, a resource by its kind, or a host outside."""
 
-    application: Name | None = Field(default=None, description="Another application.", examples=["inventory"])
-    port: PortName | None = Field(
+    instead = MappingProxyType(
+        {
+            "host": "write the host alone: `- api.stripe.com`",
+            "port": "write it behind the name: `- ledger:admin`",
+            "name": "write it behind the engine: `{database: postgres/orders}`",
+            "storage": "the disk of a database is under `spec.storage`: `storage: {orders: 20Gi}`",
+        }
+    )
+
+    called: Callee | None = Field(
         default=None,
-        description="Which named port of that application; its main port when left out.",
-        examples=["grpc"],
+        alias="application",
+        description="Another application, or one of its further ports by name, or a host outside; written without the key.",
+        examples=["inventory", "ledger:admin", "api.stripe.com"],
     )
-    database: Literal["postgres", "mysql"] | None = Field(
-        default=None, description="A database of this engine.", examples=["postgres"]
+    database: Annotated[Resource, engine("postgres", "mysql")] | None = Field(
+        default=None,
+        description="A database of this engine, with a name when there are several.",
+        examples=["postgres", "postgres/orders"],
     )
-    cache: Literal["redis", "memcached"] | None = Field(
+    cache: Annotated[Resource, engine("redis", "memcached")] | None = Field(
         default=None, description="A cache of this engine.", examples=["redis"]
     )
-    queue: Literal["kafka", "rabbitmq", "nats"] | None = Field(
-        default=None, description="A message queue.", examples=["kafka"]
+    queue: Annotated[Resource, engine("kafka", "rabbitmq", "nats")] | None = Field(
+        default=None, description="A message queue.", examples=["kafka", "rabbitmq/stock"]
     )
-    bucket: Literal["s3"] | None = Field(default=None, description="A bucket for files.", examples=["s3"])
-    host: Host | None = Field(default=None, description="A host outside of the platform.", examples=["api.stripe.com"])
-    name: Name | None = Field(
-        default=None, description="Logical name of the resource, when there are several of a kind.", examples=["orders"]
+    bucket: Annotated[Resource, engine("s3")] | None = Field(
+        default=None, description="A bucket for files.", examples=["s3/invoices"]
     )
-    storage: Memory | None = Field(default=None, description="Disk space of a PostgreSQL database.", examples=["20Gi"])
+
+    @property
+    def application(self) -> str | None:
+        """Name of the application that is called, if it is one."""
+        return self.called.application if self.called else None
+
+    @property
+    def port(self) -> str | None:
+        """Which named port of that application; None for its main one."""
+        return self.called.port if self.called else None
+
+    @property
+    def host(self) -> str | None:
+        """The host outside that is called, if it is one."""
+        return self.called.host if self.called else None
+
+    @property
+    def kind(self) -> str:
+        """Which kind of resource is called; empty for an application or a host."""
+        return next((kind for kind in RESOURCE_KINDS if getattr(self, kind) is not None), "")
+
+    @property
+    def resource(self) -> Resource | None:
+        """The resource that is called, of whichever kind."""
+        return self.database or self.cache or self.queue or self.bucket
+
+    @property
+    def postgres(self) -> bool:
+        """Whether it is a PostgreSQL database, of which every application has its own."""
+        return self.database is not None and self.database.engine == "postgres"
+
+    @property
+    def name(self) -> str | None:
+        """What tells the resource from others of its kind, if anything."""
+        return self.resource.name if self.resource else None
 
     @model_validator(mode="before")
     @classmethod
-    def _application(cls, value: Any) -> Any:
+    def _called(cls, value: Any) -> Any:
         if value is None or isinstance(value, str | dict):
             return {"application": value} if isinstance(value, str) else value
-        raise Misspelt(
-            "wrong-type",
-            f"expected the name of an application or a map such as {{database: postgres}}, got {describe(value)}",
-        )
+        raise Misspelt("wrong-type", f"expected {CALLED}, got {describe(value)}")
 
     @model_serializer(mode="wrap")
     def _shortest(self, handler: Any) -> Any:
@@ -250,10 +367,7 @@ class Dependency(Closed):
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         schema = or_words(handler.resolve_ref_schema(handler(core)))
-        schema["anyOf"][0] = {
-            "$comment": "the name of an application",
-            **schema["anyOf"][1]["properties"]["application"],
-        }
+        schema["anyOf"][0] = dict(schema["anyOf"][1]["properties"]["application"])
         return schema
 
 
@@ -296,21 +410,19 @@ class Changeable(Closed):
     scale: Scale | None = Field(
         default=None, description="Bounds and signal for the number of instances.", examples=[{"min": 2, "max": 10}]
     )
-    storage: Storage | None = Field(default=None, description="A lasting disk for every instance.", examples=["10Gi"])
-    schedule: Line | None = Field(
-        default=None,
-        description="When a scheduled job runs, in cron's five fields, UTC; or `release`: once with every release.",
-        examples=["0 3 * * *"],
+    storage: Storage = Field(
+        default_factory=dict,
+        description="What must last, and its size: a disk for every instance by its path (`/data` when only a size is given), and PostgreSQL databases by their names.",
+        examples=["10Gi", {"/var/lib/search": "10Gi"}, {"postgres": "20Gi"}],
     )
-    expected_duration: PositiveDuration | None = Field(
+    timetable: Timetable | None = Field(
         default=None,
-        description="How long a run of a scheduled job usually takes; estimates of its cost need it.",
-        examples=["20m"],
+        alias="schedule",
+        description="When a scheduled job runs: cron's five fields in UTC, or `release` for once with every release; and how long a run usually takes, which estimates of its cost need.",
+        examples=["0 3 * * *", "30 2 * * * for 20m"],
     )
-    chaos: Annotated[tuple[Fault, ...], Field(strict=False)] = Field(
-        default=(),
-        description="Faults that it is regularly tried with, when the Platform says so.",
-        examples=[["instance-loss"]],
+    chaos: Annotated[tuple[Fault, ...], Field(strict=False), PLATFORMS] = Field(
+        default=(), description="Faults that applications are regularly tried with.", examples=[["instance-loss"]]
     )
     slo: Slo = Field(default_factory=Slo, description="What users are promised.", examples=[{"availability": "99.9%"}])
     delivery: Delivery = Field(
@@ -323,6 +435,21 @@ class Changeable(Closed):
         default_factory=Profiles, description="Named sets of platform defaults.", examples=[{"cost": "standard"}]
     )
 
+    @property
+    def schedule(self) -> str | None:
+        """When a job runs: cron's five fields, or ``release``."""
+        return self.timetable.when if self.timetable else None
+
+    @property
+    def expected_duration(self) -> float | None:
+        """Seconds that a run of a job usually takes, if anybody said."""
+        return self.timetable.usual if self.timetable else None
+
+    @property
+    def disk(self) -> Disk | None:
+        """The lasting disk of every instance; there is one at most."""
+        return next((Disk(path, size) for path, size in self.storage.items() if path.startswith("/")), None)
+
 
 class Override(Changeable):
     """What differs in one environment."""
@@ -332,24 +459,28 @@ class Spec(Changeable):
     """What the application is and needs."""
 
     model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["image"]}, {"required": ["command"]}]})
+    instead = MappingProxyType(
+        {
+            "ports": "name them under `port`: `port: {http: 8080, metrics: 9090}`",
+            "protocol": "the name of the main port says it: `port: {grpc: 9000}`",
+            "directory": "a command runs in the directory of this file",
+            "expectedDuration": "say it with the schedule: `schedule: 30 2 * * * for 20m`",
+        }
+    )
 
     archetype: Archetype = Field(
         description="What sort of application it is; decides the defaults.", examples=["api-service"]
     )
     command: Command | None = Field(
         default=None,
-        description="What to run: argv, or one line split like a shell would. `{port}` and `{instance}` are replaced.",
+        description="What to run, in the directory of this file: argv, or one line split like a shell would. `{port}` and `{instance}` are replaced.",
         examples=[["python", "-m", "shop"]],
     )
-    directory: Line | None = Field(
-        default=None, description="Working directory of the command, relative to this file.", examples=["."]
-    )
-    port: Port = Field(default=8080, description="Port on which the application is reached.", examples=[8080])
-    ports: dict[PortName, Port] = Field(
-        default_factory=dict, description="Further ports by name.", examples=[{"metrics": 9090}]
-    )
-    protocol: Literal["http", "grpc", "tcp"] = Field(
-        default="http", description="What is spoken on the main port.", examples=["http"]
+    listens: Ports = Field(
+        default_factory=lambda: {"http": DEFAULT_PORT},
+        alias="port",
+        description="Port on which the application is reached over HTTP; or its ports by name, where the main one is called after what is spoken on it: the first of `http`, `grpc` and `tcp` that is there.",
+        examples=[8080, {"grpc": 9000, "metrics": 9090}],
     )
     visibility: Literal["private", "internal", "public"] = Field(
         default="internal",
@@ -372,6 +503,26 @@ class Spec(Changeable):
         description="What differs in an environment.",
         examples=[{"prod": {"scale": {"min": 3, "max": 12}}}],
     )
+
+    @property
+    def protocol(self) -> Protocol:
+        """What is spoken on the main port."""
+        return next((name for name in SPOKEN if name in self.listens), "http")
+
+    @property
+    def main(self) -> str:
+        """Name under which the main port is given; empty when none is."""
+        return next((name for name in (*SPOKEN, HEALTH_PORT) if name in self.listens), "")
+
+    @property
+    def port(self) -> int:
+        """Number of the main port; of what serves nobody, the one on which it is asked for its health."""
+        return self.listens.get(self.main, DEFAULT_PORT)
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """Further ports by name."""
+        return {name: port for name, port in self.listens.items() if name != self.main}
 
 
 class Application(Closed):
@@ -397,7 +548,7 @@ class Application(Closed):
     @property
     def open_ports(self) -> dict[str, int]:
         """Ports that others may call, by name: the main one of what serves is called after its protocol, and first."""
-        main = {self.spec.protocol: self.spec.port} if self.spec.archetype in SERVING else {}
+        main: dict[str, int] = {self.spec.protocol: self.spec.port} if self.spec.archetype in SERVING else {}
         return {**main, **self.spec.ports}
 
     def runs_in(self, environment: str) -> bool:

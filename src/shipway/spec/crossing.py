@@ -149,7 +149,7 @@ def _names(declared: DeclaredApplication, platform: Platform) -> Iterator[Proble
             message = (
                 f"expected at most {LONGEST_DATABASE} characters together with the application's name, got {length}"
             )
-            where = ("spec", "dependsOn", index, "name")
+            where = ("spec", "dependsOn", index, "database")
             yield problem_at(declared.file, declared.node, where, "bad-name", message)
 
 
@@ -183,7 +183,7 @@ def _dependencies(
                 yield problem_at(declared.file, declared.node, path, "unknown-application", message)
             continue
         other = applications[name].application
-        yield from _port(declared, (*path, "port"), other, dependency.port)
+        yield from _port(declared, path, other, dependency.port)
         yield from _presence(declared, path, other, platform)
 
 
@@ -191,10 +191,10 @@ def _port(declared: DeclaredApplication, path: Path, other: Application, port: s
     name, ports = other.metadata.name, other.open_ports
     if port is None and not ports:
         message = f"`{name}` is a {other.spec.archetype} without ports and answers no calls; remove the dependency"
-        yield problem_at(declared.file, declared.node, path[:-1], "unknown-port", message)
+        yield problem_at(declared.file, declared.node, path, "unknown-port", message)
     elif port is None and other.spec.protocol not in ports:
-        message = f"`{name}` has no main port; say which one, of {', '.join(ports)}: {{application: {name}, port: …}}"
-        yield problem_at(declared.file, declared.node, path[:-1], "unknown-port", message)
+        message = f"`{name}` has no main port; say which one, of {', '.join(ports)}: `{name}:{next(iter(ports))}`"
+        yield problem_at(declared.file, declared.node, path, "unknown-port", message)
     elif port is not None and port not in ports:
         hint = did_you_mean(port, ports) or (f"; there is {', '.join(ports)}" if ports else "; it has none")
         message = f"`{name}` has no port `{port}`{hint}"
@@ -262,13 +262,13 @@ def _judged(resolved: Resolved, platform: Platform, environment: str) -> Iterato
 def _objectives(application: Application, platform: Platform) -> Iterator[Refused]:
     """A promise about a metric of the organisation's own needs its queries."""
     known = platform.spec.metrics
-    for objective in application.spec.slo.objectives:
-        metric = known.get(objective.metric)
+    for name in application.spec.slo.objectives:
+        metric = known.get(name)
         if metric is None:
-            message = f"the platform has no metric `{objective.metric}`{did_you_mean(objective.metric, known)}"
+            message = f"the platform has no metric `{name}`{did_you_mean(name, known)}"
             yield Refused("spec.slo.objectives", "unknown-metric", message)
         elif metric.good is None or metric.total is None:
-            message = f"the platform says no `good` and `total` queries of `{objective.metric}`, so nothing can be promised of it"
+            message = f"the platform says no `good` and `total` queries of `{name}`, so nothing can be promised of it"
             yield Refused("spec.slo.objectives", "unmeasured", message)
 
 

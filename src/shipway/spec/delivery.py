@@ -1,7 +1,8 @@
 """``spec.delivery``: how a release becomes live, from one word to everything a demanding team would say.
 
 Used by :mod:`shipway.spec.application`; made into a ``DeliveryPlan`` by the engine. Defaults are here, rules between
-fields are in :mod:`shipway.spec.rules`.
+fields are in :mod:`shipway.spec.rules`. An application says what it wants; by which statistics, for how long and with
+which headers is the platform's to say (``PLATFORMS``).
 """
 
 from collections.abc import Mapping
@@ -16,12 +17,12 @@ from shipway.model import routing
 from shipway.model.suggestions import did_you_mean
 from shipway.spec.checks import CheckLine
 from shipway.spec.fields import (
+    PLATFORMS,
     Closed,
     Duration,
     HeaderName,
     Line,
     Misspelt,
-    PositiveDuration,
     Probability,
     Ratio,
     Weight,
@@ -39,16 +40,8 @@ class Step(Closed):
     at_least: Duration = Field(
         default=0.0, alias="for", description="How long the step lasts at least.", examples=["5m"]
     )
-    at_most: PositiveDuration | None = Field(
-        default=None,
-        description="How long to wait for enough evidence, at most; ten times `for` when it is not given.",
-        examples=["1h"],
-    )
     approval: Line | None = Field(
         default=None, description="Who must agree before the step begins.", examples=["payments-leads"]
-    )
-    min_requests: Annotated[int, Field(ge=0)] = Field(
-        default=50, description="Requests that the canary must have answered in this step.", examples=[500]
     )
 
 
@@ -130,41 +123,49 @@ class Delivery(Closed):
         description="Failed requests that a bad release may cost; 0 leaves the weights to the steps.",
         examples=[50],
     )
-    on_inconclusive: Literal["hold", "extend", "advance"] = Field(
+    patience: Annotated[float, Field(ge=1), PLATFORMS] = Field(
+        default=10.0, description="How many times its `for` a step waits for enough evidence, at most.", examples=[10]
+    )
+    min_requests: Annotated[int, Field(ge=0), PLATFORMS] = Field(
+        default=50, description="Requests that the canary must have answered in every step.", examples=[500]
+    )
+    on_inconclusive: Annotated[Literal["hold", "extend", "advance"], PLATFORMS] = Field(
         default="hold",
         description="When a step's time is over without enough evidence: ask a person, wait on, or go on.",
         examples=["hold"],
     )
-    supersede: Literal["replace", "queue"] = Field(
+    supersede: Annotated[Literal["replace", "queue"], PLATFORMS] = Field(
         default="replace",
         description="When a newer release arrives during a rollout: take this one's place, or wait for its end.",
         examples=["queue"],
     )
-    keep: Duration = Field(
+    keep: Annotated[Duration, PLATFORMS] = Field(
         default=600.0,
         description="How long the instances of the previous release stay up, ready for an undo.",
         examples=["10m"],
     )
-    affinity: ClientAffinity = Field(
+    affinity: Annotated[ClientAffinity, PLATFORMS] = Field(
         default_factory=ClientAffinity,
         description="What keeps a client on one release: none, cookie, or a header of yours.",
         examples=["none", {"header": "x-user-id"}],
     )
-    match: Match = Field(
+    match: Annotated[Match, PLATFORMS] = Field(
         default_factory=Match,
         description="Lets a request choose its side by header or cookie.",
         examples=[{"header": "x-canary"}],
     )
-    alpha: Probability = Field(
+    alpha: Annotated[Probability, PLATFORMS] = Field(
         default=0.01,
         description="Chance of rolling back a release that is no worse, over the whole rollout.",
         examples=[0.01],
     )
-    tolerance: Annotated[float, Field(ge=1)] = Field(
+    tolerance: Annotated[float, Field(ge=1), PLATFORMS] = Field(
         default=1.0, description="How many times the baseline's bad ratio is still fine.", examples=[1.5]
     )
-    floor: Ratio = Field(default=0.0005, description="A bad ratio below this stops nobody.", examples=["0.05%"])
-    warm_up: Duration | None = Field(
+    floor: Annotated[Ratio, PLATFORMS] = Field(
+        default=0.0005, description="A bad ratio below this stops nobody.", examples=["0.05%"]
+    )
+    warm_up: Annotated[Duration | None, PLATFORMS] = Field(
         default=None,
         description="Time after an instance starts that does not count for latency; when left out, 5s for processes on one machine and 30s in a cluster.",
         examples=["30s"],

@@ -4,17 +4,18 @@ Pydantic finds every error of a document at once; here each becomes a :class:`Pr
 was expected, what was found, and the name that was probably meant.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from shipway.model.problems import Problem
 from shipway.model.quantities import format_number
 from shipway.model.suggestions import closest, did_you_mean
-from shipway.spec.application import Override, Spec
-from shipway.spec.fields import Misspelt, describe
+from shipway.spec.application import Application, Override, Spec
+from shipway.spec.fields import Closed, Misspelt, describe, fields_of, is_platforms
 from shipway.spec.reading import Node, Path
 
 MAX_EXPLAINED = 500
@@ -52,6 +53,29 @@ def problems_of(error: ValidationError, root: type[BaseModel], file: str, node: 
 def path_of(details: ErrorDetails) -> Path:
     """Path of the value (or of the entry whose name is wrong) that an error of pydantic's is about."""
     return tuple(part for part in details["loc"] if part != "[key]")
+
+
+def for_the_platform(data: Mapping[str, Any], model: type[BaseModel], path: Path = ()) -> Iterator[Path]:
+    """What a document of an application says although it is the Platform's to say."""
+    for name, field in fields_of(model).items():
+        value, here = data.get(name), (*path, name)
+        inner = _model_in(field.annotation)
+        if value is None:
+            continue
+        if is_platforms(field):
+            yield here
+        elif inner is not None:
+            for key, one in _maps(value, field):
+                yield from for_the_platform(one, inner, (*here, *key))
+
+
+def _maps(value: object, field: FieldInfo) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    """Where in a field maps of its model are: itself, or the entries of a list or of a map of them."""
+    if isinstance(value, dict) and getattr(field.annotation, "__origin__", None) is not dict:
+        yield (), value
+    elif isinstance(value, dict | list):
+        entries: Iterable[tuple[str | int, Any]] = value.items() if isinstance(value, dict) else enumerate(value)
+        yield from (((key,), one) for key, one in entries if isinstance(one, dict))
 
 
 def problem_at(
@@ -130,18 +154,22 @@ def _remedy(kind: str, got: object) -> str:
 
 def _missing(path: Path, root: type[BaseModel]) -> str:
     name, model = str(path[-1]), _model_at(path[:-1], root)
-    field = _fields(model).get(name) if model else None
+    field = fields_of(model).get(name) if model else None
     example = field.examples[0] if field is not None and field.examples else None
     return f"`{name}` is required" + (f"; for example `{name}: {example}`" if isinstance(example, str) else "")
 
 
 def _unknown(path: Path, root: type[BaseModel]) -> tuple[str, str]:
     name, model = str(path[-1]), _model_at(path[:-1], root)
-    fields = _fields(model) if model else {}
-    if model is Override and name in _fields(Spec):
+    fields = fields_of(model) if model else {}
+    if root is Application:
+        fields = {name: field for name, field in fields.items() if not is_platforms(field)}
+    instead = model.instead.get(name) if model and issubclass(model, Closed) else None
+    if model is Override and name in fields_of(Spec):
         return "not-overridable", f"`{name}` cannot differ between environments; what can: {', '.join(fields)}"
     elsewhere = _elsewhere(name, root)
     hint = f"; it belongs to `{elsewhere}`" if elsewhere else did_you_mean(name, fields)
+    hint = f"; {instead}" if instead else hint
     return "unknown-field", f"there is no field `{_short(name)}` here" + (
         hint or f"; expected one of {', '.join(fields)}"
     )
@@ -155,24 +183,20 @@ def _is_echo(details: ErrorDetails) -> bool:
 def _meant(path: Path, root: type[BaseModel]) -> Path:
     """The field that an unknown one was probably meant to be: reporting that it is missing as well would help nobody."""
     model = _model_at(path[:-1], root)
-    return (*path[:-1], closest(str(path[-1]), _fields(model) if model else ()))
+    return (*path[:-1], closest(str(path[-1]), fields_of(model) if model else ()))
 
 
 def _elsewhere(name: str, root: type[BaseModel]) -> str:
     """Where a field of this name would be right: people indent one level too few or too many."""
     for top in ("metadata", "spec"):
         model = _model_at((top,), root)
-        if model and name in _fields(model):
+        if model and name in fields_of(model):
             return top
-        for field in _fields(model) if model else {}:
+        for field in fields_of(model) if model else {}:
             inner = _model_at((top, field), root)
-            if inner and field not in {"environments", "defaults"} and name in _fields(inner):
+            if inner and field not in {"environments", "defaults"} and name in fields_of(inner):
                 return f"{top}.{field}"
     return ""
-
-
-def _fields(model: type[BaseModel]) -> dict[str, Any]:
-    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def _model_at(path: Path, root: type[BaseModel]) -> type[BaseModel] | None:
@@ -183,7 +207,7 @@ def _model_at(path: Path, root: type[BaseModel]) -> type[BaseModel] | None:
         if inside or isinstance(part, int):  # the name of an entry, or its place in a list: still the same model
             inside = False
             continue
-        field = _fields(model).get(part) if model else None
+        field = fields_of(model).get(part) if model else None
         if field is None:
             return None
         model = _model_in(field.annotation)

@@ -57,10 +57,13 @@ class Parsed(msgspec.Struct, frozen=True):
         return self.declared_platform.platform if self.declared_platform else None
 
 
-def parse_documents(sources: Sequence[Source], platform: DeclaredPlatform | None = None) -> Parsed:
+def parse_documents(
+    sources: Sequence[Source], platform: DeclaredPlatform | None = None, *, resolved: bool = False
+) -> Parsed:
     """Read and validate every document of every source.
 
-    ``platform`` is one that was read before, for sources that bring none. Never raises for what a file holds.
+    ``platform`` is one that was read before, for sources that bring none. ``resolved``: the applications are as
+    ``Application.document`` writes them, with what a Platform said. Never raises for what a file holds.
     """
     problems: list[Problem] = []
     documents = [found for source in sources for found in _documents(source, problems)]
@@ -69,7 +72,8 @@ def parse_documents(sources: Sequence[Source], platform: DeclaredPlatform | None
     known = platforms[0] if platforms else platform
     metrics = _metrics(known, any(kind == "Platform" for kind, _ in documents))
     written = [declared for kind, declared in documents if kind == "Application"]
-    applications = [found for declared in written if (found := _application(declared, known, metrics, problems))]
+    read_in = [_application(declared, known, metrics, problems, resolved=resolved) for declared in written]
+    applications = [found for found in read_in if found]
     problems += _repeated(applications)
     limited = tuple(_limited(problems, [source.file for source in sources]))
     return Parsed(tuple(applications), known, limited, None if unread else _left_out(written, applications))
@@ -152,9 +156,14 @@ def _metrics(platform: DeclaredPlatform | None, attempted: bool) -> Metrics:
 
 
 def _application(
-    declared: Declared, platform: DeclaredPlatform | None, metrics: Metrics, problems: list[Problem]
+    declared: Declared,
+    platform: DeclaredPlatform | None,
+    metrics: Metrics,
+    problems: list[Problem],
+    *,
+    resolved: bool,
 ) -> DeclaredApplication | None:
-    instance, found, wrong = validated(declared, Application, metrics)
+    instance, found, wrong = validated(declared, Application, metrics, resolved=resolved)
     result = None
     if instance is not None:
         found += rule_problems(declared, instance, wrong)

@@ -6,8 +6,9 @@ published JSON Schema says about it. Holds no field and no rule between fields.
 
 import re
 import shlex
-from collections.abc import Callable
-from typing import Annotated, Any, TypeVar
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -19,6 +20,7 @@ from pydantic import (
     WithJsonSchema,
 )
 from pydantic.alias_generators import to_camel
+from pydantic.fields import FieldInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
@@ -34,6 +36,34 @@ class Closed(BaseModel):
     model_config = ConfigDict(
         alias_generator=to_camel, extra="forbid", strict=True, frozen=True, serialize_by_alias=True, allow_inf_nan=False
     )
+
+    instead: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """What to write in place of a name that people look for here and that is none of its fields."""
+
+
+class _Platforms:
+    """Marks a field as the Platform's alone; there is one of it, :data:`PLATFORMS`."""
+
+    def __repr__(self) -> str:
+        return "PLATFORMS"
+
+
+PLATFORMS = _Platforms()
+"""Annotation: only a Platform sets the field; a file of an application that does is refused.
+
+How releases are judged, probed and kept is one team's to say for everybody. A field of an Application is a question that
+every developer has to answer, so there are few.
+"""
+
+
+def fields_of(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """Fields by the names that people write."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
+
+
+def is_platforms(field: FieldInfo) -> bool:
+    """Whether only a Platform sets the field."""
+    return PLATFORMS in field.metadata
 
 
 class Misspelt(ValueError):
@@ -158,14 +188,16 @@ def _positive(parse: Callable[[str], float]) -> Callable[[str], float]:
     return check
 
 
-_LABEL = r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$"
+NAME_PATTERN = r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$"
+PORT_NAME_PATTERN = r"^[a-z]([-a-z0-9]{0,13}[a-z0-9])?$"
+HOST_PATTERN = r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)+[a-z]([-a-z0-9]*[a-z0-9])?$"
 Name = _text(
-    _LABEL,
+    NAME_PATTERN,
     "bad-name",
     "a name of lower-case letters, digits and dashes that starts with a letter, at most 63 characters",
 )
 PortName = _text(
-    r"^[a-z]([-a-z0-9]{0,13}[a-z0-9])?$",
+    PORT_NAME_PATTERN,
     "bad-name",
     "a name of lower-case letters, digits and dashes that starts with a letter, at most 15 characters",
 )
@@ -179,7 +211,7 @@ SecretName = _text(
     "the logical name of a secret such as payments/stripe-key",
 )
 Host = _text(
-    r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)+[a-z]([-a-z0-9]*[a-z0-9])?$",
+    HOST_PATTERN,
     "bad-host",
     "a host name such as shop.example.com",
 )
@@ -277,13 +309,14 @@ Cpu = Annotated[
         numbers=True,
     ),
 ]
+MEMORY_SCHEMA = text_schema(quantities.MEMORY_PATTERN, "512Mi", "1Gi")
 Memory = Annotated[
     int,
     Written(
         lambda text: int(_positive(quantities.parse_memory)(text)),
         quantities.format_memory,
         "memory such as 512Mi or 1Gi",
-        text_schema(quantities.MEMORY_PATTERN, "512Mi", "1Gi"),
+        MEMORY_SCHEMA,
     ),
 ]
 Price = Annotated[

@@ -10,8 +10,9 @@ from itertools import pairwise
 
 import msgspec
 
-from shipway.model.quantities import format_duration, format_percent
-from shipway.spec.application import SERVING, Application, Dependency
+from shipway.model.quantities import format_percent
+from shipway.model.suggestions import did_you_mean
+from shipway.spec.application import HEALTH_PORT, RESOURCE_KINDS, SERVING, SPOKEN, Application, Dependency
 from shipway.spec.cron import cron_error
 from shipway.spec.reading import Path
 
@@ -31,6 +32,7 @@ class Broken(msgspec.Struct, frozen=True):
 Rule = Callable[[Application], Iterator[Broken]]
 REPLICAS_OR_SCALE = "expected `replicas` or `scale`, got both; a fixed number and a range contradict each other"
 _DELIVERY: Path = ("spec", "delivery")
+_TARGETS = {"application": "called", **{kind: kind for kind in RESOURCE_KINDS}}
 
 
 def broken_rules(application: Application) -> list[Broken]:
@@ -77,11 +79,6 @@ def _steps(application: Application) -> Iterator[Broken]:
         if step.weight <= before.weight:
             message = f"expected more than the step before ({format_percent(before.weight)}), got {format_percent(step.weight)}"
             yield Broken((*path, index, "weight"), "not-ascending", message, ((*path, index - 1, "weight"),))
-    for index, step in enumerate(steps):
-        if step.at_most is not None and step.at_most < step.at_least:
-            least = format_duration(step.at_least)
-            message = f"expected at least as long as `for` ({least}), got {format_duration(step.at_most)}"
-            yield Broken((*path, index, "atMost"), "out-of-range", message, ((*path, index, "for"),))
 
 
 def _checks(application: Application) -> Iterator[Broken]:
@@ -92,13 +89,6 @@ def _checks(application: Application) -> Iterator[Broken]:
                 (*_DELIVERY, "check", index), "duplicate", f'"{check.text}" is already checked; remove one of the two'
             )
         seen.add(check.text)
-
-
-def _one_availability(application: Application) -> Iterator[Broken]:
-    slo, path = application.spec.slo, ("spec", "slo")
-    if slo.availability is not None and slo.error_rate is not None:
-        message = "expected `availability` or `errorRate`, got both; they say the same thing in two ways"
-        yield Broken((*path, "errorRate"), "conflict", message, ((*path, "availability"),), key=True)
 
 
 def _canary_needs_requests(application: Application) -> Iterator[Broken]:
@@ -128,26 +118,19 @@ def _dependencies(application: Application) -> Iterator[Broken]:
             message = f"`{dependency.application}` cannot depend on itself; remove it"
             yield Broken(path, "self-dependency", message, (("metadata", "name"),))
         yield from _dependency(path, dependency)
-        identity = str(dependency.model_dump(exclude={"storage"}))
+        identity = str(dependency.model_dump())
         if seen[identity] == 1:
-            hint = "" if dependency.application or dependency.host else ", or tell them apart by `name`"
+            one = dependency.resource
+            hint = f", or tell them apart by name: `{one.engine}/<name>`" if one else ""
             yield Broken(path, "duplicate", f"this dependency is already declared; remove one of the two{hint}")
         seen[identity] += 1
 
 
 def _dependency(path: Path, dependency: Dependency) -> Iterator[Broken]:
-    kinds = ("application", "database", "cache", "queue", "bucket", "host")
-    given = [kind for kind in kinds if getattr(dependency, kind) is not None]
+    given = [kind for kind, field in _TARGETS.items() if getattr(dependency, field) is not None]
     if len(given) != 1:
-        message = f"expected one of {', '.join(kinds)}, got {' and '.join(given) or 'none of them'}"
-        yield Broken(path, "conflict", message, tuple((*path, kind) for kind in kinds))
-        return
-    allowed = {"application": {"port"}, "host": set()}.get(given[0], {"name"})
-    own = {"storage"} if dependency.database == "postgres" else set()  # everything else is shared or measured
-    for extra in ("port", "name", "storage"):
-        if getattr(dependency, extra) is not None and extra not in allowed | own:
-            what = "a shared mysql database" if dependency.database == "mysql" else _an(given[0])
-            yield Broken((*path, extra), "conflict", f"a dependency on {what} has no `{extra}`; remove it", key=True)
+        message = f"expected one of {', '.join(_TARGETS)}, got {' and '.join(given) or 'none of them'}"
+        yield Broken(path, "conflict", message, tuple((*path, kind) for kind in _TARGETS))
 
 
 def _schedule(application: Application) -> Iterator[Broken]:
@@ -166,9 +149,6 @@ def _schedule(application: Application) -> Iterator[Broken]:
         )
     if spec.schedule is not None and (error := cron_error(spec.schedule)):
         yield Broken(path, "bad-schedule", error)
-    if spec.expected_duration is not None and spec.archetype != "scheduled-job":
-        message = f"{_an(spec.archetype)} runs all the time; remove `expectedDuration`"
-        yield Broken(("spec", "expectedDuration"), "conflict", message, about, key=True)
     if spec.archetype == "scheduled-job" and spec.scale is not None:
         yield Broken(
             ("spec", "scale"),
@@ -189,10 +169,22 @@ def _queue(application: Application) -> Iterator[Broken]:
 
 
 def _storage(application: Application) -> Iterator[Broken]:
-    spec = application.spec
-    if spec.storage and spec.archetype == "scheduled-job":
+    spec, path = application.spec, ("spec", "storage")
+    disks = [place for place in spec.storage if place.startswith("/")]
+    if disks and spec.archetype == "scheduled-job":
         message = "a scheduled-job keeps nothing between two runs; use a bucket or a database, or remove it"
-        yield Broken(("spec", "storage"), "conflict", message, (("spec", "archetype"),), key=True)
+        yield Broken(path, "conflict", message, (("spec", "archetype"),), key=True)
+    if len(disks) > 1:
+        message = f"an instance has one disk, and here are {' and '.join(disks)}; keep one of them"
+        yield Broken((*path, disks[-1]), "conflict", message, key=True)
+    databases = [one.resource.key for one in spec.depends_on if one.resource and one.postgres]
+    for name in spec.storage:
+        if name not in databases and name not in disks:
+            hint = did_you_mean(name, databases) or f"; {_known(databases)}"
+            message = (
+                f"expected the path of a disk such as /data or a PostgreSQL database of `dependsOn`, got `{name}`{hint}"
+            )
+            yield Broken((*path, name), "unknown-database", message, (("spec", "dependsOn"),), key=True)
 
 
 def _environment_variables(application: Application) -> Iterator[Broken]:
@@ -208,19 +200,28 @@ def _environment_variables(application: Application) -> Iterator[Broken]:
 
 
 def _ports(application: Application) -> Iterator[Broken]:
-    used = {application.spec.port: "the main port"}
-    for name, port in application.spec.ports.items():
-        if name in {application.spec.protocol, "health"}:
-            message = f"`{name}` is the name of the main port already; choose another"
-            yield Broken(("spec", "ports", name), "reserved-name", message, (("spec", "protocol"),), key=True)
+    spec, path = application.spec, ("spec", "port")
+    main = [name for name in (*SPOKEN, HEALTH_PORT) if name in spec.listens]
+    about = (("spec", "archetype"), ("spec", "health"))
+    if spec.archetype in SERVING and not set(main).intersection(SPOKEN):
+        message = (
+            f"expected a main port, called after what is spoken on it: {', '.join(SPOKEN)}; for example {{http: 8080}}"
+        )
+        yield Broken(path, "missing-field", message, about)
+    elif spec.archetype == "background-worker" and spec.health.path is not None and not main:
+        message = (
+            f"`health` is asked on a port, and none is called `{HEALTH_PORT}`; for example {{{HEALTH_PORT}: 8081}}"
+        )
+        yield Broken(path, "missing-field", message, about)
+    used: dict[int, str] = {}
+    for name, port in spec.listens.items():
+        if name == HEALTH_PORT and main[0] != HEALTH_PORT:
+            message = f"health is asked on the main port, and that is `{main[0]}` already; choose another name"
+            yield Broken((*path, name), "reserved-name", message, key=True)
         if port in used:
-            yield Broken(
-                ("spec", "ports", name),
-                "duplicate",
-                f"{port} is already {used[port]}; ports are told apart by number",
-                (("spec", "port"),),
-            )
-        used[port] = f"the port `{name}`"
+            message = f"{port} is already the port `{used[port]}`; ports are told apart by number"
+            yield Broken((*path, name), "duplicate", message)
+        used[port] = name
 
 
 def _host(application: Application) -> Iterator[Broken]:
@@ -229,8 +230,12 @@ def _host(application: Application) -> Iterator[Broken]:
         message = "a private application has no host name; use `visibility: internal` or `public`, or remove it"
         yield Broken(("spec", "host"), "conflict", message, (("spec", "visibility"),), key=True)
     if spec.host is not None and spec.protocol == "tcp":
-        message = "a tcp service has no host name: no name travels with bare TCP; use `protocol: http` or `grpc`, or remove it"
-        yield Broken(("spec", "host"), "conflict", message, (("spec", "protocol"),), key=True)
+        message = "a tcp service has no host name: no name travels with bare TCP; call the port `http` or `grpc`, or remove it"
+        yield Broken(("spec", "host"), "conflict", message, (("spec", "port"),), key=True)
+
+
+def _known(databases: Sequence[str]) -> str:
+    return f"there is {', '.join(databases)}" if databases else "there is none"
 
 
 def _an(noun: str) -> str:
@@ -243,7 +248,6 @@ _RULES: Sequence[Rule] = (
     _steps,
     _checks,
     _canary_needs_requests,
-    _one_availability,
     _affinity,
     _dependencies,
     _schedule,

@@ -10,6 +10,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from shipway.spec.application import API_VERSION, Application
+from shipway.spec.fields import fields_of, is_platforms
 from shipway.spec.platform import Platform
 from shipway.spec.policies import PolicySet
 from shipway.spec.prices import PriceCatalogue
@@ -25,7 +26,7 @@ KINDS: dict[Kind, type[Application] | type[Platform] | type[PriceCatalogue] | ty
 
 def schema(kind: Kind) -> dict[str, Any]:
     """The JSON Schema of one kind of document."""
-    body = KINDS[kind].model_json_schema(schema_generator=_Generator)
+    body = KINDS[kind].model_json_schema(schema_generator=_OfApplications if kind == "Application" else _Generator)
     identity = f"https://{API_VERSION}/{kind.lower()}.schema.json"
     return {"$schema": _Generator.schema_dialect, "$id": identity, **body}
 
@@ -56,3 +57,14 @@ class _Generator(GenerateJsonSchema):
     def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
         result = super().dict_schema(schema)
         return {**result, "additionalProperties": False} if "patternProperties" in result else result
+
+
+class _OfApplications(_Generator):
+    """Without the fields that only a Platform sets."""
+
+    def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
+        result = super().model_schema(schema)
+        for name, field in fields_of(schema["cls"]).items():
+            if is_platforms(field):
+                result["properties"].pop(name, None)
+        return result

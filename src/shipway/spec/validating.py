@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from shipway.model.problems import Problem
 from shipway.spec.application import API_VERSION, Application
 from shipway.spec.checks import Unit
-from shipway.spec.diagnosis import MAX_EXPLAINED, path_of, problem_at, problems_of
+from shipway.spec.diagnosis import MAX_EXPLAINED, for_the_platform, path_of, problem_at, problems_of
 from shipway.spec.reading import Path
 from shipway.spec.resolving import Declared, DeclaredApplication, DeclaredPlatform, merged
 from shipway.spec.rules import REPLICAS_OR_SCALE, Broken, broken_rules, contradictions
@@ -21,8 +21,13 @@ M = TypeVar("M", bound=BaseModel)
 Metrics = Mapping[str, Unit] | None
 
 
-def validated(declared: Declared, model: type[M], metrics: Metrics) -> tuple[M | None, list[Problem], list[Path]]:
-    """The document as ``model`` (without what is wrong, or None when too little is left), the problems, and the wrong paths."""
+def validated(
+    declared: Declared, model: type[M], metrics: Metrics, *, resolved: bool = False
+) -> tuple[M | None, list[Problem], list[Path]]:
+    """The document as ``model`` (without what is wrong, or None when too little is left), the problems, and the wrong paths.
+
+    ``resolved``: what the Platform said is in the application already.
+    """
     context = {"metrics": metrics}
     nothing = list(_empty(declared.data))
     problems: list[Problem] = []
@@ -38,7 +43,17 @@ def validated(declared: Declared, model: type[M], metrics: Metrics) -> tuple[M |
     message = "expected a value, got nothing; write one, or remove the line"
     problems += [problem_at(declared.file, declared.node, path, "empty-value", message) for path in unsaid]
     wrong += unsaid
+    if model is Application and not resolved:
+        reserved = [path for path in for_the_platform(data, model) if path not in reported][:MAX_EXPLAINED]
+        problems += [_reserved(declared, path) for path in reserved]
+        wrong += reserved
     return instance if not wrong else _rest(model, data, wrong, context), problems, wrong
+
+
+def _reserved(declared: Declared, path: Path) -> Problem:
+    where = "".join(f".{part}" for part in path[1:-1] if isinstance(part, str))
+    message = f"`{path[-1]}` is the Platform's to say, once for all: in its `spec.defaults{where}`, or for an archetype, a profile or an environment; remove it here"
+    return problem_at(declared.file, declared.node, path, "for-the-platform", message, key=True)
 
 
 def rule_problems(declared: Declared, application: Application, wrong: Sequence[Path]) -> list[Problem]:

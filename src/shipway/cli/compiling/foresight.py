@@ -262,7 +262,7 @@ def _change(old: DeclaredApplication | None, new: DeclaredApplication, since: st
     spec, name = new.application.spec, new.application.metadata.name
     same = old is not None and old.application.spec.image == spec.image
     change = Change(application=name, at=time.time(), author=person(), config_only=same)
-    return described(change, commit_of(Question(own_paths(Path(new.file), spec.directory), since))) if since else change
+    return described(change, commit_of(Question(own_paths(Path(new.file)), since))) if since else change
 
 
 def _detects(organisation: Organisation, places: Sequence[PlaceChange], rps: float) -> Iterator[Detects]:
@@ -273,7 +273,7 @@ def _detects(organisation: Organisation, places: Sequence[PlaceChange], rps: flo
         spec = application.spec
         if spec.delivery.strategy != "canary" or not application.document()["spec"].get("port"):
             continue
-        share = spec.slo.good_share
+        share = spec.slo.availability
         rate = BASELINE_RATE if share is None else min(BASELINE_RATE, 1 - share)
         policy = JudgePolicy(indicators=tuple(indicators(application)), alpha=spec.delivery.alpha)
         steps = [Step(weight=one.weight, at_least=one.at_least) for one in spec.delivery.steps]

@@ -169,7 +169,7 @@ def _row(organisation: "Organisation", name: str) -> dict[str, object]:
         "system": metadata.system,
         "archetype": spec.archetype,
         "environments": [one for one in organisation.environments if application.runs_in(one)],
-        "dependsOn": [_dependency(one.model_dump(exclude_none=True)) for one in spec.depends_on],
+        "dependsOn": [_dependency(one.model_dump(mode="json")) for one in spec.depends_on],
         "description": metadata.description,
         "file": organisation.declared[name].file,
     }
@@ -178,9 +178,7 @@ def _row(organisation: "Organisation", name: str) -> dict[str, object]:
 def _dependency(written: object) -> str:
     if not isinstance(written, dict):
         return str(written)
-    kind, what = next((key, value) for key, value in written.items() if key not in {"name", "port", "storage"})
-    words = what if kind in {"application", "host"} else f"{kind} {what}"
-    return f"{words}:{written['port']}" if "port" in written else words
+    return " ".join(next(iter(written.items())))
 
 
 if TYPE_CHECKING:

@@ -85,10 +85,9 @@ def revision(directory: Path, name: str) -> str:
         return ""
 
 
-def own_paths(file: Path, directory: str | None) -> tuple[Path, ...]:
-    """What is an application's own: its file, and where its command runs; without a word about that, the file's directory."""
-    own = file.absolute()
-    return (own, own.parent / directory) if directory else (own.parent,)
+def own_paths(file: Path) -> tuple[Path, ...]:
+    """What is an application's own: the directory of its file, where its command runs."""
+    return (file.absolute().parent,)
 
 
 class _Silent(Exception):

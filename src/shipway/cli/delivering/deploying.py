@@ -68,7 +68,7 @@ def _commits(client: Client, request: Request, source: Source) -> dict[str, obje
     found = {
         one.application.metadata.name: commit_of(
             Question(
-                own_paths(request.file, one.application.spec.directory),
+                own_paths(request.file),
                 since=_live_commit(client, one.application.metadata.name),
                 commit=request.commit,
             )

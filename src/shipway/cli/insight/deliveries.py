@@ -358,7 +358,7 @@ def _assessed_file(background: Background, file: Path, at: float, by: str) -> As
     live = past.live if past else None
     image = _document(live.document).spec.image if live else None
     same = image is not None and image == application.spec.image
-    paths = own_paths(file, application.spec.directory)
+    paths = own_paths(file)
     commit = commit_of(Question(paths, since=live.commit.sha if live and isinstance(live.commit, Commit) else ""))
     before = background.before(at)
     change = described(

@@ -172,7 +172,7 @@ def _runs_in(application: Application, environment: str) -> bool:
 
 def _promises(application: Application) -> bool:
     slo = application.spec.slo
-    return bool(slo.availability or slo.error_rate or slo.latency or slo.objectives)
+    return bool(slo.availability or slo.latency or slo.objectives)
 
 
 def _policies(sources: Sequence[Source]) -> dict[str, int]:

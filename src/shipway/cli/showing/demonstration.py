@@ -81,7 +81,7 @@ def demonstrate(report: Path, *, live: bool, keep: bool, json: bool) -> int:
     home = Path(mkdtemp(prefix="shipway-demo-"))
     with _ended(home, keep=keep, json=json):
         note("Starting the proxy and the controller ...", json=json)
-        starting.start_detached(home, None)
+        starting.start_detached(home, examples() / "shop" / "platform.yaml")
         with Client(home) as client, records(home) as journal:
             with Stage(journal, live=live, json=json) as stage:
                 _play(client, stage)

@@ -126,25 +126,25 @@ _Promise = tuple[str, float, str, BadEvents | GoodEvents]
 
 def _own(application: Application, metrics: Mapping[str, Metric]) -> Iterator[_Promise]:
     name = application.metadata.name
-    for objective in application.spec.slo.objectives:
-        metric = metrics.get(objective.metric)
+    for objective, target in application.spec.slo.objectives.items():
+        metric = metrics.get(objective)
         if metric is None or metric.good is None or metric.total is None:
             raise BadInput(
-                f"{name} promises {objective.metric}, of which the Platform says no `good` and `total` queries",
-                hint=f"Write them under spec.metrics.{objective.metric} of the Platform.",
+                f"{name} promises {objective}, of which the Platform says no `good` and `total` queries",
+                hint=f"Write them under spec.metrics.{objective} of the Platform.",
             )
         queries = (query.replace("{app}", name) for query in (metric.good, metric.total))
-        about = metric.description or f"Good events of {objective.metric}."
-        yield objective.metric, percent(objective.target), about, GoodEvents(*queries)
+        about = metric.description or f"Good events of {objective}."
+        yield objective, percent(target), about, GoodEvents(*queries)
 
 
 def _requests(application: Application, meters: Meters) -> Iterator[_Promise]:
     name, slo = application.metadata.name, application.spec.slo
     if application.spec.archetype not in SERVING:
         return
-    if slo.good_share is not None:
+    if slo.availability is not None:
         about = "Requests answered without an error."
-        yield AVAILABILITY, percent(slo.good_share), about, availability(meters, name)
+        yield AVAILABILITY, percent(slo.availability), about, availability(meters, name)
     for objective in slo.latency:
         about = f"Requests answered within {format_duration(objective.threshold)}."
         yield latency_name(objective), percent(objective.share), about, latency(meters, name, objective.threshold)
