@@ -27,7 +27,7 @@ from typing import Any
 import msgspec
 
 from shipway.cli.policing.judging import as_yaml, exported
-from shipway.cli.policing.policies import read_policies
+from shipway.facts.policies import read_policies
 from shipway.policy.evaluating import Evaluator
 from shipway.policy.rules import Request
 from shipway.web.admission.reviewing import review
@@ -143,7 +143,7 @@ def seconds_to_answer(rate_: float, seconds: float = 8.0) -> dict[str, float]:
 _SERVER = """
 import sys, uvicorn
 from shipway.cli.policing.judging import as_yaml, exported
-from shipway.cli.policing.policies import read_policies
+from shipway.facts.policies import read_policies
 from shipway.web.admission.app import create_app
 app = create_app(lambda: read_policies([]).evaluator("prod"), lambda: 0, worker="1")
 uvicorn.run(app, uds=sys.argv[1], log_level="critical", access_log=False)

@@ -17,10 +17,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from shipway.cli.controlling.counters import CounterFiles, Kept
-from shipway.cli.controlling.recording import EVERY, Key, Recorder
-from shipway.cli.controlling.usages import UsageFiles
+from shipway.facts.counters import CounterFiles
+from shipway.facts.usages import UsageFiles
 from shipway.metrics.envoy import EnvoyMetrics
+from shipway.metrics.kept import Kept
+from shipway.metrics.recording import EVERY, Key, Recorder
 from shipway.model.ids import AppName, ReleaseId
 from shipway.render.envoy import cluster_name
 from shipway.runtimes.local.usage import ProcessMeter

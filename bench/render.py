@@ -31,7 +31,7 @@ from typing import Any
 
 import yaml
 
-from shipway.cli.compiling import organisations
+from shipway.facts import organisations
 from shipway.render import yaml as writer
 from shipway.render.compiling import Compiled, compile_organisation
 from shipway.render.truth import contradictions

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from shipway.cli.home import ADDRESS
+from shipway.facts.home import ADDRESS
 from tests.cli.shell import Shell
 from tests.cli.stub import Stub
 

@@ -14,8 +14,8 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from shipway.cli.home import SOCKET
 from shipway.engine.views import ApplicationView, ControllerView, IndicatorView, ReleaseView, RolloutView
+from shipway.facts.home import SOCKET
 from shipway.model.errors import ShipwayError
 from shipway.web.api.errors import ErrorAnswer, body_of
 

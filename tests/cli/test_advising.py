@@ -7,9 +7,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from shipway.cli.controlling.samples import Sample
-from shipway.cli.controlling.usages import UsageFiles
-from shipway.cli.home import JOURNAL
 from shipway.cli.insight import advising, learning, released
 from shipway.cli.insight.advising import History, Moment
 from shipway.cli.insight.released import Now
@@ -17,6 +14,9 @@ from shipway.cli.recalling import cards
 from shipway.cli.recalling.records import records
 from shipway.engine.loop import STREAM
 from shipway.engine.ports import Append
+from shipway.facts.home import JOURNAL
+from shipway.facts.samples import Sample
+from shipway.facts.usages import UsageFiles
 from shipway.insight.sizing.usage import Usage
 from shipway.journal.sqlite import SqliteJournal
 from shipway.rollout.codec import encode

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from shipway.cli.delivering.commits import Question, commit_of, own_paths
+from shipway.facts.commits import Question, commit_of, own_paths
 from shipway.model.commits import Commit, NoCommit
 from shipway.model.errors import BadInput
 

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shipway.analysis.readings import ArmReading
-from shipway.cli.controlling.counters import COARSE, DAYS, CounterFiles, Kept
 from shipway.engine.ports import Absent, ArmQuery
 from shipway.engine.promises import Count, Ledger, thinned
+from shipway.facts.counters import COARSE, DAYS, CounterFiles
+from shipway.metrics.kept import Kept
 from shipway.model.ids import AppName, ReleaseId
 from shipway.slo.counters import Sample, counted, usable
 

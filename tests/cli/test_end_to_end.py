@@ -15,7 +15,7 @@ import pytest
 
 import shipway.testing.service
 from shipway.cli.controlling import starting
-from shipway.cli.home import JOURNAL
+from shipway.facts.home import JOURNAL
 from tests.cli.shell import Shell
 
 pytestmark = [pytest.mark.e2e]

@@ -208,6 +208,6 @@ def test_a_template_that_breaks_leaves_nothing_behind(
         (broken / layer / "file").write_text("whole")
     (broken / "web-app" / "copier.yml").write_text("_templates_suffix: [")
     monkeypatch.setattr("shipway.cli.compiling.golden._templates", lambda: broken)
-    monkeypatch.setattr("shipway.cli.home.CRASHES", "crashes")
+    monkeypatch.setattr("shipway.facts.home.CRASHES", "crashes")
     assert shipway("init", "web-app", tmp_path / "new" / "shop").code != 0
     assert list((tmp_path / "new").iterdir()) == []

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from shipway.cli.compiling.guarding import admission, policies_for
-from shipway.cli.compiling.organisations import load
+from shipway.facts.organisations import load
 from shipway.render.compiling import Compiled, compile_organisation
 from shipway.render.formats import FORMATS, layout
 from shipway.spec.organisation import Organisation

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shipway.cli.policing.images import images_in
+from shipway.facts.images import images_in
 
 
 class Layout:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shipway.cli.controlling.usages import Sample, UsageFiles
+from shipway.facts.usages import Sample, UsageFiles
 from shipway.testing.recordings import APP
 from tests.cli.shell import Shell
 from tests.cli.test_scorecard import journalled

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from shipway.cli.home import JOURNAL
 from shipway.cli.insight import deliveries, surveying
 from shipway.engine.loop import STREAM
 from shipway.engine.ports import Append
 from shipway.engine.timeline import timelines
+from shipway.facts.home import JOURNAL
 from shipway.insight.maturity import assess
 from shipway.journal.sqlite import SqliteJournal
 from shipway.model.errors import BadInput

@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 
 from shipway.cli import wiring
-from shipway.cli.controlling.usages import Sample, UsageFiles
 from shipway.cli.policing.known import knowledge
-from shipway.cli.policing.policies import PolicyDirectory
-from shipway.cli.policing.scanning import scan
 from shipway.engine.decisions import Decisions
 from shipway.engine.gating import PolicyGate
 from shipway.engine.service import Service
+from shipway.facts.policies import PolicyDirectory
+from shipway.facts.usages import Sample, UsageFiles
 from shipway.journal.sqlite import SqliteJournal
 from shipway.model.errors import Denied
+from shipway.policy.scanning import scan
 from tests.cli.shell import Shell
 from tests.engine.desk import Desk, Vault, application
 from tests.engine.world import World, simulated

@@ -9,11 +9,11 @@ import pytest
 from rich.console import Console
 
 from shipway.cli.delivering.following import Follower
-from shipway.cli.home import JOURNAL
 from shipway.cli.recalling.records import records
 from shipway.engine.loop import STREAM
 from shipway.engine.ports import Append
 from shipway.engine.timeline import timelines
+from shipway.facts.home import JOURNAL
 from shipway.journal.sqlite import SqliteJournal
 from shipway.model.errors import NotFound
 from shipway.rollout.codec import encode

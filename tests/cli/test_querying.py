@@ -85,7 +85,7 @@ def promised(controller: Stub) -> None:
 
 @pytest.fixture
 def controller(home: Path) -> Iterator[Stub]:
-    from shipway.cli.home import ADDRESS
+    from shipway.facts.home import ADDRESS
 
     with Stub(home) as running:
         (home / ADDRESS).write_text(str(running.socket))

@@ -14,11 +14,11 @@ import msgspec
 import pytest
 
 from shipway.analysis.readings import ArmReading
-from shipway.cli.controlling.recording import EVERY, Key, Recorder
-from shipway.cli.controlling.samples import Sample, coarser, spread
-from shipway.cli.controlling.usages import UsageFiles
 from shipway.cost.usage import measured
 from shipway.engine.ports import Absent, ArmQuery
+from shipway.facts.samples import Sample, coarser, spread
+from shipway.facts.usages import UsageFiles
+from shipway.metrics.recording import EVERY, Key, Recorder
 from shipway.model.ids import AppName, ReleaseId
 from shipway.runtimes.local.usage import ProcessMeter
 
@@ -220,7 +220,7 @@ def test_whoever_is_killed_while_writing_loses_a_sample_at_most(tmp_path: Path) 
     """Appends and tidies as fast as it can, each sample with one request; killed at moments that nobody chose."""
     script = (
         "import sys; from pathlib import Path\n"
-        "from shipway.cli.controlling.samples import Sample; from shipway.cli.controlling.usages import UsageFiles\n"
+        "from shipway.facts.samples import Sample; from shipway.facts.usages import UsageFiles\n"
         "files = UsageFiles(Path(sys.argv[1]))\n"
         "at = max([one.at for one in files.read('shop')], default=9e8)\n"
         "while True:\n"

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from shipway.cli.compiling import replacing
-from shipway.cli.compiling.replacing import OWNED, replace
+from shipway.cli.compiling.replacing import replace
+from shipway.facts.organisations import OWNED
 from shipway.model.errors import BadInput, Refused
 
 

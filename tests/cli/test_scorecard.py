@@ -9,15 +9,15 @@ import msgspec
 import pytest
 
 from shipway.analysis.readings import ArmReading
-from shipway.cli.controlling.counters import CounterFiles
-from shipway.cli.controlling.samples import Sample
-from shipway.cli.controlling.usages import UsageFiles
-from shipway.cli.home import JOURNAL
 from shipway.cost.usage import UsageRow
 from shipway.engine.loop import STREAM
 from shipway.engine.ports import Append
 from shipway.engine.promises import Count
 from shipway.engine.timeline import timelines
+from shipway.facts.counters import CounterFiles
+from shipway.facts.home import JOURNAL
+from shipway.facts.samples import Sample
+from shipway.facts.usages import UsageFiles
 from shipway.journal.sqlite import SqliteJournal
 from shipway.model.commits import Commit, NoCommit, Provenance
 from shipway.model.ids import ReleaseId

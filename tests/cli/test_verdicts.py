@@ -10,12 +10,12 @@ import pytest
 import yaml
 
 from shipway.cli import wiring
-from shipway.cli.policing.policies import PolicyDirectory, read_policies
-from shipway.cli.policing.scanning import scan
 from shipway.engine.gating import PolicyGate
 from shipway.engine.service import DeployRequest, SourceFile
+from shipway.facts.policies import PolicyDirectory, read_policies
 from shipway.model.errors import Denied
 from shipway.policy.facts import Around
+from shipway.policy.scanning import scan
 from shipway.web.admission.reviewing import review
 from tests.cli.shell import Shell
 from tests.engine.desk import Desk, desk

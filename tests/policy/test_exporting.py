@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from shipway.cli.policing.judging import as_yaml, exported
-from shipway.cli.policing.policies import PACK, policies_of
+from shipway.facts.policies import PACK, policies_of
 from shipway.policy.evaluating import Evaluator
 from shipway.policy.rules import Request
 from shipway.spec import Source

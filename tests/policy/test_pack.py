@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from shipway.cli.policing import policytests
-from shipway.cli.policing.policies import PACK, read_policies
+from shipway.facts.policies import PACK, read_policies
 from shipway.policy.rules import CompiledRule
 from tests.policy.samples import statuses
 

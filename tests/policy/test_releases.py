@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from shipway.cli.policing.policies import policies_of, read_policies
+from shipway.facts.policies import policies_of, read_policies
 from shipway.policy.findings import Finding, Subject
 from shipway.policy.releases import UNASKED, Release, by_provenance, causes, delivery, judge, once
 from shipway.policy.rules import Place

@@ -14,7 +14,6 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
-from shipway.cli.home import socket_path
 from shipway.engine.views import (
     ApplicationView,
     ControllerView,
@@ -24,6 +23,7 @@ from shipway.engine.views import (
     PromisesView,
     RolloutView,
 )
+from shipway.facts.home import socket_path
 from shipway.model.errors import BadInput, ControllerUnreachable, Denied, ShipwayError
 from shipway.model.problems import Problem
 

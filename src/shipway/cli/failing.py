@@ -14,7 +14,7 @@ from tempfile import gettempdir
 
 import typer
 
-from shipway.cli.home import CRASHES, home_among
+from shipway.facts.home import CRASHES, home_among
 
 EXIT_CODES: tuple[tuple[int, str], ...] = (
     (0, "done"),

@@ -20,3 +20,10 @@ App = Annotated[str, typer.Argument(metavar="APP", help="Name of the application
 RolloutName = Annotated[
     str, typer.Argument(metavar="ROLLOUT", help="A rollout (shop-3), or an application: its current rollout.")
 ]
+PlatformDirectory = Annotated[
+    Path, typer.Option("--platform", metavar="DIR", help="Directory with the Platform and Applications.")
+]
+
+Environments = Annotated[
+    list[str] | None, typer.Option("--env", metavar="NAME", help="Only this environment; may be repeated.")
+]

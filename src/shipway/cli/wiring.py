@@ -22,25 +22,26 @@ import yaml
 
 import shipway
 from shipway.cli.compiling.guarding import parameters_of
-from shipway.cli.compiling.organisations import POLICIES, sources
-from shipway.cli.controlling.counters import DAYS, CounterFiles, Kept
-from shipway.cli.controlling.recording import Key, Recorder
-from shipway.cli.controlling.usages import UsageFiles
-from shipway.cli.policing.images import images_in
-from shipway.cli.policing.policies import PolicyDirectory
-from shipway.cli.policing.scanning import scan
 from shipway.cost.prices import PriceBook, price_book
 from shipway.engine.decisions import Decisions
 from shipway.engine.gating import PolicyGate
 from shipway.engine.loop import Engine, Settings
 from shipway.engine.service import Service
 from shipway.engine.views import ControllerView
+from shipway.facts.counters import DAYS, CounterFiles
+from shipway.facts.images import images_in
+from shipway.facts.organisations import POLICIES, sources
+from shipway.facts.policies import PolicyDirectory
+from shipway.facts.usages import UsageFiles
 from shipway.journal.repair import RepairReport, repair
 from shipway.journal.snapshots import FileSnapshots
 from shipway.journal.sqlite import SqliteJournal
 from shipway.metrics.envoy import EnvoyMetrics
+from shipway.metrics.kept import Kept
 from shipway.metrics.prometheus import Prometheus
+from shipway.metrics.recording import Key, Recorder
 from shipway.model.errors import BadInput, ControllerConflict
+from shipway.policy.scanning import scan
 from shipway.runtimes.local import ports
 from shipway.runtimes.local.runtime import LocalRuntime
 from shipway.runtimes.local.secrets import SecretStore

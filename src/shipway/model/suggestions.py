@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from shipway.model.errors import NotFound
+
 _LONGEST = 64
 """A longer word is no typo of ours, and comparing it would take time that grows with its square."""
 
@@ -24,3 +26,15 @@ def did_you_mean(word: str, options: Iterable[str]) -> str:
 
 def _fold(word: str) -> str:
     return word.lower().replace("-", "").replace("_", "")
+
+
+def known(name: str, names: tuple[str, ...], what: str) -> str:
+    """``name``, if it is one of ``names``.
+
+    Raises:
+        NotFound: it is not.
+    """
+    if name not in names:
+        hint = f"There is {', '.join(names[:20])}." if names else ""
+        raise NotFound(f"there is no {what} `{name}`{did_you_mean(name, names)}", hint=hint)
+    return name

@@ -10,6 +10,7 @@ from functools import cached_property
 import msgspec
 
 from shipway.model.problems import Problem
+from shipway.model.suggestions import known
 from shipway.spec.application import Application
 from shipway.spec.crossing import crossing_problems
 from shipway.spec.documents import parse_documents
@@ -107,3 +108,14 @@ def _no_platform(platform: DeclaredPlatform | None) -> Problem:
     return Problem(
         platform.file, (key or value).line, (key or value).column, "spec.environments", "missing-field", message
     )
+
+
+def environments(organisation: Organisation, wanted: list[str] | None) -> tuple[str, ...]:
+    """The environments asked for, in the Platform's order; all of them when none is.
+
+    Raises:
+        NotFound: there is no such environment.
+    """
+    for name in wanted or ():
+        known(name, organisation.environments, "environment")
+    return tuple(name for name in organisation.environments if not wanted or name in wanted)

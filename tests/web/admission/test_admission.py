@@ -10,10 +10,10 @@ import msgspec
 import pytest
 import yaml
 
-from shipway.cli.policing.policies import PolicyDirectory, manifests, stamp_of
-from shipway.cli.policing.scanning import scan
+from shipway.facts.policies import PolicyDirectory, manifests, stamp_of
 from shipway.policy.evaluating import Evaluator
 from shipway.policy.facts import Around
+from shipway.policy.scanning import scan
 from shipway.web.admission.app import create_app
 from shipway.web.admission.configuration import configuration
 from shipway.web.admission.inventory import Inventory

@@ -8,7 +8,7 @@ import typer
 from shipway.cli.options import Json
 
 if TYPE_CHECKING:
-    from shipway.spec import Source
+    pass
 
 _NAME = "application.yaml"
 
@@ -86,6 +86,7 @@ def validate(
     Example: shipway validate shop.yaml platform.yaml
     """
     from shipway.cli.output import show
+    from shipway.facts.files import read
     from shipway.model.errors import BadInput
     from shipway.spec import parse_documents
     from shipway.spec.policies import parse_policy_sets
@@ -125,27 +126,6 @@ def schema(
         raise BadInput(f'expected {", ".join(kinds)}, got "{kind}"{did_you_mean(kind, kinds)}')
     found = schemas.schema(kinds[kind.lower()])
     show(found, to_json(found), json=json)
-
-
-def read(files: list[Path]) -> "list[Source]":
-    """The files as given on the command line.
-
-    Raises:
-        BadInput: some cannot be read; all of them are named.
-    """
-    from shipway.model.errors import BadInput
-    from shipway.model.problems import Problem
-    from shipway.spec import Source
-
-    sources, problems = [], []
-    for file in files:
-        try:
-            sources.append(Source(str(file), file.read_bytes()))
-        except OSError as error:
-            problems.append(Problem(str(file), 0, 0, "", "unreadable", f"cannot be read: {error.strerror}"))
-    if problems:
-        raise BadInput("a file cannot be read", problems=problems)
-    return sources
 
 
 def _label(name: str) -> str:

@@ -11,24 +11,23 @@ import msgspec
 
 from shipway.analysis.detect import sight
 from shipway.analysis.policy import JudgePolicy, Step
-from shipway.cli.compiling import organisations
 from shipway.cli.compiling.guarding import admission, policies_for
 from shipway.cli.compiling.rendering import compiled, no_collection
-from shipway.cli.delivering.commits import Question, commit_of, own_paths, revision
 from shipway.cli.delivering.watching import person
 from shipway.cli.insight.deliveries import described
 from shipway.cli.output import to_json
-from shipway.cli.policing.images import images_in
 from shipway.cli.policing.known import knowledge, risks
-from shipway.cli.policing.policies import Policies
-from shipway.cli.policing.scanning import scan, secretive
 from shipway.cli.spending.pricing import at_revision, read_book, told
 from shipway.cost.estimate import Estimate, difference, estimate
 from shipway.cost.prices import PriceBook
 from shipway.engine.planning import indicators
+from shipway.facts import organisations
+from shipway.facts.commits import Question, commit_of, own_paths, revision
+from shipway.facts.images import images_in
+from shipway.facts.policies import Policies
 from shipway.insight.risk import Change
 from shipway.model.errors import BadInput
-from shipway.model.suggestions import did_you_mean
+from shipway.model.suggestions import did_you_mean, known
 from shipway.plan.changes import (
     ApplicationRisk,
     Detects,
@@ -46,6 +45,7 @@ from shipway.plan.wording import markdown, text
 from shipway.policy.findings import Summary, summary
 from shipway.policy.releases import judge
 from shipway.policy.rules import Status
+from shipway.policy.scanning import scan, secretive
 from shipway.render.compiling import Compiled, compile_organisation
 from shipway.spec import DeclaredApplication
 from shipway.spec.crossing import crossing_problems
@@ -186,9 +186,9 @@ def _known(asked: Asked, *sides: Organisation) -> None:
     applications = tuple(sorted({name for side in sides for name in side.declared}))
     environments = tuple(dict.fromkeys(name for side in sides for name in side.environments))
     for app in asked.apps or ():
-        organisations.known(app, applications, "application")
+        known(app, applications, "application")
     for name in asked.environments or ():
-        organisations.known(name, environments, "environment")
+        known(name, environments, "environment")
 
 
 def _compiled(asked: Asked, side: Side) -> Iterator[Compiled]:

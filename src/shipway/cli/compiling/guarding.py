@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from shipway.cli.policing.policies import PACK, Policies, policies_beside, read_policies
+from shipway.facts.policies import PACK, Policies, policies_beside, read_policies
 from shipway.policy import native
 from shipway.policy.exporting import Target, export
 from shipway.policy.resources import name

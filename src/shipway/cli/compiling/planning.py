@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from shipway.cli.compiling.organisations import Environments, PlatformDirectory
-from shipway.cli.options import Home, Json
+from shipway.cli.options import Environments, Home, Json, PlatformDirectory
 from shipway.cli.policing.policy import NoPack, Policies
 
 
@@ -36,7 +35,7 @@ def plan(
     Example: shipway plan --env prod --against main --format markdown
     """
     from shipway.cli.compiling import foresight
-    from shipway.cli.home import home_directory
+    from shipway.facts.home import home_directory
 
     asked = foresight.Asked(
         directory=platform,

@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from shipway.cli.compiling.organisations import known, load
+from shipway.facts.organisations import load
 from shipway.model.errors import NotFound
-from shipway.model.suggestions import did_you_mean
+from shipway.model.suggestions import did_you_mean, known
 from shipway.render.compiling import compile_application
 from shipway.render.context import Context, Place
 from shipway.render.rendered import Reason, Rendered

@@ -16,7 +16,7 @@ MOST_BYTES = 8 * 1024 * 1024
 """Of one answer: larger ones are written to a directory anyway, and rarely twice."""
 MOST_ENTRIES = 64
 _PACKAGE = Path(__file__).parents[2]
-_CODE = ("model", "spec", "render", "cli")
+_CODE = ("model", "spec", "render", "facts", "cli")
 """Rooms whose code decides what comes out."""
 Files = Sequence[tuple[str, bytes]]
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from shipway.cli.compiling.organisations import Environments, PlatformDirectory
-from shipway.cli.options import Json
+from shipway.cli.options import Environments, Json, PlatformDirectory
 from shipway.cli.policing.policy import NoPack, Policies
 
 if TYPE_CHECKING:
@@ -43,9 +42,9 @@ def render(
         if out is None:
             _print(list(files), json=json)
             return
-        from shipway.cli.compiling.organisations import apart
         from shipway.cli.compiling.replacing import replace
         from shipway.cli.output import show
+        from shipway.facts.organisations import apart
 
         apart(platform, out)
         done = replace(out, files)
@@ -60,8 +59,8 @@ def catalog(platform: PlatformDirectory = Path(), json: Json = False) -> None:
     """
     from rich.table import Table
 
-    from shipway.cli.compiling.organisations import load
     from shipway.cli.output import show
+    from shipway.facts.organisations import load
 
     organisation = load(platform)
     rows = [_row(organisation, name) for name in organisation.declared]
@@ -93,10 +92,11 @@ def compiled(
         NotFound: there is no such application or environment.
         ShipwayError: objects contradict each other, which is a mistake of ours and not of the files.
     """
-    from shipway.cli.compiling.organisations import environments, known
     from shipway.model.errors import ShipwayError
+    from shipway.model.suggestions import known
     from shipway.render.compiling import compile_organisation
     from shipway.render.truth import contradictions
+    from shipway.spec.organisation import environments
 
     only = frozenset(known(app, tuple(organisation.declared), "application") for app in apps) if apps else None
     for environment in environments(organisation, env):
@@ -113,7 +113,7 @@ def _files(
 ) -> "Iterable[tuple[str, bytes]]":
     """What is asked for. A few applications are remembered: their answer takes less time than reading all the others."""
     from shipway.cli.compiling import remembering
-    from shipway.cli.compiling.organisations import paths
+    from shipway.facts.organisations import paths
 
     key = ""
     if apps:
@@ -121,7 +121,7 @@ def _files(
             key = remembering.key(paths(platform), (str(platform), form, apps, env))
         if key and (known := remembering.recall(key)) is not None:
             return known
-    from shipway.cli.compiling.organisations import load
+    from shipway.facts.organisations import load
     from shipway.render.formats import layout
 
     organisation = load(platform)

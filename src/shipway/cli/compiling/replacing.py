@@ -18,10 +18,9 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from shipway.facts.organisations import OWNED
 from shipway.model.errors import BadInput, Refused
 
-OWNED = ".shipway-owned.json"
-"""Names of the files in the directory that we wrote, and that we may therefore remove."""
 _STAGING = "shipway-"
 """In the name of what is being built, beside the directory."""
 _EXCHANGE = 2

@@ -28,8 +28,8 @@ def up(
     Example: shipway up --detach
     """
     from shipway.cli.controlling import starting
-    from shipway.cli.home import home_directory
     from shipway.cli.output import show
+    from shipway.facts.home import home_directory
 
     directory = home_directory(home)
     if detach:
@@ -52,8 +52,8 @@ def down(home: Home = None, json: Json = False) -> None:
     Example: shipway down
     """
     from shipway.cli.controlling import starting
-    from shipway.cli.home import home_directory
     from shipway.cli.output import show
+    from shipway.facts.home import home_directory
 
     directory = home_directory(home)
     pid = starting.end(directory)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shipway.cli.home import LOG, socket_path
+from shipway.facts.home import LOG, socket_path
 from shipway.model.errors import ControllerConflict, ControllerUnreachable, ShipwayError
 
 if TYPE_CHECKING:

@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from shipway.cli.compiling.organisations import PlatformDirectory
-from shipway.cli.options import App, Home, Json
+from shipway.cli.options import App, Home, Json, PlatformDirectory
 
 
 def deploy(
@@ -35,7 +34,7 @@ def deploy(
     Example: shipway deploy shop.yaml --image shop:1.4.2 --watch
     """
     from shipway.cli.delivering import deploying
-    from shipway.cli.home import home_directory
+    from shipway.facts.home import home_directory
 
     assignments = [f"spec.image={image}"] if image else []
     request = deploying.Request(
@@ -55,8 +54,8 @@ def status(
     """
     from shipway.cli.client import Client
     from shipway.cli.delivering import tables
-    from shipway.cli.home import home_directory
     from shipway.cli.output import show
+    from shipway.facts.home import home_directory
 
     with Client(home_directory(home)) as client:
         if app is None:
@@ -83,8 +82,8 @@ def undo(
     from shipway.cli.client import Client
     from shipway.cli.delivering import tables
     from shipway.cli.delivering.watching import person
-    from shipway.cli.home import home_directory
     from shipway.cli.output import show
+    from shipway.facts.home import home_directory
 
     with Client(home_directory(home)) as client:
         view = client.undo(app, to, person())
@@ -108,8 +107,8 @@ def logs(
     """
     from shipway.cli.client import Client
     from shipway.cli.delivering import tailing
-    from shipway.cli.home import home_directory
     from shipway.cli.output import lines as write
+    from shipway.facts.home import home_directory
 
     with Client(home_directory(home)) as client:
         records = tailing.tail(lambda: client.logs(app, release), count=lines, follow=follow)
@@ -147,7 +146,7 @@ def explain(
         return
     from shipway.cli.client import Client
     from shipway.cli.delivering import tables
-    from shipway.cli.home import home_directory
+    from shipway.facts.home import home_directory
 
     with Client(home_directory(home)) as client:
         explanation = client.explain(app, env)

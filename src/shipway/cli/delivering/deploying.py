@@ -5,11 +5,11 @@ from pathlib import Path
 import msgspec
 
 from shipway.cli.client import Client
-from shipway.cli.compiling.documents import read
 from shipway.cli.delivering import tables, watching
-from shipway.cli.delivering.commits import Question, commit_of, own_paths
 from shipway.cli.output import lines, note, show
 from shipway.engine.views import Deployment
+from shipway.facts.commits import Question, commit_of, own_paths
+from shipway.facts.files import read
 from shipway.model.commits import Commit, Provenance
 from shipway.model.errors import BadInput, NotFound
 from shipway.spec import Source, parse_documents

@@ -17,8 +17,8 @@ def list_(home: Home = None, json: Json = False) -> None:
     """
     from shipway.cli.client import Client
     from shipway.cli.delivering import tables
-    from shipway.cli.home import home_directory
     from shipway.cli.output import show
+    from shipway.facts.home import home_directory
 
     with Client(home_directory(home)) as client:
         found = client.rollouts()
@@ -33,7 +33,7 @@ def show(rollout: RolloutName, home: Home = None, json: Json = False) -> None:
     from shipway.cli import output
     from shipway.cli.client import Client
     from shipway.cli.delivering import tables
-    from shipway.cli.home import home_directory
+    from shipway.facts.home import home_directory
 
     with Client(home_directory(home)) as client:
         found = client.rollout(rollout)
@@ -51,7 +51,7 @@ def watch(rollout: RolloutName, home: Home = None, json: Json = False) -> None:
     from shipway.cli import output
     from shipway.cli.client import Client
     from shipway.cli.delivering import tables, watching
-    from shipway.cli.home import home_directory
+    from shipway.facts.home import home_directory
 
     with Client(home_directory(home)) as client:
         found = client.rollout(rollout)
@@ -121,7 +121,7 @@ def _act(rollout: str, action: "Action", home: Home, *, json: bool, full: bool =
     from shipway.cli.client import Client
     from shipway.cli.delivering import tables
     from shipway.cli.delivering.watching import person
-    from shipway.cli.home import home_directory
+    from shipway.facts.home import home_directory
     from shipway.model.errors import Refused
 
     with Client(home_directory(home)) as client:

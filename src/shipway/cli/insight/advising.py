@@ -8,10 +8,10 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from shipway.cli.controlling.samples import Sample, spread
-from shipway.cli.controlling.usages import UsageFiles
 from shipway.cli.insight.released import Now
-from shipway.cli.spending.sheets import Row, read_sheet
+from shipway.facts.samples import Sample, spread
+from shipway.facts.sheets import Row, read_sheet
+from shipway.facts.usages import UsageFiles
 from shipway.insight.forecasting import forecast
 from shipway.insight.series import DAY, MOST_POINTS, Absent, Floats, Series, regular
 from shipway.insight.sizing import krr, shipway, vpa

@@ -14,15 +14,16 @@ from typing import NamedTuple, get_args
 
 import msgspec
 
-from shipway.cli.compiling.documents import read
-from shipway.cli.controlling.counters import CounterFiles
-from shipway.cli.delivering.commits import Question, commit_of, own_paths
-from shipway.cli.insight import exports, released
+from shipway.cli.insight import released
 from shipway.cli.recalling.records import Records
-from shipway.cli.spending.sheets import Row, read_sheet
 from shipway.engine.promised import written
 from shipway.engine.promises import Ledger, courses
 from shipway.engine.timeline import Timeline, timelines
+from shipway.facts import exports
+from shipway.facts.commits import Question, commit_of, own_paths
+from shipway.facts.counters import CounterFiles
+from shipway.facts.files import read
+from shipway.facts.sheets import Row, read_sheet
 from shipway.insight.delivery import Deployment, Incident, Result, Statistics, grouped, statistics
 from shipway.insight.lead import LeadTime
 from shipway.insight.risk import Change, Past, Risk, fit

@@ -56,9 +56,9 @@ def forecast(
 
     Example: shipway forecast shop --simulate --capacity 50 --plot scaling.html
     """
-    from shipway.cli.home import home_directory
     from shipway.cli.insight.scaling import Asked
     from shipway.cli.output import show
+    from shipway.facts.home import home_directory
     from shipway.model.errors import BadInput
 
     place = home_directory(home)
@@ -89,10 +89,10 @@ def forecast(
 def _simulated(
     place: Path, app: str | None, csv: Path | None, asked: "Asked", plot: Path | None, *, json: bool
 ) -> None:
-    from shipway.cli.home import JOURNAL
     from shipway.cli.insight import advising, released, scaling
     from shipway.cli.output import note, show
     from shipway.cli.recalling.records import records
+    from shipway.facts.home import JOURNAL
 
     histories = advising.histories(place, app, csv, ("requests",))
     present = {}

@@ -6,11 +6,11 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from shipway.cli.controlling.samples import Sample
-from shipway.cli.controlling.usages import UsageFiles
 from shipway.cli.insight.deliveries import Background
 from shipway.cli.recalling.records import Records
-from shipway.cli.spending.sheets import moment, read_sheet
+from shipway.facts.samples import Sample
+from shipway.facts.sheets import moment, read_sheet
+from shipway.facts.usages import UsageFiles
 from shipway.insight.impact import Effect, against_arm, against_weeks
 from shipway.insight.series import Absent, Series, regular
 from shipway.model.errors import BadInput

@@ -49,9 +49,9 @@ def dora(
     """
     import time
 
-    from shipway.cli.home import home_directory
     from shipway.cli.insight import deliveries, scorecard, scores
     from shipway.cli.output import show
+    from shipway.facts.home import home_directory
 
     place, at = home_directory(home), time.time()
     past, wanted = deliveries.Recorded(), apps or []
@@ -85,10 +85,10 @@ def risk(
     import time
 
     from shipway.cli.delivering.watching import person
-    from shipway.cli.home import JOURNAL, home_directory
     from shipway.cli.insight import deliveries, insights
     from shipway.cli.output import show
     from shipway.cli.recalling import records
+    from shipway.facts.home import JOURNAL, home_directory
 
     place = home_directory(home)
     if (place / JOURNAL).exists():
@@ -123,9 +123,9 @@ def impact(
 
     Example: shipway impact shop@v4 --csv orders.csv
     """
-    from shipway.cli.home import home_directory
     from shipway.cli.insight import impacts, insights
     from shipway.cli.output import show
+    from shipway.facts.home import home_directory
 
     place = home_directory(home)
     question = impacts.Question(release=release, csv=csv, metric=metric, weeks=weeks, alpha=alpha)
@@ -148,9 +148,9 @@ def maturity(
     """
     import time
 
-    from shipway.cli.home import home_directory
     from shipway.cli.insight import deliveries, insights, surveying
     from shipway.cli.output import show
+    from shipway.facts.home import home_directory
     from shipway.insight.maturity import assess
 
     place = home_directory(home)
@@ -192,10 +192,10 @@ def rightsize(
 
     Example: shipway rightsize shop
     """
-    from shipway.cli.home import JOURNAL, home_directory
     from shipway.cli.insight import advising, insights, pooling, released
     from shipway.cli.output import show
     from shipway.cli.recalling.records import records
+    from shipway.facts.home import JOURNAL, home_directory
     from shipway.model.errors import BadInput
 
     place, aim = home_directory(home), advising.aim(throttled, killed)
@@ -217,8 +217,8 @@ def rightsize(
 @contextmanager
 def _journal(home: Path, *, optional: bool) -> "Iterator[Records | None]":
     """The journal; None when there is none and that is fine."""
-    from shipway.cli.home import JOURNAL
     from shipway.cli.recalling.records import records
+    from shipway.facts.home import JOURNAL
 
     if optional and not (home / JOURNAL).exists():
         yield None

@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 
 from shipway.cli.client import Client
-from shipway.cli.controlling.usages import UsageFiles
 from shipway.cli.insight import advising, deliveries, released
 from shipway.cli.insight.scorecard import Scorecard, readings, scorecard
 from shipway.cli.insight.scorecard import live as current
@@ -20,6 +19,7 @@ from shipway.engine.promises import Series as Read
 from shipway.engine.promises import courses, statuses
 from shipway.engine.timeline import Timeline
 from shipway.engine.views import PromisesView, PromiseView
+from shipway.facts.usages import UsageFiles
 from shipway.insight.delivery import Deployment
 from shipway.insight.series import Absent, Series, regular
 from shipway.model.errors import NotFound, ShipwayError

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import msgspec
 
-from shipway.cli.compiling import organisations
-from shipway.cli.controlling.counters import CounterFiles
 from shipway.cli.insight import released
 from shipway.cli.insight.comparing import Comparison, compared
 from shipway.cli.insight.deliveries import GROUPS, Group, Recorded, measured
@@ -18,6 +16,8 @@ from shipway.cli.spending import charging
 from shipway.cost.usage import UsageRow
 from shipway.engine.promised import written
 from shipway.engine.promises import Ledger, Series, statuses
+from shipway.facts import organisations
+from shipway.facts.counters import CounterFiles
 from shipway.insight.delivery import Deployment, Distribution, Week, weekly
 from shipway.insight.series import DAY, Absent
 from shipway.model.errors import NotFound

@@ -13,14 +13,14 @@ import numpy as np
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from shipway.cli.controlling.samples import Sample, spread
-from shipway.cli.controlling.usages import UsageFiles
 from shipway.cli.delivering.tables import BAD, FAINT
 from shipway.cli.insight.advising import STEP
 from shipway.cli.insight.insights import duration
 from shipway.cli.output import plain
 from shipway.cli.spending.bills import table
-from shipway.cli.spending.sheets import read_sheet
+from shipway.facts.samples import Sample, spread
+from shipway.facts.sheets import read_sheet
+from shipway.facts.usages import UsageFiles
 from shipway.insight.anomalies import WARM_UP, detect
 from shipway.insight.series import Absent, Series, filled, regular
 from shipway.model.errors import BadInput, NotFound

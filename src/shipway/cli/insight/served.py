@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from shipway.cli.controlling.counters import CounterFiles
 from shipway.cli.insight import released
 from shipway.cli.recalling.records import Records
 from shipway.engine.promises import Ledger
+from shipway.facts.counters import CounterFiles
 from shipway.insight.performance import Estimate, error_rate, increases, percentile
 from shipway.insight.series import Absent
 

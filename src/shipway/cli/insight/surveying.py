@@ -11,9 +11,9 @@ from pathlib import Path
 
 import msgspec
 
-from shipway.cli.delivering.commits import recent
 from shipway.cli.insight.deliveries import Recorded
-from shipway.cli.policing.policies import policies_of
+from shipway.facts.commits import recent
+from shipway.facts.policies import policies_of
 from shipway.insight.delivery import statistics
 from shipway.insight.maturity import Facts
 from shipway.insight.series import DAY

@@ -12,19 +12,20 @@ from typing import Any
 
 import msgspec
 
-from shipway.cli.compiling import organisations
 from shipway.cli.delivering.watching import person
-from shipway.cli.policing.images import images_in
 from shipway.cli.policing.known import knowledge
-from shipway.cli.policing.policies import Policies
-from shipway.cli.policing.scanning import scan
 from shipway.cli.spending.pricing import read_book
+from shipway.facts import organisations
+from shipway.facts.images import images_in
+from shipway.facts.policies import Policies
 from shipway.model.errors import BadInput
 from shipway.model.problems import Problem
+from shipway.model.suggestions import known
 from shipway.plan.releasing import Asking, Known, Knows, objects_on, releases, uncompiled
 from shipway.policy.findings import Finding
 from shipway.policy.releases import Release, judge, once
 from shipway.policy.rules import Object, Status
+from shipway.policy.scanning import scan
 from shipway.spec import DeclaredApplication, Parsed, Source, parse_documents, resolve
 from shipway.spec.crossing import crossing_problems
 from shipway.spec.organisation import Organisation
@@ -116,7 +117,7 @@ def _judge(
     policies = asked.policies(organisation.platform if organisation else None)
     environments: Sequence[str] = [asked.environment]
     if organisation and asked.environment:
-        organisations.known(asked.environment, organisation.environments, "environment")
+        known(asked.environment, organisation.environments, "environment")
     elif organisation:
         environments = organisation.environments
     asking = Asking(

@@ -11,10 +11,10 @@ from typing import Any
 import msgspec
 
 from shipway.cli.compiling.guarding import parameters_of
-from shipway.cli.compiling.organisations import sources
 from shipway.cli.policing.applying import Applying, applied
-from shipway.cli.policing.policies import Locating, Policies, files_below, read_policies, read_source
-from shipway.cli.policing.scanning import scan
+from shipway.facts.files import files_below, read_source
+from shipway.facts.organisations import sources
+from shipway.facts.policies import Locating, Policies, read_policies
 from shipway.model.errors import BadInput
 from shipway.model.problems import Problem
 from shipway.policy import facts
@@ -24,6 +24,7 @@ from shipway.policy.findings import Finding, Summary, summary
 from shipway.policy.releases import exceptions
 from shipway.policy.rules import Object, Place, Request, Status
 from shipway.policy.rules import Path as ValuePath
+from shipway.policy.scanning import scan
 from shipway.spec import Source, parse_documents
 from shipway.spec.manifests import Manifest, Positions, read_manifests
 from shipway.spec.platform import Platform

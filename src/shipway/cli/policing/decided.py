@@ -9,9 +9,9 @@ import msgspec
 
 from shipway.cli import wiring
 from shipway.cli.compiling.guarding import parameters_of
-from shipway.cli.policing.policies import Policies, policies_beside, read_policies
 from shipway.cli.recalling.records import decisions
 from shipway.engine.decisions import Decision
+from shipway.facts.policies import Policies, policies_beside, read_policies
 from shipway.model.errors import NotFound
 from shipway.model.suggestions import did_you_mean
 from shipway.policy.findings import Finding

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import msgspec
 
-from shipway.cli.controlling.usages import UsageFiles
-from shipway.cli.home import JOURNAL
 from shipway.cli.insight import released, scorecard
 from shipway.cli.insight.deliveries import known_as, pasts
 from shipway.cli.recalling.records import Records, records
 from shipway.engine import knowing
 from shipway.engine.promises import statuses
+from shipway.facts.home import JOURNAL
+from shipway.facts.usages import UsageFiles
 from shipway.insight.risk import Change, Risk, fit
 from shipway.plan.releasing import Known, Knows
 

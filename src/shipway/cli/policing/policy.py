@@ -51,9 +51,10 @@ def check(
     """
     import sys
 
-    from shipway.cli.home import home_directory
-    from shipway.cli.policing import checking, given, judging
-    from shipway.cli.policing.policies import policies_beside
+    from shipway.cli.policing import checking, judging
+    from shipway.facts import given
+    from shipway.facts.home import home_directory
+    from shipway.facts.policies import policies_beside
 
     asked = checking.Check(
         paths=tuple(paths),
@@ -171,9 +172,9 @@ def report(
 
     Example: shipway policy report --last 50 --env prod
     """
-    from shipway.cli.home import home_directory
     from shipway.cli.output import show
     from shipway.cli.policing import retrospect
+    from shipway.facts.home import home_directory
 
     asked = retrospect.LookingBack(
         home=home_directory(home),
@@ -209,9 +210,9 @@ def decisions(
 
     Example: shipway policy decisions shop --replay
     """
-    from shipway.cli.home import home_directory
     from shipway.cli.output import show
     from shipway.cli.policing import decided
+    from shipway.facts.home import home_directory
 
     wanted = (policies or []) if replay or policies else None
     found = decided.decided(home_directory(home), app, last, wanted, platform)
@@ -258,8 +259,8 @@ def serve(
 
     Example: shipway policy serve -p policies --self-signed policy.infra
     """
-    from shipway.cli.home import home_directory
     from shipway.cli.policing import serving
+    from shipway.facts.home import home_directory
     from shipway.model.errors import BadInput
 
     if names:

@@ -21,14 +21,15 @@ from typing import Any
 
 import msgspec
 
-from shipway.cli.policing.policies import YAML, Policies, files_below, locating, policies_of, read_source
-from shipway.cli.policing.scanning import scan
+from shipway.facts.files import files_below, read_source
+from shipway.facts.policies import YAML, Policies, locating, policies_of
 from shipway.model.errors import BadInput
 from shipway.policy import facts
 from shipway.policy.evaluating import Evaluator
 from shipway.policy.gatekeeper import suites as suites_of_gator
 from shipway.policy.rules import CompiledRule, Document, Object, Request
 from shipway.policy.rules import Status as RuleStatus
+from shipway.policy.scanning import scan
 from shipway.spec import Source
 from shipway.spec.manifests import read_manifests
 from shipway.spec.policies import Merged

@@ -8,14 +8,14 @@ import msgspec
 
 from shipway.cli import wiring
 from shipway.cli.compiling.guarding import parameters_of
-from shipway.cli.policing.policies import policies_beside, read_policies
-from shipway.cli.policing.scanning import scan
 from shipway.cli.recalling.records import decisions, records
 from shipway.cost.prices import PriceBook
 from shipway.engine.decisions import Decision
+from shipway.facts.policies import policies_beside, read_policies
 from shipway.plan.releasing import Asking, Known, released_alone
 from shipway.policy.findings import Finding
 from shipway.policy.releases import Release, judge, once
+from shipway.policy.scanning import scan
 from shipway.rollout.events import ReleaseRequested
 from shipway.spec import DeclaredApplication, DeclaredPlatform, Source, parse_documents
 

@@ -12,10 +12,10 @@ import msgspec
 import uvicorn
 from starlette.applications import Starlette
 
-from shipway.cli.policing.policies import PolicyDirectory, manifests, stamp_of
-from shipway.cli.policing.scanning import scan
+from shipway.facts.policies import PolicyDirectory, manifests, stamp_of
 from shipway.model.errors import BadInput, RuntimeFault
 from shipway.policy.evaluating import Evaluator
+from shipway.policy.scanning import scan
 from shipway.web.admission.app import create_app
 from shipway.web.admission.configuration import configuration
 from shipway.web.admission.inventory import Inventory

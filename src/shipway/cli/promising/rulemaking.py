@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from shipway.cli.compiling.documents import read as read_files
+from shipway.facts.files import read as read_files
 from shipway.model.errors import BadInput
 from shipway.model.problems import Problem
 from shipway.model.quantities import QuantityError, parse_duration

@@ -34,9 +34,9 @@ def status(
     Example: shipway slo status shop
     """
     from shipway.cli.client import Client
-    from shipway.cli.home import home_directory
     from shipway.cli.output import show
     from shipway.cli.promising import promises
+    from shipway.facts.home import home_directory
 
     with Client(home_directory(home)) as client:
         view = client.slo(app)

@@ -54,6 +54,6 @@ def repair(path: JournalPath = None, home: Home = None, json: Json = False) -> N
 
 
 def _path(path: Path | None, home: Path | None) -> Path:
-    from shipway.cli.home import JOURNAL, home_directory
+    from shipway.facts.home import JOURNAL, home_directory
 
     return path.absolute() if path else home_directory(home) / JOURNAL

@@ -14,10 +14,10 @@ def history(app: App, home: Home = None, json: Json = False) -> None:
     Example: shipway history shop
     """
     from shipway.cli.delivering import tables
-    from shipway.cli.home import home_directory
     from shipway.cli.output import show
     from shipway.cli.recalling.records import records
     from shipway.engine.timeline import timelines
+    from shipway.facts.home import home_directory
 
     with records(home_directory(home)) as journal:
         found = [tables.summary(one) for one in timelines(journal.events(app), journal.owner(app))]
@@ -45,10 +45,10 @@ def replay(
     Example: shipway replay shop-3 --alpha 0.001
     """
     from shipway.cli.delivering import tables
-    from shipway.cli.home import home_directory
     from shipway.cli.output import show
     from shipway.cli.recalling.records import records
     from shipway.engine.replay import rejudge
+    from shipway.facts.home import home_directory
 
     with records(home_directory(home)) as journal:
         (timeline,) = journal.timelines([rollout])
@@ -75,12 +75,12 @@ def report(
     """
     import time
 
-    from shipway.cli.home import home_directory
     from shipway.cli.insight import learning
     from shipway.cli.output import show
     from shipway.cli.recalling import cards
     from shipway.cli.recalling.records import records
     from shipway.cli.recalling.reporting import write_report
+    from shipway.facts.home import home_directory
 
     place = home_directory(home)
     with records(place) as journal:

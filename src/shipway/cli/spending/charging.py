@@ -8,11 +8,7 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
-from shipway.cli.compiling import organisations
-from shipway.cli.compiling.documents import read
 from shipway.cli.compiling.rendering import compiled
-from shipway.cli.controlling.usages import UsageFiles
-from shipway.cli.home import JOURNAL
 from shipway.cli.insight import released
 from shipway.cli.insight.served import Served, served
 from shipway.cli.recalling.records import records
@@ -24,12 +20,17 @@ from shipway.cost.demand import demands
 from shipway.cost.money import Rule, Unknown, exact, one_currency
 from shipway.cost.prices import PriceBook, PriceList, monthly
 from shipway.cost.usage import Measured, Performance, Requested, UsageRow, measured, performance
+from shipway.facts import organisations
+from shipway.facts.files import read
+from shipway.facts.home import JOURNAL
+from shipway.facts.usages import UsageFiles
 from shipway.insight.impact import Correlation, correlation
 from shipway.insight.performance import Estimate
 from shipway.insight.series import Absent
 from shipway.model.errors import BadInput, NotFound
 from shipway.model.problems import Problem
 from shipway.model.quantities import Money, QuantityError, parse_money
+from shipway.model.suggestions import known
 from shipway.spec.organisation import Organisation
 from shipway.spec.reading import Source
 
@@ -315,7 +316,7 @@ def _requested(
     """What the fewest instances of each application request; nothing without an organisation and its environment."""
     if organisation is None or not environment:
         return {}
-    organisations.known(environment, organisation.environments, "environment")
+    known(environment, organisation.environments, "environment")
     runs = {name for name in organisation.names(environment) if organisation.application(name, environment).spec.image}
     apps = sorted({row.app for row in usage if row.app in runs})
     cluster = next(iter(organisation.clusters(environment)))

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shipway.cli.compiling.organisations import Environments, PlatformDirectory
-from shipway.cli.options import Home, Json
+from shipway.cli.options import Environments, Home, Json, PlatformDirectory
 
 if TYPE_CHECKING:
     from shipway.cli.spending.charging import Sources
@@ -183,8 +182,8 @@ def _sources(  # the options that all of these verbs have
     Raises:
         NotFound: there is neither.
     """
-    from shipway.cli.home import home_directory
     from shipway.cli.spending.charging import Sources, recorded
+    from shipway.facts.home import home_directory
 
     found = Sources(tuple(files or ()), platform, env, tuple(prices or ()), currency)
     return found if files else recorded(home_directory(home), found)

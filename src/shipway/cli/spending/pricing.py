@@ -11,13 +11,13 @@ from typing import Any, Literal
 
 import msgspec
 
-from shipway.cli.compiling import organisations
-from shipway.cli.compiling.documents import read
 from shipway.cli.compiling.rendering import compiled
 from shipway.cost.advice import Advice, advice
 from shipway.cost.estimate import Change, Estimate, cost_facts, difference, estimate
 from shipway.cost.money import Total, total
 from shipway.cost.prices import PriceBook, price_book
+from shipway.facts import organisations
+from shipway.facts.files import read
 from shipway.model.errors import BadInput
 from shipway.model.quantities import Money
 from shipway.spec.organisation import Organisation

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from shipway.cli.policing.policies import locating, read_source
+from shipway.facts.files import read_source
+from shipway.facts.policies import locating
 from shipway.model.errors import BadInput
 from shipway.model.problems import Problem
 from shipway.model.suggestions import did_you_mean

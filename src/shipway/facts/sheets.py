@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from shipway.cli.compiling.documents import read
+from shipway.facts.files import read
 from shipway.model.errors import BadInput
 from shipway.model.problems import Problem
 

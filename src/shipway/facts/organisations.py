@@ -5,23 +5,19 @@ import os
 import re
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+from shipway.model.errors import BadInput
 
 if TYPE_CHECKING:
     from shipway.spec.organisation import Organisation
 
-PlatformDirectory = Annotated[
-    Path, typer.Option("--platform", metavar="DIR", help="Directory with the Platform and Applications.")
-]
-Environments = Annotated[
-    list[str] | None, typer.Option("--env", metavar="NAME", help="Only this environment; may be repeated.")
-]
 POLICIES = "policies"
 """Directory beside the Platform with the organisation's own policies, in whatever language."""
 _OURS = re.compile(rb"""apiVersion["']?\s*:\s*["']?shipway\.dev/""")
 """In every document of ours. A directory may hold other YAML as well, and policies that have annotations of ours."""
+OWNED = ".shipway-owned.json"
+"""Names of the files in the directory that we wrote, and that we may therefore remove."""
 
 
 def load(directory: Path, *, compiling: bool = True) -> "Organisation":
@@ -32,7 +28,6 @@ def load(directory: Path, *, compiling: bool = True) -> "Organisation":
     Raises:
         BadInput: anything is wrong with it; carries every problem of every file.
     """
-    from shipway.model.errors import BadInput
     from shipway.spec.crossing import NO_IMAGE
     from shipway.spec.organisation import read_organisation
 
@@ -49,8 +44,7 @@ def sources(directory: Path) -> list["Source"]:
     Raises:
         BadInput: there is no such directory, nothing of ours in it, or a file cannot be read.
     """
-    from shipway.cli.compiling.documents import read
-    from shipway.model.errors import BadInput
+    from shipway.facts.files import read
 
     policies = directory / POLICIES
     wanted = [path for path in paths(directory) if policies not in path.parents]
@@ -67,8 +61,6 @@ def paths(directory: Path) -> list[Path]:
     Raises:
         BadInput: there is no such directory.
     """
-    from shipway.cli.compiling.replacing import OWNED
-    from shipway.model.errors import BadInput
 
     if not directory.is_dir():
         raise BadInput(f"{directory} is no directory", hint="Name the directory with the Platform: --platform DIR.")
@@ -85,7 +77,6 @@ def apart(directory: Path, target: Path) -> None:
     Raises:
         BadInput: it holds files of the organisation.
     """
-    from shipway.model.errors import BadInput
 
     if not target.is_dir():
         return
@@ -95,32 +86,6 @@ def apart(directory: Path, target: Path) -> None:
         if place in where and (policies in where or _ours(path.read_bytes())):
             hint = "Name a directory that is for what is compiled alone, such as `rendered`."
             raise BadInput(f"--out: {target} holds files of the organisation, such as {path}", hint=hint)
-
-
-def environments(organisation: "Organisation", wanted: list[str] | None) -> tuple[str, ...]:
-    """The environments asked for, in the Platform's order; all of them when none is.
-
-    Raises:
-        NotFound: there is no such environment.
-    """
-    for name in wanted or ():
-        known(name, organisation.environments, "environment")
-    return tuple(name for name in organisation.environments if not wanted or name in wanted)
-
-
-def known(name: str, names: tuple[str, ...], what: str) -> str:
-    """``name``, if it is one of ``names``.
-
-    Raises:
-        NotFound: it is not.
-    """
-    from shipway.model.errors import NotFound
-    from shipway.model.suggestions import did_you_mean
-
-    if name not in names:
-        hint = f"There is {', '.join(names[:20])}." if names else ""
-        raise NotFound(f"there is no {what} `{name}`{did_you_mean(name, names)}", hint=hint)
-    return name
 
 
 def _is_file(path: Path) -> bool:

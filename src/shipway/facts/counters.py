@@ -1,24 +1,16 @@
-"""Counters that outlive the controller and the proxy: ``<home>/counters/<application>/<day>.jsonl``. Wired by ``wiring``.
+"""Counters that outlive the controller and the proxy: ``<home>/counters/<application>/<day>.jsonl``. Written by ``metrics.kept``.
 
-:class:`Kept` stands before the proxy's metrics where the usage recorder reads them every ten seconds, and writes down what has
-changed. ``engine.promises`` counts from it what happened before the present controller, ``charging`` how fast each release
-answered. A controller that is killed loses nothing, as the proxy counts on; a proxy that ends takes the last ten seconds with it.
+``engine.promises`` counts from it what happened before the present controller, ``served`` how fast each release answered.
 """
 
-import asyncio
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import msgspec
-import structlog
 
-from shipway.analysis.readings import ArmReading
-from shipway.engine.ports import Absent, ArmQuery, Clock, MetricSource
 from shipway.engine.promises import Count, thinned
-
-log = structlog.get_logger(__name__)
 
 DAYS = 35
 """That are kept, besides today: the longest window of a promise is a month."""
@@ -28,7 +20,6 @@ FINE = 60.0
 """Seconds between two counts after that: the shortest window of an alert is five minutes."""
 COARSE = 300.0
 """Seconds between two counts of a day that is over; counters are cumulative, so no event is lost."""
-PRUNE_EVERY = 3600.0
 
 
 class CounterFiles:
@@ -76,36 +67,6 @@ class CounterFiles:
         for mark in self._directory.glob("*/*.coarse"):
             if not mark.with_suffix(".jsonl").exists():
                 mark.unlink(missing_ok=True)
-
-
-class Kept:
-    """A :class:`~shipway.engine.ports.MetricSource` that keeps what it reads."""
-
-    def __init__(self, metrics: MetricSource, files: CounterFiles, clock: Clock) -> None:
-        self._metrics, self._files, self._clock = metrics, files, clock
-        self._last: dict[ArmQuery, ArmReading] = {}
-        self._pruned = float("-inf")
-
-    async def read(self, queries: Sequence[ArmQuery]) -> Sequence[ArmReading | Absent]:
-        """As the source behind says. A disk that refuses is logged and changes no answer."""
-        answers = await self._metrics.read(queries)
-        try:
-            await asyncio.to_thread(self._keep, queries, answers, self._clock.now())
-        except OSError as error:
-            log.warning("counters were not kept", error=str(error))
-        return answers
-
-    def _keep(self, queries: Sequence[ArmQuery], answers: Sequence[ArmReading | Absent], at: float) -> None:
-        for query, answer in zip(queries, answers, strict=True):
-            if isinstance(answer, Absent):
-                continue
-            counters = ArmReading(answer.requests, answer.errors, answer.latency)
-            if self._last.get(query) != counters:
-                self._files.append(query.app, [Count(at, query.release, counters)])
-                self._last[query] = counters
-        if abs(at - self._pruned) >= PRUNE_EVERY:
-            self._pruned = at
-            self._files.prune(at)
 
 
 def _day(at: float) -> date:

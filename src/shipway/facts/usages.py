@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from shipway.cli.controlling.samples import Sample, coarser, credible
+from shipway.facts.samples import Sample, coarser, credible
 
 DAY_FILES = "[0-9][0-9][0-9][0-9]-[01][0-9]-[0-3][0-9].jsonl"
 DAYS = 14

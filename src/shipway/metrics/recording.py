@@ -11,10 +11,10 @@ import structlog
 
 from shipway.analysis.latency import next_edge
 from shipway.analysis.readings import ArmReading
-from shipway.cli.controlling.samples import Sample
-from shipway.cli.controlling.usages import UsageFiles
 from shipway.engine.ports import ArmQuery, Clock, MetricSource
 from shipway.engine.sentences import increase
+from shipway.facts.samples import Sample
+from shipway.facts.usages import UsageFiles
 from shipway.model.ids import AppName, ReleaseId
 
 log = structlog.get_logger(__name__)

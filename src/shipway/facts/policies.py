@@ -1,6 +1,5 @@
 """Policy files as ``policy`` verbs and the controller read them: the built-in pack, directories of policies, PolicySets."""
 
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -9,8 +8,9 @@ from types import MappingProxyType
 import msgspec
 
 import shipway.policy
-from shipway.cli.compiling.organisations import POLICIES
 from shipway.engine.gating import Enforced
+from shipway.facts.files import files_below, read_source
+from shipway.facts.organisations import POLICIES
 from shipway.model.errors import BadInput
 from shipway.model.problems import Problem
 from shipway.policy.evaluating import Evaluator
@@ -26,8 +26,6 @@ PACK = Path(shipway.policy.__file__).parent / "pack"
 PARAMETERS = "shipway-policy-parameters"
 """ConfigMap that built-in rules take their parameters from; a PolicySet's ``parameters`` stand for it."""
 YAML = (".yaml", ".yml", ".json")
-_TESTS = ("kyverno-test.yaml", "suite.yaml")
-MAX_FILE = 64 * 1024 * 1024
 
 
 class Policies(msgspec.Struct, frozen=True):
@@ -150,46 +148,6 @@ def policies_of(
     )
 
 
-def files_below(path: Path, suffixes: Sequence[str], *, tests: bool = True) -> Iterator[Path]:
-    """The file itself, or every file below a directory with one of the suffixes, in order. Hidden ones are left out.
-
-    Raises:
-        BadInput: there is no such file.
-    """
-    if path.is_file():
-        yield path
-    elif path.is_dir():
-        for directory, inner, names in os.walk(path):
-            inner[:] = sorted(one for one in inner if not one.startswith("."))
-            for name in sorted(names):
-                wanted = name.endswith(tuple(suffixes)) and not name.startswith(".") and (tests or not _is_test(name))
-                if wanted and not _is_endless(Path(directory, name)):
-                    yield Path(directory, name)
-    elif path.exists():
-        raise BadInput(f"{path}: expected a file or a directory", hint="Pipes are read as standard input, by `-`.")
-    else:
-        raise BadInput(f"{path}: no such file or directory")
-
-
-def _is_endless(file: Path) -> bool:
-    """Whether it is a pipe, a socket or a device, which might be waited for without end. A broken link is an error later."""
-    return file.exists() and not file.is_file()
-
-
-def read_source(file: Path) -> Source:
-    """A file's bytes under the name that it was given by.
-
-    Raises:
-        BadInput: it cannot be read, or is too large to be a file of objects.
-    """
-    try:
-        if file.stat().st_size > MAX_FILE:
-            raise BadInput(f"{file}: expected at most {MAX_FILE:,} bytes")
-        return Source(str(file), file.read_bytes())
-    except OSError as error:
-        raise BadInput(f"{file} cannot be read: {error.strerror}") from error
-
-
 def locating(source: Source, manifest: Manifest, positions: Positions | None = None) -> "Locating":
     """Where the values of one object of a file stand."""
     return Locating(source.file, manifest, positions or Positions(source))
@@ -226,7 +184,3 @@ def _mentions(source: Source, word: str) -> bool:
 
 def _text(source: Source) -> str:
     return source.text if isinstance(source.text, str) else source.text.decode("utf-8", "replace")
-
-
-def _is_test(name: str) -> bool:
-    return name in _TESTS or name.partition(".")[0].endswith(("_test", "-test"))

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from shipway.cli.compiling.documents import read
+from shipway.facts.files import read
 from shipway.insight.forges import github, gitlab
 from shipway.insight.forges.history import Imported, Item, imported
 from shipway.model.errors import BadInput
