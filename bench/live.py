@@ -15,9 +15,9 @@ from collections.abc import AsyncIterator, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from shipway.cli.client import Client
 from shipway.engine.views import RolloutView
 from shipway.testing import service
+from shipway.web.api.client import Client
 
 T = TypeVar("T")
 

@@ -7,17 +7,18 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from shipway.cli.insight import advising, learning, released
-from shipway.cli.insight.advising import History, Moment
-from shipway.cli.insight.released import Now
 from shipway.cli.recalling import cards
 from shipway.cli.recalling.records import records
 from shipway.engine.loop import STREAM
 from shipway.engine.ports import Append
+from shipway.facts import histories, learning, released
 from shipway.facts.home import JOURNAL
 from shipway.facts.samples import Sample
 from shipway.facts.usages import UsageFiles
+from shipway.insight.outlooks import outlooks
+from shipway.insight.sizing.advice import _usage
 from shipway.insight.sizing.usage import Usage
+from shipway.insight.workloads import History, Moment, Now
 from shipway.journal.sqlite import SqliteJournal
 from shipway.rollout.codec import encode
 from shipway.rollout.events import ReleaseRequested
@@ -55,14 +56,14 @@ def keep(home: Path, count: int, step: float = 10.0) -> None:
 
 def test_releases_side_by_side_are_one_application(home: Path) -> None:
     keep(home, 3)
-    (history,) = advising.recorded(home, None)
+    (history,) = histories.recorded(home, None)
     assert [one.requests for one in history.moments] == [20.0] * 3
     assert history.moments[0].each == ((0.2, 100 * MIB), (0.4, 120 * MIB), (0.1, 90 * MIB))
 
 
 def test_the_grid_has_mean_cpu_and_peak_memory_and_gaps() -> None:
     moments = [Moment(0, ((1.0, 5.0),), 0), Moment(10, ((2.0, 9.0), (4.0, 1.0)), 0), Moment(120, ((3.0, 7.0),), 0)]
-    usage = advising._usage(History("shop", tuple(moments), 60.0), Now())
+    usage = _usage(History("shop", tuple(moments), 60.0), Now())
     assert isinstance(usage, Usage)
     assert usage.cpu.shape == (2, 3)
     assert usage.cpu[0].tolist()[::2] == [1.5, 3.0]
@@ -140,8 +141,8 @@ def test_a_day_that_repeats_is_forecast(shipway: Shell, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("step", [3600.0, 7200.0])
 def test_samples_that_are_far_apart_say_nothing_about_minutes(tmp_path: Path, step: float) -> None:
-    history = advising.imported(table(tmp_path / "shop.csv", 15, step), ("requests",))
-    soon, later = advising.outlooks(history)
+    history = histories.imported(table(tmp_path / "shop.csv", 15, step), ("requests",))
+    soon, later = outlooks(history)
     assert "apart" in soon.absent
     assert len(later.mean) == 604800 / step
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from shipway.cli.insight.learning import Learned, learn
 from shipway.cli.recalling import cards
 from shipway.cli.recalling.records import records
 from shipway.engine.loop import STREAM
 from shipway.engine.ports import Append
 from shipway.facts.home import JOURNAL
+from shipway.facts.learning import Learned, learn
 from shipway.facts.usages import Sample, UsageFiles
 from shipway.journal.sqlite import SqliteJournal
 from shipway.rollout.codec import encode

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from shipway.cli.client import Client
 from shipway.model.errors import BadInput, ControllerUnreachable, JournalError, NotFound, ShipwayError, VersionConflict
 from shipway.model.problems import Problem
+from shipway.web.api.client import Client
 from tests.cli.stub import Stub, application, controller, rollout
 
 REQUEST = ("GET", "/v1/controller")

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from shipway.cli.insight.served import Served
-from shipway.cli.spending.charging import completed
 from shipway.cost.usage import UsageRow
+from shipway.facts.charging import completed
+from shipway.facts.served import Served
 from shipway.insight.series import Absent
 from tests.cli.shell import Shell
 from tests.cost.test_opencost import allocation

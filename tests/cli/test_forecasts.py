@@ -9,11 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shipway.cli.insight import sensing
-from shipway.cli.insight.advising import History, Moment
-from shipway.cli.insight.released import Now
 from shipway.cli.insight.scaling import Asked, simulated
+from shipway.insight.anomalies import looked_at
 from shipway.insight.scaling import HOURS_PER_MONTH
+from shipway.insight.workloads import History, Moment, Now
 from tests.cli.shell import Shell
 from tests.cli.test_advising import BEGIN, daily, keep, table
 
@@ -183,10 +182,10 @@ def test_tables_that_cannot_be_read_are_refused(shipway: Shell, tmp_path: Path, 
 def test_gaps_and_a_wrong_order_change_nothing() -> None:
     times = [BEGIN + 300 * n for n in range(600)]
     values = [daily(at) for at in times]
-    whole = sensing.looked_at("shop", "x", times, values)
-    shuffled = sensing.looked_at("shop", "x", times[::-1], values[::-1])
+    whole = looked_at("shop", "x", times, values)
+    shuffled = looked_at("shop", "x", times[::-1], values[::-1])
     assert shuffled == whole
-    holes = sensing.looked_at("shop", "x", times[:200] + times[220:], values[:200] + values[220:])
+    holes = looked_at("shop", "x", times[:200] + times[220:], values[:200] + values[220:])
     assert holes.samples == 600
     assert [one.at for one in holes.anomalies] == [one.at for one in whole.anomalies]
 

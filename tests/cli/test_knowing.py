@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from shipway.cli.insight import deliveries, surveying
 from shipway.engine.loop import STREAM
 from shipway.engine.ports import Append
 from shipway.engine.timeline import timelines
+from shipway.facts import deliveries, surveying
 from shipway.facts.home import JOURNAL
+from shipway.insight.delivery import Recorded
 from shipway.insight.maturity import assess
 from shipway.journal.sqlite import SqliteJournal
 from shipway.model.errors import BadInput
@@ -216,7 +217,7 @@ def test_maturity_counts_the_last_weeks_of_the_journal(
     shipway: Shell, kept: None, events: list[Event], tmp_path: Path
 ) -> None:
     repository(tmp_path)
-    past = deliveries.Recorded(tuple(deliveries.deployment(one) for one in timelines(events, APP)))
+    past = Recorded(tuple(deliveries.deployment(one) for one in timelines(events, APP)))
     found = surveying.facts(tmp_path, past, events[-1].at)
     assert found.delivery is not None
     assert (found.delivery.deployments, found.rolled_back_by_itself) == (4, 2)

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shipway.insight.delivery import statistics
+from shipway.insight.delivery import Recorded, statistics
 from shipway.insight.forges import github, gitlab
-from shipway.insight.forges.history import Imported, Item, imported
+from shipway.insight.forges.history import Item, imported
 
 LABELS = frozenset({"incident"})
 API = "https://api.github.com/repos/acme/shop"
@@ -57,7 +57,7 @@ def pull(number: int, merge: str, head: str, opened: int, merged: int | None) ->
     }
 
 
-def github_history(*items: dict[str, Any], every: bool = False) -> Imported:
+def github_history(*items: dict[str, Any], every: bool = False) -> Recorded:
     forge, problems = github.read([Item("f.json", f"[{n}]", one) for n, one in enumerate(items)], LABELS)
     assert problems == []
     return imported(forge, every)

@@ -22,7 +22,7 @@ import yaml
 
 import shipway
 from shipway.cli.compiling.guarding import parameters_of
-from shipway.cost.prices import PriceBook, price_book
+from shipway.cost.prices import PriceBook
 from shipway.engine.decisions import Decisions
 from shipway.engine.gating import PolicyGate
 from shipway.engine.loop import Engine, Settings
@@ -30,8 +30,9 @@ from shipway.engine.service import Service
 from shipway.engine.views import ControllerView
 from shipway.facts.counters import DAYS, CounterFiles
 from shipway.facts.images import images_in
-from shipway.facts.organisations import POLICIES, sources
+from shipway.facts.organisations import POLICIES
 from shipway.facts.policies import PolicyDirectory
+from shipway.facts.prices import read_platform
 from shipway.facts.usages import UsageFiles
 from shipway.journal.repair import RepairReport, repair
 from shipway.journal.snapshots import FileSnapshots
@@ -46,8 +47,7 @@ from shipway.runtimes.local import ports
 from shipway.runtimes.local.runtime import LocalRuntime
 from shipway.runtimes.local.secrets import SecretStore
 from shipway.runtimes.local.usage import ProcessMeter
-from shipway.spec import DeclaredPlatform, Source, parse_documents
-from shipway.spec.prices import parse_prices
+from shipway.spec import DeclaredPlatform
 from shipway.web.api.app import create_app
 
 log = structlog.get_logger(__name__)
@@ -318,29 +318,6 @@ def check_journal(path: Path) -> int:
 def repair_journal(path: Path) -> RepairReport:
     """Every intact event into a new journal; see :func:`shipway.journal.repair.repair`."""
     return repair(path)
-
-
-def read_platform(path: Path | None) -> tuple[DeclaredPlatform | None, PriceBook]:
-    """The Platform of a file, or of the directory of an organisation; and the prices that are beside it.
-
-    Raises:
-        BadInput: with every problem in it.
-    """
-    if path is None:
-        return None, price_book()
-    try:
-        files = sources(path) if path.is_dir() else [Source(str(path), path.read_bytes())]
-    except OSError as error:
-        raise BadInput(f"{path} cannot be read: {error.strerror}", hint="Check --platform.") from error
-    parsed = parse_documents(files)
-    catalogues, problems = parse_prices(files)
-    wrong = [
-        one for one in dict.fromkeys((*parsed.problems, *problems)) if one.severity == "error" or not path.is_dir()
-    ]
-    if wrong or parsed.declared_platform is None:
-        hint = "" if wrong else "It needs a document with `kind: Platform`."
-        raise BadInput(f"{path} holds no valid Platform", problems=wrong, hint=hint)
-    return parsed.declared_platform, price_book(catalogues, parsed.declared_platform.platform.spec.prices)
 
 
 def _socket(home: Path) -> str:

@@ -279,3 +279,22 @@ def _covered(spans: Iterable[tuple[float, float]]) -> float:
         covered += max(0.0, end - max(start, reached))
         reached = max(reached, end)
     return covered
+
+
+def reconciled_by_cluster(
+    found: Sequence[Charge],
+    idle: Mapping[str, Decimal],
+    *,
+    bill: Decimal | None = None,
+    shared: Decimal = Decimal(0),
+    sharing: Sharing = Sharing(),  # noqa: B008  # frozen
+    currency: str = "",
+) -> tuple[Charge, ...]:
+    """First every cluster's idle cost to who runs in it (in proportion where nobody there has a weight), then the bill."""
+    done: list[Charge] = []
+    for cluster in dict.fromkeys([*(one.owner.cluster for one in found), *idle]):
+        inside = [one for one in found if one.owner.cluster == cluster]
+        paid = sum((one.total for one in inside), idle.get(cluster, Decimal(0)))
+        weighted = sharing.rule != "custom" or any(sharing.weights.get(one.owner.app) for one in inside)
+        done += reconciled(inside, paid, sharing=sharing if weighted else Sharing(), currency=currency)
+    return reconciled(done, bill, shared, sharing, currency)

@@ -5,7 +5,7 @@ Months are calendar months in UTC; a day is 86,400 seconds from midnight on.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from statistics import NormalDist, fmean
@@ -15,6 +15,8 @@ import msgspec
 
 from shipway.cost.allocation import Charge
 from shipway.cost.money import HOURS_PER_MONTH, Unknown, one_currency
+from shipway.cost.prices import monthly
+from shipway.model.quantities import Money
 
 DAY = 86_400.0
 LEVEL = 0.9
@@ -174,3 +176,43 @@ def _student(probability: float, freedom: int) -> float:
         (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92_160,
     )
     return float(sum(term / freedom**power for power, term in enumerate(terms)))
+
+
+class Lasting(msgspec.Struct, frozen=True):
+    """One budget, and how long it lasts."""
+
+    name: str
+    """The application; empty for all together."""
+    currency: str
+    budget: BudgetState
+    unknown: tuple[str, ...] = ()
+    """Reasons of costs that nobody can say: at least so much is spent, and there is no outlook."""
+
+
+class Forecast(msgspec.Struct, frozen=True):
+    """The answer of ``cost forecast``."""
+
+    budgets: tuple[Lasting, ...]
+    problems: tuple[str, ...]
+
+
+def lasting(name: str, money: Money, inside: Sequence[Charge], at: float) -> Lasting:
+    """How long the budget ``money`` lasts with the charges ``inside``, at a time of its month.
+
+    Raises:
+        BadInput: they are in several currencies.
+    """
+    currency = one_currency([money.currency, *(one.currency for one in inside)])
+    days, limit = daily(inside), float(monthly(money))
+    unknown = tuple(dict.fromkeys(reason for one in inside for reason in one.unknown))
+    end = state(limit, days, at, ()).end
+    blind = [*unknown, *_coarse(inside)]
+    outlook = Unknown("; ".join(blind)) if blind else run_rate(days, at, end)
+    return Lasting(name, currency, state(limit, days, at, outlook), unknown)
+
+
+def _coarse(inside: Sequence[Charge]) -> Iterator[str]:
+    """How much days differ cannot be told from costs of several days in one."""
+    longest = max((one.end - one.start for one in inside), default=0.0)
+    if longest > 1.01 * DAY:
+        yield f"costs of {longest / DAY:.1f} days are given in one: ask OpenCost with `step=1d`"

@@ -4,7 +4,7 @@ Called by :mod:`.estimate` with what ``render`` gives, or with any other manifes
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -14,6 +14,7 @@ import msgspec
 from shipway.cost.money import Unknown, exact
 from shipway.cost.prices import Purchase, Resource
 from shipway.cost.schedule import runs_an_hour
+from shipway.cost.usage import Requested
 from shipway.model.quantities import QuantityError, parse_duration
 
 Object = Mapping[str, Any]
@@ -214,3 +215,14 @@ def _map(value: object) -> Object:
 
 def _list(value: object) -> list[Object]:
     return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list | tuple) else []
+
+
+def requested_by(objects: Sequence[Mapping[str, Any]]) -> Requested:
+    """Of the application's own instances, without its databases: those are no processes of the release."""
+    size = {"cpu": 0.0, "memory": 0.0}
+    instances = 0
+    for one in demands(objects):
+        if one.resource in size and isinstance(one.each, Decimal) and not one.workload.startswith("Cluster/"):
+            size[one.resource] += float(one.each) * one.instances.low
+            instances = max(instances, one.instances.low)
+    return Requested(size["cpu"], size["memory"] * 2**30, instances)

@@ -11,6 +11,9 @@ from typing import NamedTuple
 import msgspec
 
 from shipway.cost.money import MOST, is_amount
+from shipway.model.errors import BadInput
+from shipway.model.problems import Problem
+from shipway.spec.reading import Source
 
 LATEST = 253_402_300_799.0
 """Seconds since the epoch of the end of the year 9999: no clock says more."""
@@ -176,3 +179,29 @@ def _in_line(rows: Sequence[UsageRow]) -> tuple[list[UsageRow], float, list[str]
         # A clock that was set back makes times overlap; nobody pays twice for the same second.
         kept.append(msgspec.structs.replace(row, seconds=min(row.seconds, row.at - before) if kept else row.seconds))
     return kept, gap, said
+
+
+def is_usage(source: Source) -> bool:
+    """JSON lines of rows; OpenCost's answer is one object with ``data``."""
+    text = source.text if isinstance(source.text, bytes) else source.text.encode()
+    first = text.lstrip().split(b"\n", 1)[0]
+    return b'"app"' in first and b'"seconds"' in first
+
+
+def rows_of(source: Source) -> list[UsageRow]:
+    """The rows of such a file.
+
+    Raises:
+        BadInput: with every line that is none.
+    """
+    text = source.text if isinstance(source.text, bytes) else source.text.encode()
+    rows: list[UsageRow] = []
+    problems: list[Problem] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        try:
+            rows += [msgspec.json.decode(line, type=UsageRow)] if line.strip() else []
+        except msgspec.DecodeError as error:
+            problems.append(Problem(source.file, number, 1, "", "bad-row", str(error)))
+    if problems:
+        raise BadInput("a row of usage cannot be read", problems=problems)
+    return rows

@@ -11,8 +11,9 @@ from typing import Any
 import msgspec
 
 from shipway.facts.files import read
+from shipway.insight.delivery import Recorded
 from shipway.insight.forges import github, gitlab
-from shipway.insight.forges.history import Imported, Item, imported
+from shipway.insight.forges.history import Item, imported
 from shipway.model.errors import BadInput
 from shipway.model.problems import Problem
 
@@ -21,7 +22,7 @@ DEEPEST = 3
 """Lists within lists; more is no answer of a forge."""
 
 
-def exported(sources: Sequence[str], labels: Sequence[str], *, every_environment: bool) -> Imported:
+def exported(sources: Sequence[str], labels: Sequence[str], *, every_environment: bool) -> Recorded:
     """What ``FORGE:FILE`` (or ``FORGE:DIRECTORY`` with ``*.json``) sources hold; files of one forge belong together.
 
     Raises:
@@ -33,19 +34,14 @@ def exported(sources: Sequence[str], labels: Sequence[str], *, every_environment
         if forge not in FORGES or not name:
             raise BadInput(f"expected github:FILE or gitlab:FILE for --from, got `{source}`")
         files.setdefault(forge, []).extend(_files(Path(name)))
-    found = Imported()
+    found = Recorded()
     problems: list[Problem] = []
     for forge, paths in files.items():
         items = [item for path in paths for item in _items(path, problems)]
         history, wrong = FORGES[forge](items, frozenset(label.strip().lower() for label in labels))
         problems += wrong
         one = _named(imported(history, every_environment), paths[0].absolute().parent.name)
-        found = Imported(
-            found.deployments + one.deployments,
-            found.incidents + one.incidents,
-            found.leads + one.leads,
-            found.notes + tuple(f"{forge}: {note}" for note in one.notes),
-        )
+        found += msgspec.structs.replace(one, notes=tuple(f"{forge}: {note}" for note in one.notes))
     if problems:
         raise BadInput("the exported files cannot be used", problems=problems)
     return found
@@ -101,7 +97,7 @@ def _flat(file: str, path: str, value: object, depth: int, problems: list[Proble
         problems.append(Problem(file, 1, 1, path, "no-object", f"expected an object, got {type(value).__name__}"))
 
 
-def _named(found: Imported, name: str) -> Imported:
+def _named(found: Recorded, name: str) -> Recorded:
     """With the directory's name where the answers do not say which repository they are of."""
     return msgspec.structs.replace(
         found,

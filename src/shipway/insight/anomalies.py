@@ -11,12 +11,13 @@ Scored with NAB's published method (:mod:`shipway.testing.nab`); figures are in 
 
 import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 import msgspec
+import numpy as np
 
-from shipway.insight.series import DAY, Series
+from shipway.insight.series import DAY, Absent, Series, filled, regular
 
 LONG, SHORT = 600, 12
 """Values that make the usual, and the few whose mean is compared with it."""
@@ -199,3 +200,51 @@ def detect(series: Series) -> Iterator[tuple[float, Reading]]:
     detector = Detector(series.step)
     for index, value in enumerate(series.values.tolist()):
         yield series.start + index * series.step, detector.update(value)
+
+
+class Unusual(msgspec.Struct, frozen=True):
+    """One value."""
+
+    at: float
+    """Seconds since the epoch."""
+    value: float
+    expected: float
+    """Mean of the values before it."""
+    way: str
+    """In which it deviates: value, recent mean, step, spread, time of day."""
+    score: float
+    """Deviation over the largest one before it."""
+
+
+class Metric(msgspec.Struct, frozen=True):
+    """One series, or why nothing can be said about it."""
+
+    application: str
+    name: str
+    absent: str = ""
+    samples: int = 0
+    step: float = 0.0
+    baseline: float = math.nan
+    """What is usual now: the mean of the last values."""
+    low: float = math.nan
+    """Between these two lay nine in ten of them."""
+    high: float = math.nan
+    anomalies: tuple[Unusual, ...] = ()
+
+
+def looked_at(app: str, name: str, at: Sequence[float], values: Sequence[float], step: float = 0.0) -> Metric:
+    """What was unusual about one series."""
+    found = regular(at, values, step)
+    if isinstance(found, Absent):
+        return Metric(app, name, found.reason)
+    if len(found.values) <= WARM_UP:
+        return Metric(app, name, f"what is usual shows after {WARM_UP} values; there are {len(found.values)} so far")
+    readings = list(zip(detect(Series(found.start, found.step, filled(found))), found.values.tolist(), strict=True))
+    odd = tuple(
+        Unusual(when, value, reading.expected, reading.way, reading.score)
+        for (when, reading), value in readings
+        if reading.anomalous and math.isfinite(value)
+    )
+    last = found.values[-10 * WARM_UP :]
+    low, middle, high = np.nanquantile(last, (0.05, 0.5, 0.95)).tolist()
+    return Metric(app, name, "", len(found.values), found.step, middle, low, high, odd)

@@ -2,7 +2,7 @@
 
 Called by ``shipway dora`` with deployments from the journal or imported. The four measures are DORA's (dora.dev); a
 deployment fails at most once, whatever the number of its incidents, so a failure rate is never above 1. Leaves out
-where records come from (``cli``) and lead times of pull requests (``lead``).
+where records come from (``facts``) and lead times of pull requests (``lead``).
 """
 
 import math
@@ -12,7 +12,9 @@ from typing import Literal
 
 import msgspec
 
+from shipway.insight.lead import LeadTime
 from shipway.insight.series import DAY
+from shipway.model.errors import BadInput
 
 Result = Literal["success", "failed", "rolled back"]
 FAILURE_WINDOW = DAY
@@ -289,3 +291,73 @@ def _quantile(ordered: Sequence[float], share: float) -> float:
     low = math.floor(place)
     high = min(low + 1, len(ordered) - 1)
     return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """What is known of the past."""
+
+    deployments: tuple[Deployment, ...] = ()
+    incidents: tuple[Incident, ...] = ()
+    leads: tuple[LeadTime, ...] = ()
+    """Of merged requests of a forge."""
+    notes: tuple[str, ...] = ()
+    """What could not be used, and why."""
+
+    def __add__(self, other: "Recorded") -> "Recorded":
+        return Recorded(
+            self.deployments + other.deployments,
+            self.incidents + other.incidents,
+            self.leads + other.leads,
+            self.notes + other.notes,
+        )
+
+    def of(self, apps: Sequence[str]) -> "Recorded":
+        """Those of some applications; of all, if none is named."""
+        return Recorded(
+            tuple(one for one in self.deployments if not apps or one.application in apps),
+            tuple(one for one in self.incidents if not apps or one.application in apps),
+            self.leads,
+            self.notes,
+        )
+
+    def to(self, environment: str) -> "Recorded":
+        """Those to one environment."""
+        kept = tuple(one for one in self.deployments if one.environment == environment)
+        return msgspec.structs.replace(self, deployments=kept)
+
+
+GROUPS: dict[str, Callable[[Deployment], str]] = {
+    "application": lambda one: one.application,
+    "team": lambda one: one.team,
+    "environment": lambda one: one.environment,
+}
+
+
+class Group(msgspec.Struct, frozen=True):
+    """The statistics of one application, team or environment, and those of as long a time before."""
+
+    name: str
+    now: Statistics
+    before: Statistics | None
+    """None: nothing was deployed then."""
+
+
+def measured(found: Recorded, by: str, days: float, at: float) -> list[Group]:
+    """Every group over the last ``days`` until ``at``, and over as many before.
+
+    Raises:
+        BadInput: there is no such grouping, or no such time.
+    """
+    if by not in GROUPS:
+        raise BadInput(f"expected one of {', '.join(GROUPS)} for --by, got `{by}`")
+    if not 0 < days <= 36_500:
+        raise BadInput(f"expected a number of days from 1 to 36500, got {days:g}")
+    begin = at - days * DAY
+    groups = grouped(found.deployments, GROUPS[by]).items()
+    return [_group(name, inside, found.incidents, (begin, at)) for name, inside in groups]
+
+
+def _group(name: str, inside: Sequence[Deployment], incidents: Sequence[Incident], span: tuple[float, float]) -> Group:
+    begin, end = span
+    before = statistics(inside, incidents, begin - (end - begin), begin)
+    return Group(name, statistics(inside, incidents, begin, end), before if before.deployments else None)

@@ -11,6 +11,7 @@ rate. Other slopes start at what the feature means: a record counts as it stands
 
 import math
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, tzinfo
 
 import msgspec
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from shipway.insight.delivery import Result
 from shipway.insight.series import Floats
+from shipway.model.commits import Commit, Provenance, pseudonym
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -246,3 +248,24 @@ def reliability(failed: NDArray[np.bool_], probabilities: Floats, bins: int = 10
     """(mean probability, share that failed, count) of equally large groups by rising probability."""
     groups = np.array_split(np.argsort(probabilities, kind="stable"), min(bins, len(probabilities)))
     return [(float(probabilities[one].mean()), float(failed[one].mean()), len(one)) for one in groups if len(one)]
+
+
+def known_as(change: Change, authors: AbstractSet[str]) -> Change:
+    """Under the name that the journal has of its author, where that is a digest."""
+    digest = pseudonym(change.author)
+    return msgspec.structs.replace(change, author=digest) if digest in authors else change
+
+
+def described(change: Change, commit: Provenance | None) -> Change:
+    """With what its commit says; one that is compared with nothing leaves size and kind unknown. ``plan`` may use it too."""
+    if not isinstance(commit, Commit):
+        return change
+    return msgspec.structs.replace(
+        change,
+        # What nobody has committed yet is the work of whoever releases it.
+        author=change.author if commit.dirty else commit.author or change.author,
+        lines=commit.lines,
+        files=commit.files,
+        dependencies=bool(commit.dependencies),
+        config_only=change.config_only if commit.config_only is None else commit.config_only,
+    )

@@ -13,8 +13,9 @@ import msgspec
 import numpy as np
 
 from shipway.insight.forecasting import Forecast, forecast
-from shipway.insight.scaling import Bounds, Margin, decide, reactive
-from shipway.insight.series import Absent, Floats, Series, filled
+from shipway.insight.scaling import HOURS_PER_MONTH, Bounds, Margin, decide, reactive
+from shipway.insight.series import WEEK, Absent, Floats, Series, filled, regular
+from shipway.insight.workloads import History
 
 Policy = Literal["reactive", "predictive", "cost-aware"]
 POLICIES: tuple[Policy, ...] = ("reactive", "predictive", "cost-aware")
@@ -26,6 +27,11 @@ FLOOR = 0.1
 """Share of the last day's mean load that is always expected."""
 WARM_UP = 96
 """Forecasts before the beginning that the margin learns from: a day's."""
+MANY = 4032
+"""Values from which a trace finer than five minutes is looked at by five minutes: a forecast for each quarter of an hour
+of a week would else take minutes. Peaks within five minutes are kept."""
+
+COARSE = 300.0
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -179,4 +185,51 @@ def _accounted(policy: Policy, load: Series, bounds: Bounds, delay: int, wishes:
         instances=tuple(running.tolist()),
         dearest=None if bounds.price is None else float(wished.max()) * bounds.price,
         conflict=max(wishes, key=lambda wish: wish.lacking).conflict,
+    )
+
+
+class Simulated(msgspec.Struct, frozen=True):
+    """One application, or why nothing can be simulated."""
+
+    application: str
+    absent: str = ""
+    start: float = 0.0
+    """Seconds since the epoch, of the first simulated value."""
+    step: float = 0.0
+    load: tuple[float, ...] = ()
+    outcomes: tuple[Outcome, ...] = ()
+    capacity: float = 0.0
+    price: float | None = None
+    """Of an instance for an hour; None: unknown, and no policy's money is."""
+    cap: float | None = None
+    """budget / 730; None without a budget."""
+    currency: str = ""
+
+
+def _coarser(trace: Series) -> Series:
+    """By five minutes, the most of each, when it is long and finer than that."""
+    factor = round(COARSE / trace.step)
+    if factor < 2 or len(trace.values) <= MANY:
+        return trace
+    kept = trace.last(len(trace.values) // factor * factor)
+    groups = kept.values.reshape(-1, factor)
+    known = np.isfinite(groups)
+    peaks = np.where(known, groups, -np.inf).max(axis=1)
+    return Series(kept.start, kept.step * factor, np.where(known.any(axis=1), peaks, np.nan))
+
+
+def simulated(history: History, bounds: Bounds, startup: float, currency: str) -> Simulated:
+    """The second half of the trace, at most a week of it; what lies before is history."""
+    found = regular([one.at for one in history.moments], [one.requests for one in history.moments], history.step)
+    if isinstance(found, Absent):
+        return Simulated(history.name, found.reason)
+    trace = _coarser(found)
+    length = len(trace.values)
+    ran = compare(trace, length - max(1, min(length // 2, round(WEEK / trace.step))), bounds, startup)
+    if isinstance(ran, Absent):
+        return Simulated(history.name, ran.reason)
+    cap = None if bounds.budget is None else bounds.budget / HOURS_PER_MONTH
+    load = tuple(ran.load.tolist())
+    return Simulated(
+        history.name, "", ran.start, ran.step, load, ran.outcomes, bounds.capacity, bounds.price, cap, currency
     )

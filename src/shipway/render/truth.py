@@ -11,9 +11,12 @@ from typing import Any
 
 import msgspec
 
-from shipway.render.compiling import Compiled
+from shipway.model.errors import ShipwayError
+from shipway.model.suggestions import known
+from shipway.render.compiling import Admission, Compiled, compile_organisation
 from shipway.render.references import References
 from shipway.render.traffic import Traffic, matches
+from shipway.spec.organisation import Organisation, environments
 
 WORKLOADS = frozenset({"Deployment", "StatefulSet", "CronJob", "Job"})
 SCALERS = frozenset({"HorizontalPodAutoscaler", "ScaledObject"})
@@ -260,3 +263,27 @@ def _namespace(one: Object) -> str:
 
 def _key(one: Object) -> tuple[str, str, str]:
     return _namespace(one), one["kind"], one["metadata"]["name"]
+
+
+def compiled(
+    organisation: Organisation,
+    apps: list[str] | None,
+    env: list[str] | None,
+    admission: Admission | None = None,
+) -> Iterator[Compiled]:
+    """What is asked for, one application on one cluster at a time, each environment checked before anything of it is given.
+
+    ``admission`` gives the policies that a cluster enforces; they come with all applications alone.
+
+    Raises:
+        NotFound: there is no such application or environment.
+        ShipwayError: objects contradict each other, which is a mistake of ours and not of the files.
+    """
+    only = frozenset(known(app, tuple(organisation.declared), "application") for app in apps) if apps else None
+    for environment in environments(organisation, env):
+        found = list(compile_organisation(organisation, environment, only, admission))
+        wrong = contradictions(found, complete=only is None)
+        if wrong:
+            hint = "This is a defect of shipway; nothing was written."
+            raise ShipwayError("\n".join(["compiled objects contradict each other:", *map(str, wrong)]), hint=hint)
+        yield from found

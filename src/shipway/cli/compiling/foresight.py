@@ -12,12 +12,11 @@ import msgspec
 from shipway.analysis.detect import sight
 from shipway.analysis.policy import JudgePolicy, Step
 from shipway.cli.compiling.guarding import admission, policies_for
-from shipway.cli.compiling.rendering import compiled, no_collection
+from shipway.cli.compiling.rendering import no_collection
 from shipway.cli.delivering.watching import person
-from shipway.cli.insight.deliveries import described
 from shipway.cli.output import to_json
 from shipway.cli.policing.known import knowledge, risks
-from shipway.cli.spending.pricing import at_revision, read_book, told
+from shipway.cli.spending.bills import told
 from shipway.cost.estimate import Estimate, difference, estimate
 from shipway.cost.prices import PriceBook
 from shipway.engine.planning import indicators
@@ -25,7 +24,9 @@ from shipway.facts import organisations
 from shipway.facts.commits import Question, commit_of, own_paths, revision
 from shipway.facts.images import images_in
 from shipway.facts.policies import Policies
-from shipway.insight.risk import Change
+from shipway.facts.prices import read_book
+from shipway.facts.revisions import at_revision
+from shipway.insight.risk import Change, described
 from shipway.model.errors import BadInput
 from shipway.model.suggestions import did_you_mean, known
 from shipway.plan.changes import (
@@ -47,6 +48,7 @@ from shipway.policy.releases import judge
 from shipway.policy.rules import Status
 from shipway.policy.scanning import scan, secretive
 from shipway.render.compiling import Compiled, compile_organisation
+from shipway.render.truth import compiled
 from shipway.spec import DeclaredApplication
 from shipway.spec.crossing import crossing_problems
 from shipway.spec.organisation import Organisation

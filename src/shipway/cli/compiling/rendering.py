@@ -10,9 +10,10 @@ import typer
 
 from shipway.cli.options import Environments, Json, PlatformDirectory
 from shipway.cli.policing.policy import NoPack, Policies
+from shipway.render.truth import compiled
 
 if TYPE_CHECKING:
-    from shipway.render.compiling import Admission, Compiled
+    from shipway.render.compiling import Admission
     from shipway.spec.organisation import Organisation
 
 
@@ -76,36 +77,6 @@ class Policing(NamedTuple):
 
     others: tuple[Path, ...] = ()
     pack: bool = True
-
-
-def compiled(
-    organisation: "Organisation",
-    apps: list[str] | None,
-    env: list[str] | None,
-    admission: "Admission | None" = None,
-) -> "Iterator[Compiled]":
-    """What is asked for, one application on one cluster at a time, each environment checked before anything of it is given.
-
-    ``admission`` gives the policies that a cluster enforces; they come with all applications alone.
-
-    Raises:
-        NotFound: there is no such application or environment.
-        ShipwayError: objects contradict each other, which is a mistake of ours and not of the files.
-    """
-    from shipway.model.errors import ShipwayError
-    from shipway.model.suggestions import known
-    from shipway.render.compiling import compile_organisation
-    from shipway.render.truth import contradictions
-    from shipway.spec.organisation import environments
-
-    only = frozenset(known(app, tuple(organisation.declared), "application") for app in apps) if apps else None
-    for environment in environments(organisation, env):
-        found = list(compile_organisation(organisation, environment, only, admission))
-        wrong = contradictions(found, complete=only is None)
-        if wrong:
-            hint = "This is a defect of shipway; nothing was written."
-            raise ShipwayError("\n".join(["compiled objects contradict each other:", *map(str, wrong)]), hint=hint)
-        yield from found
 
 
 def _files(

@@ -34,9 +34,9 @@ def up(
     directory = home_directory(home)
     if detach:
         if platform is not None:
-            from shipway.cli import wiring
+            from shipway.facts.prices import read_platform
 
-            wiring.read_platform(platform)  # here, so that its problems arrive as such and not as a log
+            read_platform(platform)  # here, so that its problems arrive as such and not as a log
         view = starting.start_detached(directory, platform)
         show(view, _described(view), json=json)
     else:

@@ -85,7 +85,7 @@ def _undisturbed() -> Iterator[None]:
 
 
 def _answered(home: Path, process: subprocess.Popen[bytes], log: Path, begin: int) -> "ControllerView":
-    import shipway.cli.client  # noqa: F401  # so that the first answer is read at once
+    import shipway.web.api.client  # noqa: F401  # so that the first answer is read at once
 
     deadline = time.monotonic() + _START
     while time.monotonic() < deadline:
@@ -104,7 +104,7 @@ def answering(home: Path) -> "ControllerView | None":
     """The controller of ``home``, if one answers."""
     if not socket_path(home).exists():
         return None
-    from shipway.cli.client import Client
+    from shipway.web.api.client import Client
 
     with Client(home) as client, contextlib.suppress(ControllerUnreachable):
         return client.controller()
@@ -125,7 +125,7 @@ def end(home: Path) -> int | None:
 
         asyncio.run(wiring.end_orphans(home))
         return None
-    from shipway.cli.client import Client
+    from shipway.web.api.client import Client
 
     with Client(home) as client:
         client.shut_down()

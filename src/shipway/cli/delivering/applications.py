@@ -52,10 +52,10 @@ def status(
 
     Example: shipway status shop
     """
-    from shipway.cli.client import Client
     from shipway.cli.delivering import tables
     from shipway.cli.output import show
     from shipway.facts.home import home_directory
+    from shipway.web.api.client import Client
 
     with Client(home_directory(home)) as client:
         if app is None:
@@ -79,11 +79,11 @@ def undo(
 
     Example: shipway undo shop --to v3
     """
-    from shipway.cli.client import Client
     from shipway.cli.delivering import tables
     from shipway.cli.delivering.watching import person
     from shipway.cli.output import show
     from shipway.facts.home import home_directory
+    from shipway.web.api.client import Client
 
     with Client(home_directory(home)) as client:
         view = client.undo(app, to, person())
@@ -105,10 +105,10 @@ def logs(
 
     Example: shipway logs shop --release v4 -f
     """
-    from shipway.cli.client import Client
     from shipway.cli.delivering import tailing
     from shipway.cli.output import lines as write
     from shipway.facts.home import home_directory
+    from shipway.web.api.client import Client
 
     with Client(home_directory(home)) as client:
         records = tailing.tail(lambda: client.logs(app, release), count=lines, follow=follow)
@@ -144,9 +144,9 @@ def explain(
         found = reasons.chains(platform, app, env, field, cluster)
         show(found, reasons.table(found), json=json)
         return
-    from shipway.cli.client import Client
     from shipway.cli.delivering import tables
     from shipway.facts.home import home_directory
+    from shipway.web.api.client import Client
 
     with Client(home_directory(home)) as client:
         explanation = client.explain(app, env)

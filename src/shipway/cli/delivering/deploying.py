@@ -4,7 +4,6 @@ from pathlib import Path
 
 import msgspec
 
-from shipway.cli.client import Client
 from shipway.cli.delivering import tables, watching
 from shipway.cli.output import lines, note, show
 from shipway.engine.views import Deployment
@@ -13,6 +12,7 @@ from shipway.facts.files import read
 from shipway.model.commits import Commit, Provenance
 from shipway.model.errors import BadInput, NotFound
 from shipway.spec import Source, parse_documents
+from shipway.web.api.client import Client
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from shipway.cli.delivering.live import live
-from shipway.cli.recalling.records import Records
+from shipway.engine.records import Records
 from shipway.engine.timeline import Line, line, present
 from shipway.model.ids import AppName
 from shipway.rollout.evolve import evolve, initial

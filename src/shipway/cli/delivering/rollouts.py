@@ -7,7 +7,7 @@ import typer
 from shipway.cli.options import Home, Json, RolloutName
 
 if TYPE_CHECKING:
-    from shipway.cli.client import Action
+    from shipway.web.api.client import Action
 
 
 def list_(home: Home = None, json: Json = False) -> None:
@@ -15,10 +15,10 @@ def list_(home: Home = None, json: Json = False) -> None:
 
     Example: shipway rollout list
     """
-    from shipway.cli.client import Client
     from shipway.cli.delivering import tables
     from shipway.cli.output import show
     from shipway.facts.home import home_directory
+    from shipway.web.api.client import Client
 
     with Client(home_directory(home)) as client:
         found = client.rollouts()
@@ -31,9 +31,9 @@ def show(rollout: RolloutName, home: Home = None, json: Json = False) -> None:
     Example: shipway rollout show shop-3
     """
     from shipway.cli import output
-    from shipway.cli.client import Client
     from shipway.cli.delivering import tables
     from shipway.facts.home import home_directory
+    from shipway.web.api.client import Client
 
     with Client(home_directory(home)) as client:
         found = client.rollout(rollout)
@@ -49,9 +49,9 @@ def watch(rollout: RolloutName, home: Home = None, json: Json = False) -> None:
     Example: shipway rollout watch shop
     """
     from shipway.cli import output
-    from shipway.cli.client import Client
     from shipway.cli.delivering import tables, watching
     from shipway.facts.home import home_directory
+    from shipway.web.api.client import Client
 
     with Client(home_directory(home)) as client:
         found = client.rollout(rollout)
@@ -118,11 +118,11 @@ def retry(rollout: RolloutName, home: Home = None, json: Json = False) -> None:
 
 def _act(rollout: str, action: "Action", home: Home, *, json: bool, full: bool = False, reason: str = "") -> None:
     from shipway.cli import output
-    from shipway.cli.client import Client
     from shipway.cli.delivering import tables
     from shipway.cli.delivering.watching import person
     from shipway.facts.home import home_directory
     from shipway.model.errors import Refused
+    from shipway.web.api.client import Client
 
     with Client(home_directory(home)) as client:
         found = client.rollout(rollout)

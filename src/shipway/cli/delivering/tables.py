@@ -17,10 +17,10 @@ from shipway.engine.views import ApplicationView, ControllerView, ReleaseView, R
 from shipway.model.commits import Provenance
 
 if TYPE_CHECKING:
-    from shipway.cli.client import Explanation
     from shipway.engine.replay import Outcome, Replay
     from shipway.engine.timeline import Timeline
     from shipway.engine.views import Deployment
+    from shipway.web.api.client import Explanation
 
 GOOD, BAD, WAITING, FAINT = "green", "red", "yellow", "dim"
 _STYLES = {

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 
-from shipway.cli.client import Client
 from shipway.cli.output import console, lines
 from shipway.engine.views import ApplicationView, RolloutView
+from shipway.web.api.client import Client
 
 GOOD = "promoted"
 """The phase in which a rollout ends well."""

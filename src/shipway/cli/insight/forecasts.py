@@ -72,35 +72,40 @@ def forecast(
     if simulate:
         _simulated(place, app, csv, asked, plot, json=json)
     elif anomalies:
-        from shipway.cli.insight import sensing
+        from shipway.cli.insight.sensing import shown
+        from shipway.facts import sensing
 
         if app and csv:
             raise BadInput(f"expected an application or --csv, got both: {app} and {csv}")
         found = sensing.imported(csv) if csv else sensing.recorded(place, app)
-        show({"metrics": found}, sensing.shown(found), json=json)
+        show({"metrics": found}, shown(found), json=json)
     else:
-        from shipway.cli.insight import advising, insights
+        from shipway.cli.insight import insights
+        from shipway.facts.histories import histories
+        from shipway.insight.outlooks import outlooks
 
-        histories = advising.histories(place, app, csv, ("requests",))
-        outlooks = [outlook for history in histories for outlook in advising.outlooks(history)]
-        show({"outlooks": outlooks}, insights.outlooks(outlooks), json=json)
+        ahead = [one for history in histories(place, app, csv, ("requests",)) for one in outlooks(history)]
+        show({"outlooks": ahead}, insights.outlooks(ahead), json=json)
 
 
 def _simulated(
     place: Path, app: str | None, csv: Path | None, asked: "Asked", plot: Path | None, *, json: bool
 ) -> None:
-    from shipway.cli.insight import advising, released, scaling
+    from shipway.cli.insight import scaling
     from shipway.cli.output import note, show
     from shipway.cli.recalling.records import records
+    from shipway.facts import released
+    from shipway.facts.histories import histories
     from shipway.facts.home import JOURNAL
+    from shipway.insight.workloads import Now
 
-    histories = advising.histories(place, app, csv, ("requests",))
+    found = histories(place, app, csv, ("requests",))
     present = {}
     if csv is None and (place / JOURNAL).exists():
         with records(place) as journal:
-            present = {one.name: released.now(journal, one.name) for one in histories}
-    found = [scaling.simulated(one, present.get(one.name, released.Now()), asked) for one in histories]
+            present = {one.name: released.now(journal, one.name) for one in found}
+    outcomes = [scaling.simulated(one, present.get(one.name, Now()), asked) for one in found]
     if plot:
-        scaling.plot(found, plot)
+        scaling.plot(outcomes, plot)
         note(f"Wrote {plot}.", json=json)
-    show({"simulations": found}, scaling.shown(found), json=json)
+    show({"simulations": outcomes}, scaling.shown(outcomes), json=json)

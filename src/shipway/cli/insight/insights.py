@@ -8,14 +8,15 @@ from rich.table import Table
 from rich.text import Text
 
 from shipway.cli.delivering.tables import BAD, FAINT, GOOD, WAITING
-from shipway.cli.insight.advising import Advice, Outlook, Sized
-from shipway.cli.insight.deliveries import Assessed, Group
-from shipway.cli.insight.impacts import Impact
 from shipway.cli.output import plain
-from shipway.insight.delivery import BENCHMARK, Distribution, Share, Statistics
+from shipway.facts.deliveries import Assessed
+from shipway.facts.impacts import Impact
+from shipway.insight.delivery import BENCHMARK, Distribution, Group, Share, Statistics
 from shipway.insight.maturity import LEVELS, Assessment
+from shipway.insight.outlooks import Outlook
 from shipway.insight.risk import Change
 from shipway.insight.series import DAY, Absent
+from shipway.insight.sizing.advice import Advice, Sized
 
 _STYLES = {"elite": GOOD, "high": GOOD, "medium": WAITING, "low": BAD}
 WEEK = 7

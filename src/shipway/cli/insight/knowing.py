@@ -1,16 +1,11 @@
 """Verbs that tell what is known: how delivery goes, how risky a release is, and how far an organisation has come."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from shipway.cli.options import Home, Json
-
-if TYPE_CHECKING:
-    from shipway.cli.recalling.records import Records
 
 Days = Annotated[float, typer.Option("--days", metavar="N", help="Length of the period.")]
 
@@ -49,18 +44,22 @@ def dora(
     """
     import time
 
-    from shipway.cli.insight import deliveries, scorecard, scores
+    from shipway.cli.insight import scores
     from shipway.cli.output import show
+    from shipway.cli.recalling.records import records, records_if_any
+    from shipway.facts import deliveries, scorecard
+    from shipway.facts.exports import exported
     from shipway.facts.home import home_directory
+    from shipway.insight.delivery import Recorded
 
     place, at = home_directory(home), time.time()
-    past, wanted = deliveries.Recorded(), apps or []
+    past, wanted = Recorded(), apps or []
     for file in csv or ():
         past += deliveries.imported(file).of(wanted)
     every = by == "environment" or bool(env)
     if exports:
-        past += deliveries.exported(exports, labels or ["incident"], every_environment=every).of(wanted)
-    with _journal(place, optional=bool(csv or exports)) as journal:
+        past += exported(exports, labels or ["incident"], every_environment=every).of(wanted)
+    with (records_if_any if csv or exports else records)(place) as journal:
         past += deliveries.own(journal, wanted, optional=bool(csv or exports))
         past = past.to(env) if env else past
         found = scorecard.scorecard(past, journal, place, (by, days, at), platform)
@@ -85,17 +84,15 @@ def risk(
     import time
 
     from shipway.cli.delivering.watching import person
-    from shipway.cli.insight import deliveries, insights
+    from shipway.cli.insight import insights
     from shipway.cli.output import show
-    from shipway.cli.recalling import records
-    from shipway.facts.home import JOURNAL, home_directory
+    from shipway.cli.recalling.records import records_if_any
+    from shipway.facts import deliveries
+    from shipway.facts.home import home_directory
 
     place = home_directory(home)
-    if (place / JOURNAL).exists():
-        with records.records(place) as journal:
-            found = deliveries.assessed(journal, release, time.time(), person(), place)
-    else:
-        found = deliveries.assessed(None, release, time.time(), person())
+    with records_if_any(place) as journal:
+        found = deliveries.assessed(journal, release, time.time(), person(), place if journal else None)
     show(found, insights.risk(found), json=json)
 
 
@@ -123,13 +120,15 @@ def impact(
 
     Example: shipway impact shop@v4 --csv orders.csv
     """
-    from shipway.cli.insight import impacts, insights
+    from shipway.cli.insight import insights
     from shipway.cli.output import show
+    from shipway.cli.recalling.records import records_if_any
+    from shipway.facts import impacts
     from shipway.facts.home import home_directory
 
     place = home_directory(home)
     question = impacts.Question(release=release, csv=csv, metric=metric, weeks=weeks, alpha=alpha)
-    with _journal(place, optional=True) as journal:
+    with records_if_any(place) as journal:
         found = impacts.impact(question, place, journal)
     show(found, insights.impact(found), json=json)
 
@@ -148,13 +147,15 @@ def maturity(
     """
     import time
 
-    from shipway.cli.insight import deliveries, insights, surveying
+    from shipway.cli.insight import insights
     from shipway.cli.output import show
+    from shipway.cli.recalling.records import records_if_any
+    from shipway.facts import deliveries, surveying
     from shipway.facts.home import home_directory
     from shipway.insight.maturity import assess
 
     place = home_directory(home)
-    with _journal(place, optional=True) as journal:
+    with records_if_any(place) as journal:
         past = deliveries.own(journal, []) if journal else None
     found = assess(surveying.facts(directory, past, time.time()))
     show(found, insights.maturity(found), json=json)
@@ -192,36 +193,27 @@ def rightsize(
 
     Example: shipway rightsize shop
     """
-    from shipway.cli.insight import advising, insights, pooling, released
+    from contextlib import nullcontext
+
+    from shipway.cli.insight import advising, insights, pooling
     from shipway.cli.output import show
-    from shipway.cli.recalling.records import records
-    from shipway.facts.home import JOURNAL, home_directory
+    from shipway.cli.recalling.records import records_if_any
+    from shipway.facts import released
+    from shipway.facts.histories import histories
+    from shipway.facts.home import home_directory
+    from shipway.insight.sizing.advice import sized
+    from shipway.insight.sizing.pooling import pooled
+    from shipway.insight.workloads import Now
     from shipway.model.errors import BadInput
 
     place, aim = home_directory(home), advising.aim(throttled, killed)
-    found = [one for file in csv or (None,) for one in advising.histories(place, app, file, ("cpu", "memory"))]
+    found = [one for file in csv or (None,) for one in histories(place, app, file, ("cpu", "memory"))]
     if node and not pool:
         raise BadInput("--node belongs to --pool")
     if pool:
-        shared = pooling.pooled(found, node)
+        shared = pooled(found, advising.machine(node))
         show(shared, pooling.shown(shared), json=json)
         return
-    if not csv and (place / JOURNAL).exists():
-        with records(place) as journal:
-            advice = [advising.sized(one, released.now(journal, one.name), aim) for one in found]
-    else:
-        advice = [advising.sized(one, released.Now(), aim) for one in found]
+    with nullcontext() if csv else records_if_any(place) as journal:
+        advice = [sized(one, released.now(journal, one.name) if journal else Now(), aim) for one in found]
     show({"applications": advice}, insights.sizes(advice), json=json)
-
-
-@contextmanager
-def _journal(home: Path, *, optional: bool) -> "Iterator[Records | None]":
-    """The journal; None when there is none and that is fine."""
-    from shipway.cli.recalling.records import records
-    from shipway.facts.home import JOURNAL
-
-    if optional and not (home / JOURNAL).exists():
-        yield None
-        return
-    with records(home) as journal:
-        yield journal

@@ -1,33 +1,24 @@
-"""What `forecast --simulate` does: a trace of requests and what an instance carries in, three ways of scaling side by side out."""
+"""`forecast --simulate`: what an instance carries and costs as it is written or known, and the outcomes for people."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
-import numpy as np
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from shipway.cli.delivering.tables import BAD, FAINT
-from shipway.cli.insight.advising import History
 from shipway.cli.insight.insights import duration
-from shipway.cli.insight.released import Now
 from shipway.cli.output import plain
 from shipway.cli.spending.bills import money, table
 from shipway.cost.money import one_currency
 from shipway.cost.prices import DEFAULT, hourly
+from shipway.insight import simulating
 from shipway.insight.scaling import HOURS_PER_MONTH, Bounds
-from shipway.insight.series import WEEK, Absent, Series, regular
-from shipway.insight.simulating import Outcome, compare
+from shipway.insight.simulating import Simulated
+from shipway.insight.workloads import History, Now
 from shipway.model.errors import BadInput
 from shipway.model.quantities import Money, QuantityError, parse_duration, parse_money
-
-MANY = 4032
-"""Values from which a trace finer than five minutes is looked at by five minutes: a forecast for each quarter of an hour
-of a week would else take minutes. Peaks within five minutes are kept."""
-COARSE = 300.0
-SHOWN = 500
-"""Points of a picture."""
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,24 +32,6 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     startup: str
 
 
-class Simulated(msgspec.Struct, frozen=True):
-    """One application, or why nothing can be simulated."""
-
-    application: str
-    absent: str = ""
-    start: float = 0.0
-    """Seconds since the epoch, of the first simulated value."""
-    step: float = 0.0
-    load: tuple[float, ...] = ()
-    outcomes: tuple[Outcome, ...] = ()
-    capacity: float = 0.0
-    price: float | None = None
-    """Of an instance for an hour; None: unknown, and no policy's money is."""
-    cap: float | None = None
-    """budget / 730; None without a budget."""
-    currency: str = ""
-
-
 def simulated(history: History, present: Now, asked: Asked) -> Simulated:
     """The second half of the trace, at most a week of it; what lies before is history.
 
@@ -66,31 +39,7 @@ def simulated(history: History, present: Now, asked: Asked) -> Simulated:
         BadInput: an option is wrong, or what an instance carries is not known.
     """
     bounds, currency, startup = _bounds(asked, present)
-    found = regular([one.at for one in history.moments], [one.requests for one in history.moments], history.step)
-    if isinstance(found, Absent):
-        return Simulated(history.name, found.reason)
-    trace = _coarser(found)
-    length = len(trace.values)
-    ran = compare(trace, length - max(1, min(length // 2, round(WEEK / trace.step))), bounds, startup)
-    if isinstance(ran, Absent):
-        return Simulated(history.name, ran.reason)
-    cap = None if bounds.budget is None else bounds.budget / HOURS_PER_MONTH
-    load = tuple(ran.load.tolist())
-    return Simulated(
-        history.name, "", ran.start, ran.step, load, ran.outcomes, bounds.capacity, bounds.price, cap, currency
-    )
-
-
-def _coarser(trace: Series) -> Series:
-    """By five minutes, the most of each, when it is long and finer than that."""
-    factor = round(COARSE / trace.step)
-    if factor < 2 or len(trace.values) <= MANY:
-        return trace
-    kept = trace.last(len(trace.values) // factor * factor)
-    groups = kept.values.reshape(-1, factor)
-    known = np.isfinite(groups)
-    peaks = np.where(known, groups, -np.inf).max(axis=1)
-    return Series(kept.start, kept.step * factor, np.where(known.any(axis=1), peaks, np.nan))
+    return simulating.simulated(history, bounds, startup, currency)
 
 
 def _bounds(asked: Asked, present: Now) -> tuple[Bounds, str, float]:
@@ -186,9 +135,3 @@ def plot(found: Sequence[Simulated], file: Path) -> None:
     if not pictures:
         raise BadInput(f"there is nothing to draw: {sections[0].absent[0]}")
     file.write_text(standalone(pictures[0]), encoding="utf-8")
-
-
-def thinned(values: Sequence[float], start: float, step: float) -> list[tuple[float, float]]:
-    """(time, the most of as many values as makes a picture)."""
-    every = -(-len(values) // SHOWN)
-    return [(start + at * step, float(max(values[at : at + every]))) for at in range(0, len(values), every)]

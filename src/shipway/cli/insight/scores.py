@@ -8,13 +8,12 @@ from rich.table import Table
 from rich.text import Text
 
 from shipway.cli.delivering.tables import FAINT
-from shipway.cli.insight.comparing import Comparison
-from shipway.cli.insight.deliveries import Group
 from shipway.cli.insight.insights import delivery, duration
-from shipway.cli.insight.scorecard import Cost, Promises, Requests, Scorecard, Scores
 from shipway.cli.output import plain
 from shipway.cli.spending.bills import money
-from shipway.insight.delivery import Distribution, Statistics, Week
+from shipway.facts.comparing import Comparison
+from shipway.facts.scorecard import Cost, Promises, Requests, Scorecard, Scores
+from shipway.insight.delivery import Distribution, Group, Statistics, Week
 from shipway.insight.impact import Correlation
 from shipway.insight.performance import Estimate
 from shipway.insight.series import Absent

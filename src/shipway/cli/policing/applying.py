@@ -14,10 +14,10 @@ import msgspec
 
 from shipway.cli.delivering.watching import person
 from shipway.cli.policing.known import knowledge
-from shipway.cli.spending.pricing import read_book
 from shipway.facts import organisations
 from shipway.facts.images import images_in
 from shipway.facts.policies import Policies
+from shipway.facts.prices import read_book
 from shipway.model.errors import BadInput
 from shipway.model.problems import Problem
 from shipway.model.suggestions import known

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from shipway.cli import wiring
 from shipway.cli.compiling.guarding import parameters_of
 from shipway.cli.recalling.records import decisions
 from shipway.engine.decisions import Decision
 from shipway.facts.policies import Policies, policies_beside, read_policies
+from shipway.facts.prices import read_platform
 from shipway.model.errors import NotFound
 from shipway.model.suggestions import did_you_mean
 from shipway.policy.findings import Finding
@@ -52,7 +52,7 @@ def decided(
 
 
 def _rules(home: Path, policies: Sequence[Path], platform: Path | None) -> Policies:
-    declared, _ = wiring.read_platform(platform)
+    declared, _ = read_platform(platform)
     own = [each for path in (home, platform) if path and path.is_dir() for each in policies_beside(path, ())]
     return read_policies(policies or own, parameters=parameters_of(declared.platform) if declared else {})
 

@@ -9,14 +9,15 @@ from pathlib import Path
 
 import msgspec
 
-from shipway.cli.insight import released, scorecard
-from shipway.cli.insight.deliveries import known_as, pasts
-from shipway.cli.recalling.records import Records, records
+from shipway.cli.recalling.records import records
 from shipway.engine import knowing
 from shipway.engine.promises import statuses
+from shipway.engine.records import Records
+from shipway.facts import released, scorecard
+from shipway.facts.deliveries import pasts
 from shipway.facts.home import JOURNAL
 from shipway.facts.usages import UsageFiles
-from shipway.insight.risk import Change, Risk, fit
+from shipway.insight.risk import Change, Risk, fit, known_as
 from shipway.plan.releasing import Known, Knows
 
 

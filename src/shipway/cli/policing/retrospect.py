@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from shipway.cli import wiring
 from shipway.cli.compiling.guarding import parameters_of
 from shipway.cli.recalling.records import decisions, records
 from shipway.cost.prices import PriceBook
 from shipway.engine.decisions import Decision
 from shipway.facts.policies import policies_beside, read_policies
+from shipway.facts.prices import read_platform
 from shipway.plan.releasing import Asking, Known, released_alone
 from shipway.policy.findings import Finding
 from shipway.policy.releases import Release, judge, once
@@ -73,7 +73,7 @@ def look_back(asked: LookingBack) -> Retrospect:
     """
     beside = [path for path in (asked.home, asked.platform) if path is not None and path.is_dir()]
     own = [each for path in beside for each in policies_beside(path, ())]
-    platform, book = wiring.read_platform(asked.platform)
+    platform, book = read_platform(asked.platform)
     said = parameters_of(platform.platform) if platform else {}
     found = read_policies(list(asked.policies) or own, pack=asked.pack, parameters=said)
     broken: dict[str, list[tuple[str, Finding]]] = {}

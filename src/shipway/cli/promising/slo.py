@@ -33,19 +33,20 @@ def status(
 
     Example: shipway slo status shop
     """
-    from shipway.cli.client import Client
     from shipway.cli.output import show
     from shipway.cli.promising import promises
     from shipway.facts.home import home_directory
+    from shipway.web.api.client import Client
 
     with Client(home_directory(home)) as client:
         view = client.slo(app)
     if prometheus:
         from shipway.cli import wiring
         from shipway.cli.promising import querying
+        from shipway.facts.prices import read_platform
 
         querying.check(prometheus)
-        declared, _ = wiring.read_platform(platform)
+        declared, _ = read_platform(platform)
         with wiring.prometheus(prometheus) as source:
             view = querying.answered(view, source.number, declared)
     show(view, promises.table(view), json=json)

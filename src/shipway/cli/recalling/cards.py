@@ -6,22 +6,24 @@ What cannot be said stands there with its reason; nothing is left out because it
 from collections.abc import Iterator, Sequence
 from math import exp, isfinite
 
-from shipway.cli.insight.deliveries import Group
 from shipway.cli.insight.insights import duration
-from shipway.cli.insight.learning import Judged, Learned
-from shipway.cli.insight.scaling import Simulated, thinned
-from shipway.cli.insight.scorecard import Scores
 from shipway.cli.insight.scores import AGAINST, between, together
 from shipway.cli.promising import promises
 from shipway.cli.spending.bills import between_days, each, money, month
 from shipway.cost.money import Unknown
+from shipway.facts.learning import Judged, Learned
+from shipway.facts.scorecard import Scores
+from shipway.insight.delivery import Group
 from shipway.insight.series import DAY, Absent
+from shipway.insight.simulating import Simulated
 from shipway.web.report import Section
 from shipway.web.report.charts import Curve, Dots, Form, Picture, Range, bars, course, dots, ranges
 
 MIB = 2.0**20
 SHOWN = 300
 """Values of a series in front of its forecast."""
+POINTS = 500
+"""Of a curve."""
 
 
 def sections(known: Learned) -> tuple[Section, ...]:
@@ -390,11 +392,11 @@ def scaling(one: Simulated) -> Section:
     priced = one.price is not None
     over: Form = (lambda v: money(v, one.currency)) if priced else (lambda v: f"{v:,.4g}")
     names = ("cost of the trace" if priced else "instance hours, whose price is unknown", "time overloaded, %")
-    curves = [Curve("load", thinned(one.load, one.start, one.step), "ink")]
+    curves = [Curve("load", _thinned(one.load, one.start, one.step), "ink")]
     curves += [
         Curve(
             row.policy,
-            thinned([one.capacity * count for count in row.instances], one.start, one.step),
+            _thinned([one.capacity * count for count in row.instances], one.start, one.step),
             _TONES[row.policy],
             step=True,
         )
@@ -421,3 +423,9 @@ def _cores(value: float | None) -> str:
 
 def _mib(value: float | None) -> str:
     return "unset" if value is None else f"{value / MIB:,.0f} MiB"
+
+
+def _thinned(values: Sequence[float], start: float, step: float) -> list[tuple[float, float]]:
+    """(time, the most of as many values as makes a picture)."""
+    every = -(-len(values) // POINTS)
+    return [(start + at * step, float(max(values[at : at + every]))) for at in range(0, len(values), every)]

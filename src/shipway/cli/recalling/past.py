@@ -75,17 +75,17 @@ def report(
     """
     import time
 
-    from shipway.cli.insight import learning
     from shipway.cli.output import show
     from shipway.cli.recalling import cards
-    from shipway.cli.recalling.records import records
+    from shipway.cli.recalling.records import promises, records
     from shipway.cli.recalling.reporting import write_report
+    from shipway.facts import learning
     from shipway.facts.home import home_directory
 
     place = home_directory(home)
     with records(place) as journal:
         found = journal.timelines(rollouts or [])
-        known = learning.learn(place, journal, found, time.time())
+        known = learning.learn(place, journal, found, time.time(), promises=promises(place))
     write_report(output, found, cards.sections(known))
     names = [one.rollout for one in found]
     show({"file": str(output), "rollouts": names}, f"Wrote {output}: {', '.join(names) or 'no rollouts'}.", json=json)

@@ -1,89 +1,14 @@
-"""The journal as the verbs about the past read it: read-only, with or without a controller beside it."""
+"""Opens the journal for the verbs about the past: read-only, with or without a controller beside it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from shipway.cli import wiring
 from shipway.engine.decisions import Decision, Decisions
-from shipway.engine.loop import STREAM
-from shipway.engine.ports import Journal, Recorded
-from shipway.engine.timeline import Timeline, timelines
-from shipway.model.errors import NotFound
-from shipway.model.ids import AppName
-from shipway.model.suggestions import did_you_mean
-from shipway.rollout.codec import decode
-from shipway.rollout.events import Event
-from shipway.rollout.evolve import evolve, initial
-from shipway.rollout.states import Delivery
-
-
-class Records:
-    """Events by application. Made by :func:`records`."""
-
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
-        self._states: dict[str, tuple[int, Delivery]] = {}
-        """By application: the state after so many events."""
-
-    @property
-    def apps(self) -> list[AppName]:
-        """Every application of which something is recorded by now, in order of their first event."""
-        return [AppName(name.removeprefix(STREAM)) for name in self._journal.streams() if name.startswith(STREAM)]
-
-    def events(self, app: str, after: int = 0) -> list[Event]:
-        """The events of an application but for the first ``after``, oldest first.
-
-        Raises:
-            NotFound: nothing was ever recorded of it.
-        """
-        if app not in self.apps:
-            hint = "`shipway status` names those there are."
-            raise NotFound(f"there is no application {app}{did_you_mean(app, self.apps)}", hint=hint)
-        return [decode(one.data, where=f"event {one.sequence} of {one.stream}") for one in self.recorded(app, after)]
-
-    def recorded(self, app: str, after: int = 0) -> Iterable[Recorded]:
-        """The same as the journal keeps them."""
-        return self._journal.read(f"{STREAM}{app}", after)
-
-    def state(self, app: str) -> Delivery:
-        """An application as it stands after everything on record; asked again, only what came since is read.
-
-        Raises:
-            NotFound: nothing was ever recorded of it.
-        """
-        count, found = self._states.get(app) or (0, initial(self.owner(app)))
-        new = self.events(app, count)
-        for event in new:
-            found = evolve(found, event)
-        self._states[app] = count + len(new), found
-        return found
-
-    def timelines(self, names: Sequence[str] = ()) -> list[Timeline]:
-        """Of every rollout, or of those named (an id, or an application: its last), oldest first."""
-        if not names:
-            return sorted((one for app in self.apps for one in timelines(self.events(app), app)), key=_started)
-        return [self._timeline(name) for name in names]
-
-    def owner(self, name: str) -> AppName:
-        """The application that a rollout's id, or an application's own name, belongs to.
-
-        Raises:
-            NotFound: there is no such application or rollout.
-        """
-        app = name if name in self.apps else name.rpartition("-")[0]
-        if app in self.apps:
-            return AppName(app)
-        hint = "`shipway rollout list` names those there are."
-        raise NotFound(f"there is no rollout and no application {name}{did_you_mean(name, self.apps)}", hint=hint)
-
-    def _timeline(self, name: str) -> Timeline:
-        app = self.owner(name)
-        found = timelines(self.events(app), app)
-        chosen = [one for one in found if name in (app, one.rollout)]
-        if not chosen:
-            raise NotFound(f"there is no rollout {name}", hint="`shipway rollout list` names those there are.")
-        return chosen[-1]
+from shipway.engine.records import Records
+from shipway.engine.views import PromisesView
+from shipway.facts.home import JOURNAL
+from shipway.model.errors import ShipwayError
 
 
 @contextmanager
@@ -93,8 +18,35 @@ def records(home: Path) -> Iterator[Records]:
     Raises:
         JournalError: there is none, or it is damaged.
     """
+    from shipway.cli import wiring  # with everything that a controller needs, which takes a while to import
+
     with closing(wiring.open_journal(home)) as journal:
         yield Records(journal)
+
+
+@contextmanager
+def records_if_any(home: Path) -> Iterator[Records | None]:
+    """The same; None when nothing was ever recorded there.
+
+    Raises:
+        JournalError: it is damaged.
+    """
+    if not (home / JOURNAL).exists():
+        yield None
+        return
+    with records(home) as journal:
+        yield journal
+
+
+def promises(home: Path) -> PromisesView | None:
+    """What the controller of ``home`` says about promises; None when none answers."""
+    from shipway.web.api.client import Client
+
+    try:
+        with Client(home) as client:
+            return client.slo(None)
+    except ShipwayError:
+        return None
 
 
 def decisions(home: Path) -> list[Decision]:
@@ -103,9 +55,7 @@ def decisions(home: Path) -> list[Decision]:
     Raises:
         JournalError: there is no journal, or it is damaged.
     """
+    from shipway.cli import wiring
+
     with closing(wiring.open_journal(home)) as journal:
         return Decisions(journal).read()
-
-
-def _started(one: Timeline) -> float:
-    return one.started_at

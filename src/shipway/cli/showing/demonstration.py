@@ -17,15 +17,14 @@ import msgspec
 from rich.console import Group
 from rich.text import Text
 
-from shipway.cli.client import Client
 from shipway.cli.controlling import starting
 from shipway.cli.delivering import deploying, tables, watching
 from shipway.cli.delivering.live import final_table
-from shipway.cli.insight import insights, learning, scores
-from shipway.cli.insight.learning import Learned
+from shipway.cli.insight import insights, scores
 from shipway.cli.output import note, show
 from shipway.cli.promising import promises
 from shipway.cli.recalling import cards
+from shipway.cli.recalling.records import promises as promised
 from shipway.cli.recalling.records import records
 from shipway.cli.recalling.reporting import write_report
 from shipway.cli.showing.examples import examples
@@ -33,7 +32,10 @@ from shipway.cli.showing.stage import Stage, Traffic
 from shipway.cli.spending import bills
 from shipway.engine.timeline import Timeline
 from shipway.engine.views import ApplicationView
+from shipway.facts import learning
+from shipway.facts.learning import Learned
 from shipway.model.errors import NotFound, ShipwayError
+from shipway.web.api.client import Client
 
 PATIENCE = 60.0
 """Seconds for one release to come to its end; the good one takes about 15."""
@@ -87,7 +89,7 @@ def demonstrate(report: Path, *, live: bool, keep: bool, json: bool) -> int:
                 _play(client, stage)
                 stage.say(f"\n{stage.traffic}")
             everything = journal.timelines()
-            known = learning.learn(home, journal, everything, time.time(), days=1.0)
+            known = learning.learn(home, journal, everything, time.time(), days=1.0, promises=promised(home))
     found = [one for one in everything if one.app == "storefront"]
     write_report(report, everything, cards.sections(known))
     _show(found, known, report, json=json)

@@ -15,7 +15,7 @@ from shipway.cli.delivering import watching
 from shipway.cli.delivering.following import Follower
 from shipway.cli.delivering.tables import BAD, FAINT, GOOD
 from shipway.cli.output import console, lines
-from shipway.cli.recalling.records import Records
+from shipway.engine.records import Records
 from shipway.engine.views import ApplicationView, RolloutView
 from shipway.testing.load import Load, failures
 

@@ -6,20 +6,22 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
+from typing import Any
 
+import msgspec
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from shipway.cli.delivering.tables import BAD, FAINT, GOOD, WAITING
 from shipway.cli.output import plain
-from shipway.cli.spending.charging import Actual, Forecast, Lasting
-from shipway.cli.spending.pricing import Estimated
 from shipway.cost.allocation import Part, Row
-from shipway.cost.budget import BudgetState
+from shipway.cost.applications import Estimated
+from shipway.cost.budget import BudgetState, Forecast, Lasting
 from shipway.cost.focus import focus_csv
 from shipway.cost.money import Total, Unknown
 from shipway.engine.sentences import duration
+from shipway.facts.charging import Actual
 from shipway.insight.series import Absent
 from shipway.model.quantities import format_money
 
@@ -273,3 +275,19 @@ def table(*columns: str, numbers: Sequence[str]) -> Table:
     for name in columns:
         lines.add_column(name, justify="right" if name in numbers else "left", no_wrap=name != "because")
     return lines
+
+
+def told(answer: object) -> Any:
+    """``answer`` for programs: an amount that is not known is null and never 0, also the upper end of *at least*."""
+    return _without_guesses(msgspec.to_builtins(answer))
+
+
+def _without_guesses(data: Any) -> Any:
+    if isinstance(data, list | tuple):
+        return [_without_guesses(one) for one in data]
+    if not isinstance(data, dict):
+        return data
+    found = {key: _without_guesses(value) for key, value in data.items()}
+    if found.keys() >= set(Total.__struct_fields__) and found["unknown"]:
+        found |= {"low": None if found["empty"] else found["low"], "high": None}
+    return found

@@ -8,7 +8,7 @@ import typer
 from shipway.cli.options import Environments, Home, Json, PlatformDirectory
 
 if TYPE_CHECKING:
-    from shipway.cli.spending.charging import Sources
+    from shipway.facts.charging import Sources
 
 PriceFiles = Annotated[
     list[Path] | None,
@@ -64,10 +64,11 @@ def estimate(
     Example: shipway cost estimate --env prod --against main
     """
     from shipway.cli.output import show
-    from shipway.cli.spending import bills, pricing
+    from shipway.cli.spending import bills
+    from shipway.facts.estimates import estimated
 
-    found = pricing.estimated(platform, apps, env, prices or [], against, advise=advise)
-    show(pricing.told(found) if json else None, bills.estimates(found), json=json)
+    found = estimated(platform, apps, env, prices or [], against, advise=advise)
+    show(bills.told(found) if json else None, bills.estimates(found), json=json)
 
 
 def actual(
@@ -92,11 +93,11 @@ def actual(
     Example: shipway cost actual allocation.json --bill '$120'
     """
     from shipway.cli.output import show
-    from shipway.cli.spending import bills, charging
+    from shipway.cli.spending import bills, options
+    from shipway.facts import charging
 
     sources = _sources(files, home, platform=platform, env=env, prices=prices, currency=currency)
-    rules = charging.Rules(bill, shared, share, tuple(weight or ()))
-    found = charging.actual(sources, rules)
+    found = charging.actual(sources, options.rules(bill, shared, share, weight or ()))
     show(found, bills.actual(found), json=json)
 
 
@@ -121,11 +122,11 @@ def forecast(
     Example: shipway cost forecast month.json --budget '$300/month'
     """
     from shipway.cli.output import show
-    from shipway.cli.spending import bills, charging
+    from shipway.cli.spending import bills, options
+    from shipway.facts import charging
 
-    found = charging.forecast(
-        _sources(files, home, platform=platform, env=env, prices=prices, currency=currency), budget
-    )
+    sources = _sources(files, home, platform=platform, env=env, prices=prices, currency=currency)
+    found = charging.forecast(sources, options.amount(budget, "--budget"))
     show(found, bills.budgets(found), json=json)
 
 
@@ -153,12 +154,15 @@ def report(
     Example: shipway cost report allocation.json --by team --format csv
     """
     from shipway.cli.output import note, show
-    from shipway.cli.spending import bills, charging
+    from shipway.cli.spending import bills, options
+    from shipway.cost.allocation import By
     from shipway.cost.focus import missing
+    from shipway.facts import charging
 
     sources = _sources(files, home, platform=platform, env=env, prices=prices, currency=currency)
-    rules = charging.Rules(bill, shared, share, tuple(weight or ()))
-    found = charging.reported(sources, rules, by, form)
+    options.one_of(form, options.Form, "--format")
+    grouped = options.one_of(by, By, "--by")
+    found = charging.actual(sources, options.rules(bill, shared, share, weight or ()), grouped)
     if form == "table" or json:
         show(found, bills.report(found), json=json)
         return
@@ -182,8 +186,12 @@ def _sources(  # the options that all of these verbs have
     Raises:
         NotFound: there is neither.
     """
-    from shipway.cli.spending.charging import Sources, recorded
+    from shipway.cli.recalling.records import records_if_any
+    from shipway.facts.charging import Sources, recorded
     from shipway.facts.home import home_directory
 
-    found = Sources(tuple(files or ()), platform, env, tuple(prices or ()), currency)
-    return found if files else recorded(home_directory(home), found)
+    found, place = Sources(tuple(files or ()), platform, env, tuple(prices or ()), currency), home_directory(home)
+    if files:
+        return found
+    with records_if_any(place) as journal:
+        return recorded(place, journal, found)

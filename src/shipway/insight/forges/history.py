@@ -12,8 +12,8 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from shipway.insight.delivery import Deployment, Incident
-from shipway.insight.lead import LeadTime, PullRequest, Shipped, lead_times
+from shipway.insight.delivery import Deployment, Incident, Recorded
+from shipway.insight.lead import PullRequest, Shipped, lead_times
 from shipway.model.problems import Problem
 
 PRODUCTION = re.compile(r"(^|[^a-z])(prod(uction)?|live)([^a-z]|$)", re.IGNORECASE)
@@ -75,17 +75,6 @@ class Forge(msgspec.Struct, kw_only=True):
     notes: list[str] = []
 
 
-class Imported(msgspec.Struct, frozen=True):
-    """What there is to count."""
-
-    deployments: tuple[Deployment, ...] = ()
-    incidents: tuple[Incident, ...] = ()
-    leads: tuple[LeadTime, ...] = ()
-    """Of merged requests, in minutes, part by part."""
-    notes: tuple[str, ...] = ()
-    """What could not be used, and why."""
-
-
 class Wrong(Exception):
     """A value that cannot be."""
 
@@ -94,7 +83,7 @@ class Wrong(Exception):
         self.name, self.expected = name, expected
 
 
-def imported(forge: Forge, every_environment: bool) -> Imported:
+def imported(forge: Forge, every_environment: bool) -> Recorded:
     """Deployments to production alone unless ``every_environment``; all where none is said to be production."""
     notes = list(forge.notes)
     # Pages overlap when something was added while they were asked for: what comes twice is one.
@@ -113,7 +102,7 @@ def imported(forge: Forge, every_environment: bool) -> Imported:
     ]
     leads = lead_times([_request(one, forge) for one in {one.id: one for one in forge.changes}.values()], shipped)
     incidents = {(one.application, one.id): one for one in forge.incidents}.values()
-    return Imported(deployments, tuple(incidents), tuple(leads), tuple(notes))
+    return Recorded(deployments, tuple(incidents), tuple(leads), tuple(notes))
 
 
 def _chosen(deploys: Sequence[Deploy], notes: list[str], *, every: bool) -> list[Deploy]:

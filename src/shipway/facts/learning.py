@@ -9,20 +9,23 @@ from typing import Any
 
 import msgspec
 
-from shipway.cli.client import Client
-from shipway.cli.insight import advising, deliveries, released
-from shipway.cli.insight.scorecard import Scorecard, readings, scorecard
-from shipway.cli.insight.scorecard import live as current
-from shipway.cli.recalling.records import Records
-from shipway.cli.spending import charging
+from shipway.cost.budget import Forecast
 from shipway.engine.promises import Series as Read
 from shipway.engine.promises import courses, statuses
+from shipway.engine.records import Records
 from shipway.engine.timeline import Timeline
 from shipway.engine.views import PromisesView, PromiseView
+from shipway.facts import charging, deliveries, histories, released
+from shipway.facts.deliveries import Assessed
+from shipway.facts.scorecard import Scorecard, readings, scorecard
+from shipway.facts.scorecard import live as current
 from shipway.facts.usages import UsageFiles
 from shipway.insight.delivery import Deployment
+from shipway.insight.outlooks import Outlook, outlooks
 from shipway.insight.series import Absent, Series, regular
-from shipway.model.errors import NotFound, ShipwayError
+from shipway.insight.sizing.advice import Sized, sized
+from shipway.insight.workloads import History
+from shipway.model.errors import NotFound
 from shipway.rollout.states import Delivery
 from shipway.spec import Application
 
@@ -37,7 +40,7 @@ class Judged(msgspec.Struct, frozen=True):
 
     rollout: str
     verdict: str
-    assessed: deliveries.Assessed
+    assessed: Assessed
 
 
 class Learned(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,19 +55,30 @@ class Learned(msgspec.Struct, frozen=True, kw_only=True):
     deployments: tuple[Deployment, ...]
     scorecard: Scorecard
     cost: charging.Actual
-    budgets: charging.Forecast | Absent
-    sizes: tuple[advising.Sized, ...]
+    budgets: Forecast | Absent
+    sizes: tuple[Sized, ...]
     rates: Mapping[str, Series | Absent]
     """Requests a second, by application."""
-    outlooks: tuple[advising.Outlook, ...]
+    outlooks: tuple[Outlook, ...]
     risks: tuple[Judged, ...]
 
 
-def learn(home: Path, journal: Records, timelines: Sequence[Timeline], at: float, days: float = 28.0) -> Learned:
-    """What there is; ``timelines`` are of all rollouts, oldest first."""
+def learn(
+    home: Path,
+    journal: Records,
+    timelines: Sequence[Timeline],
+    at: float,
+    *,
+    days: float = 28.0,
+    promises: PromisesView | None = None,
+) -> Learned:
+    """What there is; ``timelines`` are of all rollouts, oldest first.
+
+    ``promises``: the controller's answer, which has the latest readings; without one, what the journal's come to.
+    """
     usage = UsageFiles(home).apps()
-    histories = advising.recorded(home, None) if usage else []
-    sources = _sources(home, usage)
+    workloads = histories.recorded(home, None) if usage else []
+    sources = _sources(home, journal, usage)
     past = deliveries.recorded(journal)
     card = scorecard(past, journal, home, ("application", days, at))
     states: dict[str, Delivery] = {app: released.state(journal, app) for app in journal.apps}
@@ -72,37 +86,32 @@ def learn(home: Path, journal: Records, timelines: Sequence[Timeline], at: float
     live = {app: application for app, one in states.items() if (application := current(one))}
     return Learned(
         at=at,
-        promises=_promises(home, states, series, live, at),
+        promises=promises or _promises(states, series, live, at),
         courses={app: courses(live[app], series[app], _times(series[app])) for app in live},
         begun={app: [(one.started_at, one.name) for one in timelines if one.app == app] for app in journal.apps},
         deployments=past.deployments,
         scorecard=card,
-        cost=charging.actual(sources, charging.Rules(None, None, "proportional", ())),
+        cost=charging.actual(sources, charging.Rules()),
         budgets=_budgets(sources),
-        sizes=tuple(advising.sized(one, released.now(journal, one.name)) for one in histories),
-        rates={one.name: _rate(one) for one in histories},
-        outlooks=tuple(outlook for one in histories for outlook in advising.outlooks(one)),
+        sizes=tuple(sized(one, released.now(journal, one.name)) for one in workloads),
+        rates={one.name: _rate(one) for one in workloads},
+        outlooks=tuple(outlook for one in workloads for outlook in outlooks(one)),
         risks=tuple(_risks(deliveries.Background(journal, home), journal, timelines, at)),
     )
 
 
 def _promises(
-    home: Path, states: Mapping[str, Delivery], series: Mapping[str, Read], live: Mapping[str, Application], at: float
+    states: Mapping[str, Delivery], series: Mapping[str, Read], live: Mapping[str, Application], at: float
 ) -> PromisesView:
-    """The controller's answer, which has the latest readings; without one, what the journal's come to."""
-    try:
-        with Client(home) as client:
-            return client.slo(None)
-    except ShipwayError:
-        views = (
-            PromiseView(
-                app=app,
-                release=one.live,
-                statuses=statuses(live[app], series[app], at) if app in live else (),
-            )
-            for app, one in states.items()
+    views = (
+        PromiseView(
+            app=app,
+            release=one.live,
+            statuses=statuses(live[app], series[app], at) if app in live else (),
         )
-        return PromisesView(applications=tuple(views))
+        for app, one in states.items()
+    )
+    return PromisesView(applications=tuple(views))
 
 
 def _times(series: Iterable[Sequence[tuple[float, Any]]]) -> list[float]:
@@ -112,12 +121,12 @@ def _times(series: Iterable[Sequence[tuple[float, Any]]]) -> list[float]:
     return sorted({*times[::every], *times[-1:]})
 
 
-def _sources(home: Path, usage: Sequence[str]) -> charging.Sources:
+def _sources(home: Path, journal: Records, usage: Sequence[str]) -> charging.Sources:
     empty = charging.Sources((), None, "", (), "USD")
-    return charging.recorded(home, empty) if usage else empty
+    return charging.recorded(home, journal, empty) if usage else empty
 
 
-def _budgets(sources: charging.Sources) -> charging.Forecast | Absent:
+def _budgets(sources: charging.Sources) -> Forecast | Absent:
     if not sources.usage:
         return Absent("no use was recorded")
     try:
@@ -126,7 +135,7 @@ def _budgets(sources: charging.Sources) -> charging.Forecast | Absent:
         return Absent("no application here has a budget: write `budget: $300/month` into one")
 
 
-def _rate(history: advising.History) -> Series | Absent:
+def _rate(history: History) -> Series | Absent:
     return regular([one.at for one in history.moments], [one.requests for one in history.moments], history.step)
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import msgspec
 
-from shipway.cli.insight.served import Served, served
-from shipway.cli.recalling.records import Records
-from shipway.cli.spending import charging
 from shipway.cost.usage import Requested, UsageRow
+from shipway.engine.records import Records
+from shipway.facts import charging
+from shipway.facts.served import Served, served
 from shipway.insight.impact import Correlation, correlation
 from shipway.insight.performance import Estimate, per_request
 from shipway.insight.series import Absent
@@ -47,7 +47,7 @@ class Comparison(msgspec.Struct, frozen=True):
 
 def compared(home: Path, journal: Records, apps: Iterable[AppName], at: float) -> Comparison:
     """Of every release of these applications that was counted up to ``at``."""
-    costs = _costs(home)
+    costs = _costs(home, journal)
     found = [
         _compared(app, release, one, costs) for app in apps for release, one in served(home, journal, app, at).items()
     ]
@@ -72,10 +72,10 @@ def _compared(
     )
 
 
-def _costs(home: Path) -> dict[tuple[str, str], tuple[Estimate | Absent, str]] | Absent:
+def _costs(home: Path, journal: Records) -> dict[tuple[str, str], tuple[Estimate | Absent, str]] | Absent:
     """Cost of a request by (application, release), from blocks of its time."""
     try:
-        sources = charging.recorded(home, charging.Sources((), None, "", (), "USD"))
+        sources = charging.recorded(home, journal, charging.Sources((), None, "", (), "USD"))
     except NotFound:
         return Absent("no use was recorded here; a running controller samples every 10 s")
     blocks = _blocks(sources.usage)
@@ -86,7 +86,7 @@ def _costs(home: Path) -> dict[tuple[str, str], tuple[Estimate | Absent, str]] |
         if (inside[0].app, inside[0].release) in sources.requested
     }
     every = msgspec.structs.replace(sources, usage=rows, requested=requested)
-    charged = {row.name: row for row in charging.actual(every, charging.Rules(None, None, "proportional", ())).rows}
+    charged = {row.name: row for row in charging.actual(every, charging.Rules()).rows}
     parts: dict[tuple[str, str], list[tuple[float, float, str]]] = {}
     for name, inside in blocks.items():
         row = charged.get(f"{inside[0].app} {name}")

@@ -5,8 +5,7 @@ release replaced says nothing and is left out. An undo is an incident, held agai
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from math import isfinite
 from pathlib import Path
@@ -14,21 +13,18 @@ from typing import NamedTuple, get_args
 
 import msgspec
 
-from shipway.cli.insight import released
-from shipway.cli.recalling.records import Records
 from shipway.engine.promised import written
 from shipway.engine.promises import Ledger, courses
+from shipway.engine.records import Records
 from shipway.engine.timeline import Timeline, timelines
-from shipway.facts import exports
+from shipway.facts import released
 from shipway.facts.commits import Question, commit_of, own_paths
 from shipway.facts.counters import CounterFiles
 from shipway.facts.files import read
 from shipway.facts.sheets import Row, read_sheet
-from shipway.insight.delivery import Deployment, Incident, Result, Statistics, grouped, statistics
-from shipway.insight.lead import LeadTime
-from shipway.insight.risk import Change, Past, Risk, fit
-from shipway.insight.series import DAY
-from shipway.model.commits import Commit, Provenance, pseudonym
+from shipway.insight.delivery import Deployment, Incident, Recorded, Result
+from shipway.insight.risk import Change, Past, Risk, described, fit, known_as
+from shipway.model.commits import Commit, Provenance
 from shipway.model.errors import BadInput, NotFound
 from shipway.model.ids import ReleaseId, RolloutId
 from shipway.rollout.states import Delivery, Phase, Release
@@ -38,54 +34,7 @@ WITH_BUDGET = 30
 """Releases of an application, the last ones, whose error budget at that time is looked up."""
 COLUMNS = ("id", "application", "started_at", "finished_at", "result")
 """Of an imported table; ``team``, ``environment`` and ``committed_at`` may be there too."""
-GROUPS: dict[str, Callable[[Deployment], str]] = {
-    "application": lambda one: one.application,
-    "team": lambda one: one.team,
-    "environment": lambda one: one.environment,
-}
 _RESULTS: dict[str, Result] = {"promoted": "success", "rolled_back": "rolled back", "aborted": "failed"}
-
-
-class Recorded(msgspec.Struct, frozen=True):
-    """What is known of the past."""
-
-    deployments: tuple[Deployment, ...] = ()
-    incidents: tuple[Incident, ...] = ()
-    leads: tuple[LeadTime, ...] = ()
-    """Of merged requests of a forge."""
-    notes: tuple[str, ...] = ()
-    """What could not be used, and why."""
-
-    def __add__(self, other: "Recorded") -> "Recorded":
-        return Recorded(
-            self.deployments + other.deployments,
-            self.incidents + other.incidents,
-            self.leads + other.leads,
-            self.notes + other.notes,
-        )
-
-    def of(self, apps: Sequence[str]) -> "Recorded":
-        """Those of some applications; of all, if none is named."""
-        return Recorded(
-            tuple(one for one in self.deployments if not apps or one.application in apps),
-            tuple(one for one in self.incidents if not apps or one.application in apps),
-            self.leads,
-            self.notes,
-        )
-
-    def to(self, environment: str) -> "Recorded":
-        """Those to one environment."""
-        kept = tuple(one for one in self.deployments if one.environment == environment)
-        return msgspec.structs.replace(self, deployments=kept)
-
-
-class Group(msgspec.Struct, frozen=True):
-    """The statistics of one application, team or environment, and those of as long a time before."""
-
-    name: str
-    now: Statistics
-    before: Statistics | None
-    """None: nothing was deployed then."""
 
 
 class Assessed(msgspec.Struct, frozen=True):
@@ -177,16 +126,6 @@ def imported(file: Path) -> Recorded:
     return Recorded(found)
 
 
-def exported(sources: Sequence[str], labels: Sequence[str], *, every_environment: bool) -> Recorded:
-    """The deployments and incidents of a forge's answers.
-
-    Raises:
-        BadInput: with every problem of every file.
-    """
-    found = exports.exported(sources, labels, every_environment=every_environment)
-    return Recorded(found.deployments, found.incidents, found.leads, found.notes)
-
-
 def _imported(row: Row, seen: dict[str, int]) -> Deployment:
     name, result = row.required("id"), row.text("result")
     if name in seen:
@@ -208,28 +147,6 @@ def _imported(row: Row, seen: dict[str, int]) -> Deployment:
         committed_at=row.moments("committed_at"),
         no_commits="" if row.text("committed_at") else "its line names no time of a commit",
     )
-
-
-def measured(found: Recorded, by: str, days: float, at: float | None = None) -> list[Group]:
-    """Every group over the last ``days`` until ``at`` (now), and over as many before.
-
-    Raises:
-        BadInput: there is no such grouping, or no such time.
-    """
-    if by not in GROUPS:
-        raise BadInput(f"expected one of {', '.join(GROUPS)} for --by, got `{by}`")
-    if not 0 < days <= 36_500:
-        raise BadInput(f"expected a number of days from 1 to 36500, got {days:g}")
-    end = time.time() if at is None else at
-    begin = end - days * DAY
-    groups = grouped(found.deployments, GROUPS[by]).items()
-    return [_group(name, inside, found.incidents, (begin, end)) for name, inside in groups]
-
-
-def _group(name: str, inside: Sequence[Deployment], incidents: Sequence[Incident], span: tuple[float, float]) -> Group:
-    begin, end = span
-    before = statistics(inside, incidents, begin - (end - begin), begin)
-    return Group(name, statistics(inside, incidents, begin, end), before if before.deployments else None)
 
 
 class Background:
@@ -369,12 +286,6 @@ def _assessed_file(background: Background, file: Path, at: float, by: str) -> As
     return Assessed(app, "", fit(before).risk(change), change)
 
 
-def known_as(change: Change, authors: AbstractSet[str]) -> Change:
-    """Under the name that the journal has of its author, where that is a digest."""
-    digest = pseudonym(change.author)
-    return msgspec.structs.replace(change, author=digest) if digest in authors else change
-
-
 def pasts(journal: Records, before: float, home: Path | None = None) -> list[Past]:
     """Every rollout but undos that was decided ``before`` that moment, in the order in which they began."""
     return Background(journal, home).before(before)
@@ -385,21 +296,6 @@ def _change(one: Timeline, releases: Mapping[ReleaseId, Release], budget: float 
     same = baseline is not None and _is_same_image(baseline.document, release.document)
     found = Change(application=one.app, at=one.started_at, author=one.by, config_only=same, budget_left=budget)
     return described(found, one.commit)
-
-
-def described(change: Change, commit: Provenance | None) -> Change:
-    """With what its commit says; one that is compared with nothing leaves size and kind unknown. ``plan`` may use it too."""
-    if not isinstance(commit, Commit):
-        return change
-    return msgspec.structs.replace(
-        change,
-        # What nobody has committed yet is the work of whoever releases it.
-        author=change.author if commit.dirty else commit.author or change.author,
-        lines=commit.lines,
-        files=commit.files,
-        dependencies=bool(commit.dependencies),
-        config_only=change.config_only if commit.config_only is None else commit.config_only,
-    )
 
 
 def _is_same_image(before: str, after: str) -> bool:

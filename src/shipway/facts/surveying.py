@@ -11,10 +11,9 @@ from pathlib import Path
 
 import msgspec
 
-from shipway.cli.insight.deliveries import Recorded
 from shipway.facts.commits import recent
 from shipway.facts.policies import policies_of
-from shipway.insight.delivery import statistics
+from shipway.insight.delivery import Recorded, statistics
 from shipway.insight.maturity import Facts
 from shipway.insight.series import DAY
 from shipway.model.errors import BadInput

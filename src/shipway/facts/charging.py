@@ -1,40 +1,34 @@
-"""What `cost actual`, `forecast` and `report` do: files of what ran in, charges and budgets out."""
+"""Charges and budgets of what ran: from files, or as it was recorded here. Called by ``shipway cost``, ``dora`` and the report."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal, get_args
 
 import msgspec
 
-from shipway.cli.compiling.rendering import compiled
-from shipway.cli.insight import released
-from shipway.cli.insight.served import Served, served
-from shipway.cli.recalling.records import records
-from shipway.cli.spending.pricing import read_book
 from shipway.cost import opencost
-from shipway.cost.allocation import By, Charge, Owner, Row, Sharing, charges, reconciled, report
-from shipway.cost.budget import DAY, BudgetState, daily, run_rate, state
-from shipway.cost.demand import demands
-from shipway.cost.money import Rule, Unknown, exact, one_currency
-from shipway.cost.prices import PriceBook, PriceList, monthly
-from shipway.cost.usage import Measured, Performance, Requested, UsageRow, measured, performance
-from shipway.facts import organisations
+from shipway.cost.allocation import By, Charge, Owner, Row, Sharing, charges, reconciled_by_cluster, report
+from shipway.cost.budget import Forecast, lasting
+from shipway.cost.demand import requested_by
+from shipway.cost.money import exact, one_currency
+from shipway.cost.prices import PriceBook, PriceList
+from shipway.cost.usage import Measured, Performance, Requested, UsageRow, is_usage, measured, performance, rows_of
+from shipway.engine.records import Records
+from shipway.facts import organisations, released
 from shipway.facts.files import read
-from shipway.facts.home import JOURNAL
+from shipway.facts.prices import read_book
+from shipway.facts.served import Served, served
 from shipway.facts.usages import UsageFiles
 from shipway.insight.impact import Correlation, correlation
 from shipway.insight.performance import Estimate
 from shipway.insight.series import Absent
 from shipway.model.errors import BadInput, NotFound
-from shipway.model.problems import Problem
-from shipway.model.quantities import Money, QuantityError, parse_money
+from shipway.model.quantities import Money
 from shipway.model.suggestions import known
+from shipway.render.truth import compiled
 from shipway.spec.organisation import Organisation
 from shipway.spec.reading import Source
-
-Form = Literal["table", "csv", "focus"]
 
 
 class Sources(msgspec.Struct, frozen=True):
@@ -57,8 +51,8 @@ class Sources(msgspec.Struct, frozen=True):
     """How (application, release) answered, where that was counted here."""
 
 
-def recorded(home: Path, sources: Sources) -> Sources:
-    """With what the controller of ``home`` has recorded, and what its releases ask for.
+def recorded(home: Path, journal: Records | None, sources: Sources) -> Sources:
+    """With what the controller of ``home`` has recorded, and what its releases ask for (nobody knows without a journal).
 
     Raises:
         NotFound: nothing was recorded.
@@ -68,18 +62,17 @@ def recorded(home: Path, sources: Sources) -> Sources:
     if not rows:
         hint = "A running controller (`shipway up`) records every 10 s; or name a FILE."
         raise NotFound("no use was recorded here", hint=hint)
-    if not (home / JOURNAL).exists():
+    if journal is None:
         return msgspec.structs.replace(sources, usage=rows)
-    with records(home) as journal:
-        requested = released.requested(journal, files.apps())
-        owners = released.owners(journal, files.apps())
-        limits = {app: one.budget for app in files.apps() if (one := released.now(journal, app)).budget}
-        counted = {
-            (app, release): one
-            for app in files.apps()
-            if app in journal.apps
-            for release, one in served(home, journal, app, math.inf).items()
-        }
+    requested = released.requested(journal, files.apps())
+    owners = released.owners(journal, files.apps())
+    limits = {app: one.budget for app in files.apps() if (one := released.now(journal, app)).budget}
+    counted = {
+        (app, release): one
+        for app in files.apps()
+        if app in journal.apps
+        for release, one in served(home, journal, app, math.inf).items()
+    }
     answered = {key: Performance(_value(one.p95), _value(one.error_rate)) for key, one in counted.items()}
     return msgspec.structs.replace(
         sources,
@@ -111,12 +104,13 @@ def _value(one: Estimate | Absent) -> float | None:
 
 
 class Rules(msgspec.Struct, frozen=True):
-    """The bill, and how it is shared out, as written on the command line."""
+    """The bill, and how it is shared out."""
 
-    bill: str | None
-    shared: str | None
-    share: str
-    weights: tuple[str, ...]
+    bill: Money | None = None
+    """Everything that was paid; what is over is idle."""
+    shared: Money | None = None
+    """The part of it that all use together."""
+    sharing: Sharing = Sharing()
 
 
 class Actual(msgspec.Struct, frozen=True):
@@ -138,24 +132,6 @@ class Actual(msgspec.Struct, frozen=True):
     """Of releases: how the cost of a request goes together with ``p95`` and ``errorRate``, where that was measured."""
 
 
-class Lasting(msgspec.Struct, frozen=True):
-    """One budget, and how long it lasts."""
-
-    name: str
-    """The application; empty for all together."""
-    currency: str
-    budget: BudgetState
-    unknown: tuple[str, ...] = ()
-    """Reasons of costs that nobody can say: at least so much is spent, and there is no outlook."""
-
-
-class Forecast(msgspec.Struct, frozen=True):
-    """The answer of ``cost forecast``."""
-
-    budgets: tuple[Lasting, ...]
-    problems: tuple[str, ...]
-
-
 def actual(sources: Sources, rules: Rules, by: By = "release") -> Actual:
     """The charges of the files, with their shares.
 
@@ -167,11 +143,10 @@ def actual(sources: Sources, rules: Rules, by: By = "release") -> Actual:
     book = read_book(organisation, organisations.sources(sources.platform) if sources.platform else [], sources.prices)
     prices = _prices(book, organisation, sources.environment)
     found, idle, problems = _charges(sources, files, usage, organisation, prices)
-    sharing = Sharing(_one_of(rules.share, Rule, "--share"), _weights(rules.weights))
-    bill, shared = _amount(rules.bill, "--bill"), _amount(rules.shared, "--shared")
+    bill, shared = rules.bill, rules.shared
     currency = one_currency([*(money.currency for money in (bill, shared) if money), *(one.currency for one in found)])
     paid, together = exact(bill.amount) if bill else None, exact(shared.amount) if shared else Decimal(0)
-    done = _reconciled(found, idle, bill=paid, shared=together, sharing=sharing, currency=currency)
+    done = reconciled_by_cluster(found, idle, bill=paid, shared=together, sharing=rules.sharing, currency=currency)
     summed = sum((one.total for one in done), Decimal(0))
     account = organisation.platform.metadata.name if organisation else "shipway"
     known = {**performance(usage.rows), **sources.served} if by == "release" else {}
@@ -193,25 +168,6 @@ def _correlations(rows: Sequence[Row]) -> dict[str, Correlation | Absent]:
     }
 
 
-def _reconciled(
-    found: Sequence[Charge],
-    idle: Mapping[str, Decimal],
-    *,
-    bill: Decimal | None = None,
-    shared: Decimal = Decimal(0),
-    sharing: Sharing = Sharing(),  # noqa: B008  # frozen
-    currency: str = "",
-) -> tuple[Charge, ...]:
-    """First every cluster's idle cost to who runs in it (in proportion where nobody there has a weight), then the bill."""
-    done: list[Charge] = []
-    for cluster in dict.fromkeys([*(one.owner.cluster for one in found), *idle]):
-        inside = [one for one in found if one.owner.cluster == cluster]
-        paid = sum((one.total for one in inside), idle.get(cluster, Decimal(0)))
-        weighted = sharing.rule != "custom" or any(sharing.weights.get(one.owner.app) for one in inside)
-        done += reconciled(inside, paid, sharing=sharing if weighted else Sharing(), currency=currency)
-    return reconciled(done, bill, shared, sharing, currency)
-
-
 def _charges(
     sources: Sources,
     files: Sequence[Source],
@@ -224,7 +180,7 @@ def _charges(
     idle: dict[str, Decimal] = {}
     problems: list[str] = []
     for source in files:
-        if _is_usage(source):
+        if is_usage(source):
             continue
         imported = opencost.read(source.file, source.text, sources.currency)
         found += [_owned(one, organisation) for one in imported.charges]
@@ -241,28 +197,7 @@ def _charges(
 def _read(sources: Sources) -> tuple[list[Source], Measured]:
     """(files, what was measured in them and beside them)."""
     files = read(list(sources.files))
-    return files, measured([*sources.usage, *(row for source in files if _is_usage(source) for row in _rows(source))])
-
-
-def _is_usage(source: Source) -> bool:
-    """JSON lines of rows; OpenCost's answer is one object with ``data``."""
-    text = source.text if isinstance(source.text, bytes) else source.text.encode()
-    first = text.lstrip().split(b"\n", 1)[0]
-    return b'"app"' in first and b'"seconds"' in first
-
-
-def _rows(source: Source) -> list[UsageRow]:
-    text = source.text if isinstance(source.text, bytes) else source.text.encode()
-    rows: list[UsageRow] = []
-    problems: list[Problem] = []
-    for number, line in enumerate(text.splitlines(), 1):
-        try:
-            rows += [msgspec.json.decode(line, type=UsageRow)] if line.strip() else []
-        except msgspec.DecodeError as error:
-            problems.append(Problem(source.file, number, 1, "", "bad-row", str(error)))
-    if problems:
-        raise BadInput("a row of usage cannot be read", problems=problems)
-    return rows
+    return files, measured([*sources.usage, *(row for source in files if is_usage(source) for row in rows_of(source))])
 
 
 def _prices(book: PriceBook, organisation: Organisation | None, environment: str) -> PriceList:
@@ -321,25 +256,14 @@ def _requested(
     apps = sorted({row.app for row in usage if row.app in runs})
     cluster = next(iter(organisation.clusters(environment)))
     sizes = {
-        one.application: _size([rendered.object for rendered in one.objects])
+        one.application: requested_by([rendered.object for rendered in one.objects])
         for one in (compiled(organisation, apps, [environment]) if apps else ())
         if one.cluster == cluster
     }
     return {(row.app, row.release): sizes[row.app] for row in usage if row.app in sizes}
 
 
-def _size(objects: Sequence[Mapping[str, Any]]) -> Requested:
-    """Of the application's own instances, without its databases: those are no processes of the release."""
-    size = {"cpu": 0.0, "memory": 0.0}
-    instances = 0
-    for one in demands(objects):
-        if one.resource in size and isinstance(one.each, Decimal) and not one.workload.startswith("Cluster/"):
-            size[one.resource] += float(one.each) * one.instances.low
-            instances = max(instances, one.instances.low)
-    return Requested(size["cpu"], size["memory"] * 2**30, instances)
-
-
-def forecast(sources: Sources, budget: str | None) -> Forecast:
+def forecast(sources: Sources, budget: Money | None) -> Forecast:
     """One for ``budget``, or for every application with a budget.
 
     Raises:
@@ -350,24 +274,25 @@ def forecast(sources: Sources, budget: str | None) -> Forecast:
     book = read_book(organisation, organisations.sources(sources.platform) if sources.platform else [], sources.prices)
     prices = _prices(book, organisation, sources.environment)
     found, idle, problems = _charges(sources, files, usage, organisation, prices)
-    whole = _reconciled(found, idle)
+    whole = reconciled_by_cluster(found, idle)
     if not whole:
         raise BadInput("there are no costs in the files", hint="Ask OpenCost for a longer window.")
     limits = _limits(organisation, sources, budget, [one.owner.app for one in whole])
     at = max(one.end for one in whole)
-    lasting = (
-        _lasting(name, money, [one for one in whole if name in {"", one.owner.app}], at) for name, money in limits
+    return Forecast(
+        tuple(
+            lasting(name, money, [one for one in whole if name in {"", one.owner.app}], at) for name, money in limits
+        ),
+        tuple(problems),
     )
-    return Forecast(tuple(lasting), tuple(problems))
 
 
 def _limits(
-    organisation: Organisation | None, sources: Sources, budget: str | None, apps: Sequence[str]
+    organisation: Organisation | None, sources: Sources, budget: Money | None, apps: Sequence[str]
 ) -> list[tuple[str, Money]]:
     """(application or empty for all, budget)."""
-    money = _amount(budget, "--budget")
-    if money is not None:
-        return [("", money)]
+    if budget is not None:
+        return [("", budget)]
     found = [(name, sources.budgets[name]) for name in dict.fromkeys(apps) if name in sources.budgets]
     for name in dict.fromkeys(apps) if organisation else ():
         if organisation and name in organisation.declared and name not in sources.budgets:
@@ -376,59 +301,4 @@ def _limits(
     if not found:
         hint = "Give --budget '$300/month', or --platform DIR with applications that have one."
         raise NotFound("there is no budget to compare with", hint=hint)
-    return found
-
-
-def _lasting(name: str, money: Money, inside: Sequence[Charge], at: float) -> Lasting:
-    currency = one_currency([money.currency, *(one.currency for one in inside)])
-    days, limit = daily(inside), float(monthly(money))
-    unknown = tuple(dict.fromkeys(reason for one in inside for reason in one.unknown))
-    end = state(limit, days, at, ()).end
-    blind = [*unknown, *_coarse(inside)]
-    outlook = Unknown("; ".join(blind)) if blind else run_rate(days, at, end)
-    return Lasting(name, currency, state(limit, days, at, outlook), unknown)
-
-
-def _coarse(inside: Sequence[Charge]) -> Iterator[str]:
-    """How much days differ cannot be told from costs of several days in one."""
-    longest = max((one.end - one.start for one in inside), default=0.0)
-    if longest > 1.01 * DAY:
-        yield f"costs of {longest / DAY:.1f} days are given in one: ask OpenCost with `step=1d`"
-
-
-def reported(sources: Sources, rules: Rules, by: str, form: str) -> Actual:
-    """``actual``, put together by what is asked for.
-
-    Raises:
-        BadInput: a file, a rule, ``by`` or ``form`` is wrong.
-    """
-    _one_of(form, Form, "--format")
-    return actual(sources, rules, _one_of(by, By, "--by"))
-
-
-def _one_of(word: str, words: Any, option: str) -> Any:
-    choices: tuple[str, ...] = get_args(words)
-    if word not in choices:
-        raise BadInput(f"expected one of {', '.join(choices)} for {option}, got `{word}`")
-    return word
-
-
-def _amount(text: str | None, option: str) -> Money | None:
-    try:
-        return parse_money(text) if text else None
-    except QuantityError as error:
-        raise BadInput(f"{option}: {error}", hint="In a shell, put amounts in quotes: '$300'.") from error
-
-
-def _weights(pairs: Sequence[str]) -> dict[str, float]:
-    found: dict[str, float] = {}
-    for pair in pairs:
-        app, _, number = pair.partition("=")
-        try:
-            found[app] = float(number)
-            exact(found[app])
-        except ValueError:
-            found[app] = -1.0
-        if found[app] < 0:
-            raise BadInput(f"expected --weight APP=N with a number from 0 on, got `{pair}`")
     return found

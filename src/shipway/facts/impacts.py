@@ -6,8 +6,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from shipway.cli.insight.deliveries import Background
-from shipway.cli.recalling.records import Records
+from shipway.engine.records import Records
+from shipway.facts.deliveries import Background
 from shipway.facts.samples import Sample
 from shipway.facts.sheets import moment, read_sheet
 from shipway.facts.usages import UsageFiles

@@ -8,17 +8,14 @@ from pathlib import Path
 
 import msgspec
 
-from shipway.cli.insight import released
-from shipway.cli.insight.comparing import Comparison, compared
-from shipway.cli.insight.deliveries import GROUPS, Group, Recorded, measured
-from shipway.cli.recalling.records import Records
-from shipway.cli.spending import charging
 from shipway.cost.usage import UsageRow
 from shipway.engine.promised import written
 from shipway.engine.promises import Ledger, Series, statuses
-from shipway.facts import organisations
+from shipway.engine.records import Records
+from shipway.facts import charging, organisations, released
+from shipway.facts.comparing import Comparison, compared
 from shipway.facts.counters import CounterFiles
-from shipway.insight.delivery import Deployment, Distribution, Week, weekly
+from shipway.insight.delivery import GROUPS, Deployment, Distribution, Group, Recorded, Week, measured, weekly
 from shipway.insight.series import DAY, Absent
 from shipway.model.errors import NotFound
 from shipway.rollout.states import Delivery
@@ -224,7 +221,7 @@ def _costs(
     if journal is None or not inside:
         return Absent("no use of these deployments was recorded" if inside else "nothing was deployed")
     try:
-        sources = charging.recorded(home, charging.Sources((), None, "", (), "USD"))
+        sources = charging.recorded(home, journal, charging.Sources((), None, "", (), "USD"))
     except NotFound:
         return Absent("no use was recorded here; a running controller samples every 10 s")
     rows = {one.id: list(_during(one, sources.usage)) for one in inside}
@@ -235,7 +232,7 @@ def _costs(
         if (one.application, one.release) in sources.requested
     }
     every = msgspec.structs.replace(sources, usage=clipped, requested=requested)
-    actual = charging.actual(every, charging.Rules(None, None, "proportional", ()))
+    actual = charging.actual(every, charging.Rules())
     charged = {row.name: row for row in actual.rows}
     found: dict[str, tuple[float, str] | str] = {}
     for one in inside:

@@ -4,29 +4,15 @@ from collections.abc import Iterable
 
 import msgspec
 
-from shipway.cli.recalling.records import Records
 from shipway.cost.allocation import Owner
 from shipway.cost.usage import Requested
-from shipway.model.quantities import Money, QuantityError, parse_cpu, parse_memory, parse_money
+from shipway.engine.records import Records
+from shipway.insight.workloads import Now
+from shipway.model.quantities import QuantityError, parse_cpu, parse_memory, parse_money
 from shipway.rollout.states import Delivery
 
 LOCAL = "local"
 """Environment of a release that was asked for none."""
-
-
-class Now(msgspec.Struct, frozen=True):
-    """What an instance has today; None: unknown or unset."""
-
-    cpu: float | None = None
-    """Cores."""
-    memory: float | None = None
-    """Bytes; here a process that takes more is ended, so it is the limit too."""
-    scaled_on: frozenset[str] = frozenset()
-    instances: int = 1
-    """The fewest that run."""
-    carries: float | None = None
-    """Requests a second for which a scaler starts another instance."""
-    budget: Money | None = None
 
 
 class _Resources(msgspec.Struct):

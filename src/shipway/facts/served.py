@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from shipway.cli.insight import released
-from shipway.cli.recalling.records import Records
 from shipway.engine.promises import Ledger
+from shipway.engine.records import Records
+from shipway.facts import released
 from shipway.facts.counters import CounterFiles
 from shipway.insight.performance import Estimate, error_rate, increases, percentile
 from shipway.insight.series import Absent
