@@ -7,7 +7,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from shipway.cli.recalling import cards
 from shipway.cli.recalling.records import records
 from shipway.engine.loop import STREAM
 from shipway.engine.ports import Append
@@ -23,6 +22,7 @@ from shipway.journal.sqlite import SqliteJournal
 from shipway.rollout.codec import encode
 from shipway.rollout.events import ReleaseRequested
 from shipway.testing.recordings import APP, Version, record
+from shipway.web.report import cards
 from tests.cli.shell import Shell
 
 MIB = 2.0**20

@@ -9,7 +9,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from shipway.cli.recalling import cards
 from shipway.cli.recalling.records import records
 from shipway.engine.loop import STREAM
 from shipway.engine.ports import Append
@@ -20,7 +19,7 @@ from shipway.journal.sqlite import SqliteJournal
 from shipway.rollout.codec import encode
 from shipway.rollout.events import ReleaseRequested
 from shipway.testing.recordings import APP, shop
-from shipway.web.report import Section, render_report
+from shipway.web.report import Section, cards, render_report
 from tests.web.test_report import Page
 
 MIB = 2.0**20

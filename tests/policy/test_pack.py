@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from shipway.cli.policing import policytests
 from shipway.facts.policies import PACK, read_policies
 from shipway.policy.rules import CompiledRule
+from shipway.testing import policytests
 from tests.policy.samples import statuses
 
 RULES = read_policies([]).rules

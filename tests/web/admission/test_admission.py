@@ -221,7 +221,7 @@ def test_subresources_that_rules_are_about_are_asked_for() -> None:
 
 def test_a_certificate_of_our_own_is_made_once_and_trusted(tmp_path: Path) -> None:
     pytest.importorskip("cryptography", reason="cryptography makes certificates")
-    from shipway.cli.policing.serving import self_signed
+    from shipway.web.admission.serving import self_signed
 
     certificate, key = self_signed(tmp_path, ["policy.infra.svc", "127.0.0.1"])
     made = certificate.read_bytes()

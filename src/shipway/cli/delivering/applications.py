@@ -139,10 +139,11 @@ def explain(
     from shipway.cli.output import show
 
     if env is not None and field is not None:
-        from shipway.cli.compiling import reasons
+        from shipway.facts.organisations import load
+        from shipway.render import explaining
 
-        found = reasons.chains(platform, app, env, field, cluster)
-        show(found, reasons.table(found), json=json)
+        found = explaining.chains(load(platform), app, env, field, cluster)
+        show(found, explaining.table(found), json=json)
         return
     from shipway.cli.delivering import tables
     from shipway.facts.home import home_directory

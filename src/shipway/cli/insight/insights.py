@@ -17,11 +17,11 @@ from shipway.insight.outlooks import Outlook
 from shipway.insight.risk import Change
 from shipway.insight.series import DAY, Absent
 from shipway.insight.sizing.advice import Advice, Sized
+from shipway.insight.wording import duration
 
 _STYLES = {"elite": GOOD, "high": GOOD, "medium": WAITING, "low": BAD}
 WEEK = 7
 """Days, with less than which nothing is said about a week."""
-_UNITS = ((DAY, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
 
 
 def delivery(found: Sequence[Group], by: str, days: float) -> RenderableType:
@@ -66,12 +66,6 @@ def _share(share: Share | None) -> str:
 
 def _median(times: Distribution | None) -> str:
     return duration(times.median) if times else "-"
-
-
-def duration(seconds: float) -> str:
-    """``5.8 s``, ``12 min``, ``3.5 h``: in its largest unit, two digits that count."""
-    size, unit = next((one for one in _UNITS if seconds >= one[0]), _UNITS[-1])
-    return f"{seconds / size:.2g} {unit}" if seconds / size < 100 else f"{seconds / size:.0f} {unit}"
 
 
 def risk(found: Assessed) -> RenderableType:

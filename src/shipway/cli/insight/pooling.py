@@ -5,9 +5,10 @@ from rich.text import Text
 
 from shipway.cli.delivering.tables import FAINT
 from shipway.cli.output import plain
-from shipway.cli.spending.bills import money, table
+from shipway.cli.spending.bills import table
 from shipway.cost.money import HOURS_PER_MONTH
 from shipway.cost.prices import DEFAULT
+from shipway.cost.wording import money
 from shipway.insight.sizing.pooling import Pooled
 
 

@@ -8,14 +8,15 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from shipway.cli.delivering.tables import BAD, FAINT
-from shipway.cli.insight.insights import duration
 from shipway.cli.output import plain
-from shipway.cli.spending.bills import money, table
+from shipway.cli.spending.bills import table
 from shipway.cost.money import one_currency
 from shipway.cost.prices import DEFAULT, hourly
+from shipway.cost.wording import money
 from shipway.insight import simulating
 from shipway.insight.scaling import HOURS_PER_MONTH, Bounds
 from shipway.insight.simulating import Simulated
+from shipway.insight.wording import duration
 from shipway.insight.workloads import History, Now
 from shipway.model.errors import BadInput
 from shipway.model.quantities import Money, QuantityError, parse_duration, parse_money
@@ -121,8 +122,8 @@ def plot(found: Sequence[Simulated], file: Path) -> None:
     Raises:
         BadInput: another ending, or there is nothing to draw.
     """
-    from shipway.cli.recalling.cards import scaling
     from shipway.cli.recalling.reporting import write_sections
+    from shipway.web.report.cards import scaling
     from shipway.web.report.page import standalone
 
     if file.suffix not in {".html", ".svg"}:

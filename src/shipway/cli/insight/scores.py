@@ -1,6 +1,6 @@
 """The scorecard of delivery as people read it. Pure: answers in, renderables out."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from rich.console import Group as Lines
 from rich.console import RenderableType
@@ -8,18 +8,15 @@ from rich.table import Table
 from rich.text import Text
 
 from shipway.cli.delivering.tables import FAINT
-from shipway.cli.insight.insights import delivery, duration
+from shipway.cli.insight.insights import delivery
 from shipway.cli.output import plain
-from shipway.cli.spending.bills import money
+from shipway.cost.wording import money
 from shipway.facts.comparing import Comparison
 from shipway.facts.scorecard import Cost, Promises, Requests, Scorecard, Scores
 from shipway.insight.delivery import Distribution, Group, Statistics, Week
-from shipway.insight.impact import Correlation
-from shipway.insight.performance import Estimate
 from shipway.insight.series import Absent
+from shipway.insight.wording import AGAINST, between, duration, together
 
-AGAINST = {"p95": "P95", "error_rate": "error rate"}
-"""What the cost of a request is compared with, by its name in a comparison."""
 _NAMES = {
     "lead_time": "lead time",
     "restore": "time to restore",
@@ -68,22 +65,6 @@ def _comparison(found: Comparison) -> Iterator[RenderableType]:
     for name, words in AGAINST.items():
         said = together(found.correlations[name])
         yield Text(f"Cost of a request against {words}, rank correlation: {said}", FAINT)
-
-
-def together(one: Correlation | Absent) -> str:
-    """A correlation with its interval, or why there is none."""
-    if isinstance(one, Absent):
-        return f"unknown: {one.reason}"
-    return f"{one.value:+.2f} ({one.low:+.2f} to {one.high:+.2f}) over {one.releases} releases"
-
-
-def between(one: Estimate | Absent, form: Callable[[float], str]) -> str:
-    """``32 ms (31 ms..34 ms)``; a dash for what is unknown."""
-    if isinstance(one, Absent):
-        return "-"
-    return form(one.value) + (
-        f" ({form(one.low)}..{form(one.high)})" if one.low is not None and one.high is not None else ""
-    )
 
 
 def _measures(group: Group) -> Iterator[str]:

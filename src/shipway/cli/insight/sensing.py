@@ -7,10 +7,10 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from shipway.cli.delivering.tables import BAD, FAINT
-from shipway.cli.insight.insights import duration
 from shipway.cli.output import plain
 from shipway.cli.spending.bills import table
 from shipway.insight.anomalies import Metric
+from shipway.insight.wording import duration
 
 SHOWN = 20
 """The last anomalies of a metric that are listed for people; programs get all."""

@@ -114,7 +114,7 @@ def run_tests(
     Example: shipway policy test policies/
     """
     from shipway.cli.output import show
-    from shipway.cli.policing import policytests
+    from shipway.testing import policytests
 
     cases = policytests.run(directory)
     failed = [one for one in cases if not one.passed]
@@ -259,9 +259,9 @@ def serve(
 
     Example: shipway policy serve -p policies --self-signed policy.infra
     """
-    from shipway.cli.policing import serving
     from shipway.facts.home import home_directory
     from shipway.model.errors import BadInput
+    from shipway.web.admission import serving
 
     if names:
         certificate, key = serving.self_signed(home_directory(home) / "admission", names)

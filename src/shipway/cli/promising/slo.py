@@ -42,10 +42,10 @@ def status(
         view = client.slo(app)
     if prometheus:
         from shipway.cli import wiring
-        from shipway.cli.promising import querying
+        from shipway.engine import querying
         from shipway.facts.prices import read_platform
 
-        querying.check(prometheus)
+        _check_address(prometheus)
         declared, _ = read_platform(platform)
         with wiring.prometheus(prometheus) as source:
             view = querying.answered(view, source.number, declared)
@@ -146,3 +146,13 @@ def import_(
     typer.echo(
         to_json({"documents": documents, "problems": problems}) if json else rulemaking.adopted(documents), nl=json
     )
+
+
+def _check_address(url: str) -> None:
+    """Raises BadInput when it is no address of a Prometheus."""
+    from urllib.parse import urlsplit
+
+    from shipway.model.errors import BadInput
+
+    if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
+        raise BadInput(f"expected http://HOST:PORT for --prometheus, got `{url}`")

@@ -76,11 +76,11 @@ def report(
     import time
 
     from shipway.cli.output import show
-    from shipway.cli.recalling import cards
     from shipway.cli.recalling.records import promises, records
     from shipway.cli.recalling.reporting import write_report
     from shipway.facts import learning
     from shipway.facts.home import home_directory
+    from shipway.web.report import cards
 
     place = home_directory(home)
     with records(place) as journal:

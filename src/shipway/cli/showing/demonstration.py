@@ -23,7 +23,6 @@ from shipway.cli.delivering.live import final_table
 from shipway.cli.insight import insights, scores
 from shipway.cli.output import note, show
 from shipway.cli.promising import promises
-from shipway.cli.recalling import cards
 from shipway.cli.recalling.records import promises as promised
 from shipway.cli.recalling.records import records
 from shipway.cli.recalling.reporting import write_report
@@ -36,6 +35,7 @@ from shipway.facts import learning
 from shipway.facts.learning import Learned
 from shipway.model.errors import NotFound, ShipwayError
 from shipway.web.api.client import Client
+from shipway.web.report import cards
 
 PATIENCE = 60.0
 """Seconds for one release to come to its end; the good one takes about 15."""

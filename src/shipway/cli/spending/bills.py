@@ -3,7 +3,6 @@
 import csv
 import io
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -17,15 +16,15 @@ from shipway.cli.delivering.tables import BAD, FAINT, GOOD, WAITING
 from shipway.cli.output import plain
 from shipway.cost.allocation import Part, Row
 from shipway.cost.applications import Estimated
-from shipway.cost.budget import BudgetState, Forecast, Lasting
+from shipway.cost.budget import Forecast, Lasting
 from shipway.cost.focus import focus_csv
 from shipway.cost.money import Total, Unknown
+from shipway.cost.wording import between, between_days, each, money, month
 from shipway.engine.sentences import duration
 from shipway.facts.charging import Actual
 from shipway.insight.series import Absent
 from shipway.model.quantities import format_money
 
-_SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£"}
 _STYLES = {
     "within": GOOD,
     "advised": GOOD,
@@ -48,35 +47,6 @@ _PARTS: tuple[Part, ...] = (
     "idle",
     "adjustment",
 )
-
-
-def money(amount: Decimal | float, currency: str) -> str:
-    """``$1,234.50``; what would read as nothing, and is not, in two digits that count: ``$0.0023``."""
-    exact = amount if isinstance(amount, Decimal) else Decimal(repr(amount))
-    size = f"{abs(exact):,.2f}" if exact == 0 or abs(exact) >= Decimal("0.1") else _small(abs(exact))
-    sign = "-" if exact < 0 else ""
-    symbol = _SYMBOLS.get(currency)
-    return f"{sign}{symbol}{size}" if symbol else f"{sign}{size} {currency}".rstrip()
-
-
-def each(amount: Decimal, currency: str) -> str:
-    """Of one request; what is less than a cent is told for a million of them."""
-    return money(amount, currency) if abs(amount) >= Decimal("0.01") else f"{money(amount * 10**6, currency)} a million"
-
-
-def _small(amount: Decimal) -> str:
-    return f"{amount:.{1 - amount.adjusted()}f}"
-
-
-def between(total: Total) -> str:
-    """``$1.20``, ``$1.20 to $4.80``, ``at least $1.20`` or ``unknown``."""
-    if total.empty:
-        return "unknown"
-    if total.unknown:
-        return f"at least {money(total.low, total.currency)}"
-    if total.low == total.high:
-        return money(total.low, total.currency)
-    return f"{money(total.low, total.currency)} to {money(total.high, total.currency)}"
 
 
 def estimates(found: Estimated) -> RenderableType:
@@ -208,11 +178,6 @@ def _total(row: Row) -> str:
     return ("at least " if row.unknown else "") + money(row.total, row.currency) if row.parts else "unknown"
 
 
-def month(row: Row) -> str:
-    """What 730 hours like those that were measured cost."""
-    return "unknown" if row.month is None or row.unknown or not row.parts else money(row.month, row.currency)
-
-
 def budgets(found: Forecast) -> RenderableType:
     """One line for each budget."""
     numbers = ("budget", "spent", "month will cost", "cap an hour")
@@ -236,17 +201,6 @@ def _budget(lasting: Lasting) -> Iterable[RenderableType]:
     yield money(one.hourly_cap, currency)
     yield Text(one.state, _style(one.state))
     yield between_days(one) if one.earliest else "-"
-
-
-def between_days(one: BudgetState) -> str:
-    """The day on which a budget is exceeded, with the earliest and the latest."""
-    days = [_day(at) for at in (one.earliest, one.exceeded, one.latest)]
-    return f"{days[1]} ({days[0]} to {days[2]})" if one.earliest else "no day of this month"
-
-
-def _day(end: float | None) -> str:
-    """The day that ends then."""
-    return "not this month" if end is None else datetime.fromtimestamp(end - 1, UTC).date().isoformat()
 
 
 def text(found: Actual, form: str) -> str:

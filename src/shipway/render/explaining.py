@@ -2,18 +2,17 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from shipway.facts.organisations import load
 from shipway.model.errors import NotFound
 from shipway.model.suggestions import did_you_mean, known
 from shipway.render.compiling import compile_application
 from shipway.render.context import Context, Place
 from shipway.render.rendered import Reason, Rendered
 from shipway.render.tracing import PLATFORM
+from shipway.spec.organisation import Organisation
 from shipway.spec.resolving import said_by
 
 
@@ -47,16 +46,16 @@ class Chain(msgspec.Struct, frozen=True):
         return "\n".join([f"{self.field} = {_short(self.value)}{where}", *map(str, self.links)])
 
 
-def chains(directory: Path, app: str, environment: str, field: str, cluster: str | None = None) -> tuple[Chain, ...]:
+def chains(
+    organisation: Organisation, app: str, environment: str, field: str, cluster: str | None = None
+) -> tuple[Chain, ...]:
     """A chain for every value at or below ``field``: ``spec.replicas``, or ``Deployment.spec.replicas`` of an object.
 
     Without a ``cluster`` all of the environment are asked, and what differs between them is said for each.
 
     Raises:
-        BadInput: the organisation cannot be read.
         NotFound: there is no such application, environment, cluster or value; with what was probably meant.
     """
-    organisation = load(directory)
     known(environment, organisation.environments, "environment")
     known(app, organisation.names(environment), f"application in {environment}")
     clusters = tuple(organisation.clusters(environment))

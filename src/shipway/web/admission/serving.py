@@ -64,7 +64,7 @@ def serve(asked: Serving) -> None:
         )
     os.environ[_OPTIONS] = msgspec.json.encode(asked).decode()
     uvicorn.run(
-        "shipway.cli.policing.serving:worker",
+        "shipway.web.admission.serving:worker",
         factory=True,
         host=asked.host,
         port=asked.port,

@@ -1,7 +1,6 @@
 """Promises about the Platform's own metrics, asked of a Prometheus: fills in what the controller cannot count. Called by ``slo status``."""
 
 from collections.abc import Callable, Mapping
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -18,12 +17,6 @@ from shipway.spec.platform import Metric
 
 Ask = Callable[[str, float], float | Absent]
 """What a query comes to at a time."""
-
-
-def check(url: str) -> None:
-    """Raises BadInput when it is no address of a Prometheus."""
-    if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
-        raise BadInput(f"expected http://HOST:PORT for --prometheus, got `{url}`")
 
 
 def answered(view: PromisesView, ask: Ask, platform: DeclaredPlatform | None) -> PromisesView:

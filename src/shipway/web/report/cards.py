@@ -6,16 +6,15 @@ What cannot be said stands there with its reason; nothing is left out because it
 from collections.abc import Iterator, Sequence
 from math import exp, isfinite
 
-from shipway.cli.insight.insights import duration
-from shipway.cli.insight.scores import AGAINST, between, together
-from shipway.cli.promising import promises
-from shipway.cli.spending.bills import between_days, each, money, month
 from shipway.cost.money import Unknown
+from shipway.cost.wording import between_days, each, money, month
 from shipway.facts.learning import Judged, Learned
 from shipway.facts.scorecard import Scores
 from shipway.insight.delivery import Group
 from shipway.insight.series import DAY, Absent
 from shipway.insight.simulating import Simulated
+from shipway.insight.wording import AGAINST, between, duration, together
+from shipway.slo.wording import COLUMNS, cells
 from shipway.web.report import Section
 from shipway.web.report.charts import Curve, Dots, Form, Picture, Range, bars, course, dots, ranges
 
@@ -33,7 +32,9 @@ def sections(known: Learned) -> tuple[Section, ...]:
 
 def slo(known: Learned) -> Section:
     """Promises, and how their budgets went."""
-    found = promises.section(known.promises)
+    rows = tuple(tuple(cells(one)) for app in known.promises.applications for one in app.statuses)
+    note = "Over as much of the window as was measured. A burn rate of 1 spends the whole budget in exactly the window."
+    found = Section("Promises", tuple(name.capitalize() for name in COLUMNS), rows, note)
     pictures = tuple(_burn_downs(known))
     silent = [app.app for app in known.promises.applications if not app.statuses]
     absent = tuple(f"{app} promises nothing: it has no `slo` section, or nothing of it is live." for app in silent)
