@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from shipway.cli.compiling.guarding import admission, policies_for
 from shipway.facts.organisations import load
+from shipway.facts.policies import policies_for
+from shipway.policy.guarding import admission
 from shipway.render.compiling import Compiled, compile_organisation
 from shipway.render.formats import FORMATS, layout
 from shipway.spec.organisation import Organisation

@@ -9,8 +9,9 @@ import pytest
 import yaml
 
 from shipway.cli.policing.judging import as_yaml, exported
-from shipway.facts.policies import PACK, policies_of
+from shipway.facts.policies import policies_of
 from shipway.policy.evaluating import Evaluator
+from shipway.policy.loading import PACK
 from shipway.policy.rules import Request
 from shipway.spec import Source
 from tests.conformance import folder

@@ -9,9 +9,10 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from shipway.facts.policies import PACK, read_policies
+from shipway.facts.policies import read_policies
 from shipway.policy.evaluating import Evaluator
 from shipway.policy.facts import outline, workloads
+from shipway.policy.loading import PACK
 from shipway.policy.rules import Request
 from shipway.policy.scanning import OVERLAP, PIECE, scan, secret_in
 from tests.policy.samples import binding, deployment, loaded, vap

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from shipway.facts.policies import PACK, read_policies
+from shipway.facts.policies import read_policies
+from shipway.policy.loading import PACK
 from shipway.policy.rules import CompiledRule
 from shipway.testing import policytests
 from tests.policy.samples import statuses

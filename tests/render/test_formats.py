@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from shipway.cli.compiling.guarding import admission, policies_for
+from shipway.facts.policies import policies_for
 from shipway.policy.evaluating import Evaluator
+from shipway.policy.guarding import admission
 from shipway.policy.loading import load
 from shipway.policy.rules import Document, Request
 from shipway.render.compiling import Compiled, compile_organisation

@@ -21,7 +21,6 @@ import uvicorn
 import yaml
 
 import shipway
-from shipway.cli.compiling.guarding import parameters_of
 from shipway.cost.prices import PriceBook
 from shipway.engine.decisions import Decisions
 from shipway.engine.gating import PolicyGate
@@ -42,6 +41,7 @@ from shipway.metrics.kept import Kept
 from shipway.metrics.prometheus import Prometheus
 from shipway.metrics.recording import Key, Recorder
 from shipway.model.errors import BadInput, ControllerConflict
+from shipway.policy.guarding import parameters_of
 from shipway.policy.scanning import scan
 from shipway.runtimes.local import ports
 from shipway.runtimes.local.runtime import LocalRuntime

@@ -13,8 +13,10 @@ import msgspec
 from shipway.cost.money import HOURS_PER_MONTH, Unknown, exact, one_currency
 from shipway.model.errors import BadInput
 from shipway.model.quantities import Money
+from shipway.spec.organisation import Organisation
 from shipway.spec.platform import Prices
-from shipway.spec.prices import Bought, PriceCatalogue, PriceCatalogueSpec
+from shipway.spec.prices import Bought, PriceCatalogue, PriceCatalogueSpec, parse_prices
+from shipway.spec.reading import Source
 
 Purchase = Literal["on-demand", "spot", "reserved"]
 Resource = Literal["cpu", "memory", "gpu", "storage", "load balancer", "egress"]
@@ -110,6 +112,18 @@ def price_book(catalogues: Sequence[PriceCatalogue] = (), platform: Prices | Non
         {region: found for spec, found in lists for region in spec.regions},
         everywhere,
     )
+
+
+def priced(sources: Sequence[Source], organisation: Organisation | None) -> PriceBook:
+    """The prices of these files, and of the organisation's Platform.
+
+    Raises:
+        BadInput: a catalogue is wrong; carries every problem of all.
+    """
+    catalogues, problems = parse_prices(sources)
+    if any(problem.severity == "error" for problem in problems):
+        raise BadInput("the price catalogues cannot be used", problems=problems)
+    return price_book(catalogues, organisation.platform.spec.prices if organisation else None)
 
 
 def _joined(lists: Sequence[PriceList]) -> PriceList:

@@ -11,7 +11,6 @@ from typing import Protocol
 
 import msgspec
 
-import shipway.policy
 from shipway.cost.prices import PriceBook
 from shipway.engine.decisions import Decision, Decisions
 from shipway.model.errors import Denied
@@ -19,6 +18,7 @@ from shipway.model.problems import Problem
 from shipway.plan.releasing import NO_IMAGE, Asking, Images, Knows, released_alone
 from shipway.policy.evaluating import Evaluator
 from shipway.policy.findings import Finding, Subject, summary
+from shipway.policy.loading import PACK
 from shipway.policy.releases import Release, Scan, delivery, judge, once
 from shipway.policy.rules import CompiledRule, Place
 from shipway.spec import DeclaredApplication, DeclaredPlatform
@@ -28,8 +28,6 @@ from shipway.spec.policies import Merged
 
 NOT_COMPILED = "not-compiled"
 """Stands for the rules that could not be asked, where others have their id."""
-_PACK = Path(shipway.policy.__file__).parent / "pack"
-"""The built-in rules, which are known everywhere."""
 
 
 class Deploying(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,7 +153,7 @@ def _hint(finding: Finding) -> str:
     if finding.rule == NOT_COMPILED:
         return "shipway plan and shipway validate say everything that is wrong with it."
     where = finding.rule_place
-    option = f" --policies {where.file}" if where.file and Path(where.file).parent != _PACK else ""
+    option = f" --policies {where.file}" if where.file and Path(where.file).parent != PACK else ""
     return f"shipway policy explain {finding.rule}{option} says how to keep the rule."
 
 

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from shipway.facts.files import read_source
-from shipway.facts.policies import locating
 from shipway.model.errors import BadInput
 from shipway.model.problems import Problem
 from shipway.model.suggestions import did_you_mean
 from shipway.policy.evaluating import Locate
+from shipway.policy.loading import locating
 from shipway.policy.rules import Path as ValuePath
 from shipway.spec.diagnosis import dotted
 from shipway.spec.manifests import read_manifests

@@ -5,45 +5,22 @@ from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 
-import msgspec
-
-import shipway.policy
 from shipway.engine.gating import Enforced
 from shipway.facts.files import files_below, read_source
 from shipway.facts.organisations import POLICIES
 from shipway.model.errors import BadInput
 from shipway.model.problems import Problem
-from shipway.policy.evaluating import Evaluator
-from shipway.policy.loading import load
-from shipway.policy.rules import CompiledRule, Document, Object, Place
-from shipway.policy.rules import Path as ValuePath
+from shipway.policy.guarding import parameters_of
+from shipway.policy.loading import PACK, Locating, Policies, load
+from shipway.policy.rules import Document, Object
 from shipway.spec import Source
-from shipway.spec.manifests import Manifest, Positions, read_manifests
-from shipway.spec.policies import DeclaredPolicySet, Merged, merged, parse_policy_sets
+from shipway.spec.manifests import Positions, read_manifests
+from shipway.spec.organisation import Organisation
+from shipway.spec.policies import merged, parse_policy_sets
 
-PACK = Path(shipway.policy.__file__).parent / "pack"
-"""The built-in rules, in the wheel."""
 PARAMETERS = "shipway-policy-parameters"
 """ConfigMap that built-in rules take their parameters from; a PolicySet's ``parameters`` stand for it."""
 YAML = (".yaml", ".yml", ".json")
-
-
-class Policies(msgspec.Struct, frozen=True):
-    """Rules, and what a platform makes of them."""
-
-    rules: tuple[CompiledRule, ...]
-    sets: Merged = Merged()
-    declared: tuple[DeclaredPolicySet, ...] = ()
-    others: tuple[Object, ...] = ()
-    problems: tuple[Problem, ...] = ()
-    warnings: tuple[Problem, ...] = ()
-    """Of what is left out although the rest of its policy holds."""
-    documents: tuple[Document, ...] = ()
-    """Everything that was read, as it is written."""
-
-    def evaluator(self, environment: str = "") -> Evaluator:
-        """The rules as they are enforced in an environment."""
-        return Evaluator(self.rules, self.sets, environment)
 
 
 def read_policies(
@@ -148,22 +125,6 @@ def policies_of(
     )
 
 
-def locating(source: Source, manifest: Manifest, positions: Positions | None = None) -> "Locating":
-    """Where the values of one object of a file stand."""
-    return Locating(source.file, manifest, positions or Positions(source))
-
-
-class Locating:
-    """Path to place, for one object of one file."""
-
-    def __init__(self, file: str, manifest: Manifest, positions: Positions) -> None:
-        self._file, self._manifest, self._positions = file, manifest, positions
-
-    def __call__(self, path: ValuePath) -> Place:
-        line, column = self._positions.place(self._manifest, path)
-        return Place(self._file, line, column)
-
-
 def _documents(sources: Iterable[Source], problems: list[Problem]) -> Iterator[Document]:
     for source in sources:
         manifests, wrong = read_manifests(source)
@@ -184,3 +145,15 @@ def _mentions(source: Source, word: str) -> bool:
 
 def _text(source: Source) -> str:
     return source.text if isinstance(source.text, str) else source.text.decode("utf-8", "replace")
+
+
+def policies_for(
+    organisation: Organisation, directory: Path, others: Sequence[Path] = (), *, pack: bool = True
+) -> Policies:
+    """All of them, with what the Platform says for parameters that no PolicySet gives.
+
+    Raises:
+        BadInput: with every problem of every file.
+    """
+    said = parameters_of(organisation.platform)
+    return read_policies(policies_beside(directory, others), pack=pack, parameters=said)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from shipway.cost.prices import PriceBook, price_book
+from shipway.cost.prices import PriceBook, price_book, priced
 from shipway.facts.files import read
 from shipway.facts.organisations import sources
 from shipway.model.errors import BadInput
@@ -18,10 +18,7 @@ def read_book(organisation: Organisation | None, sources: Sequence[Source], pric
     Raises:
         BadInput: a catalogue is wrong; carries every problem of all.
     """
-    catalogues, problems = parse_prices([*sources, *read(list(prices))])
-    if any(problem.severity == "error" for problem in problems):
-        raise BadInput("the price catalogues cannot be used", problems=problems)
-    return price_book(catalogues, organisation.platform.spec.prices if organisation else None)
+    return priced([*sources, *read(prices)], organisation)
 
 
 def read_platform(path: Path | None) -> tuple[DeclaredPlatform | None, PriceBook]:

@@ -5,6 +5,7 @@ the line; a set with problems must not be enforced as if it were whole, so calle
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,11 +13,19 @@ import msgspec
 from shipway.model.problems import Problem
 from shipway.policy import modules as rego
 from shipway.policy import native
+from shipway.policy.evaluating import Evaluator
 from shipway.policy.gatekeeper import loading as gatekeeper
 from shipway.policy.kyverno import checking as kyverno_checking
 from shipway.policy.kyverno import loading as kyverno
 from shipway.policy.resources import group_version
-from shipway.policy.rules import CompiledRule, Document, Object
+from shipway.policy.rules import CompiledRule, Document, Object, Place
+from shipway.policy.rules import Path as ValuePath
+from shipway.spec import Source
+from shipway.spec.manifests import Manifest, Positions
+from shipway.spec.policies import DeclaredPolicySet, Merged
+
+PACK = Path(__file__).parent / "pack"
+"""The built-in rules, in the wheel."""
 
 
 class Loaded(msgspec.Struct, frozen=True):
@@ -104,3 +113,37 @@ def _repeated(rules: Sequence[CompiledRule]) -> list[Problem]:
             message = f"`{rule.id}` is already defined in {where.file}:{where.line}; rename or remove one of the two"
             found.append(Problem(rule.place.file, rule.place.line, rule.place.column, "", "duplicate", message))
     return found
+
+
+class Policies(msgspec.Struct, frozen=True):
+    """Rules, and what a platform makes of them."""
+
+    rules: tuple[CompiledRule, ...]
+    sets: Merged = Merged()
+    declared: tuple[DeclaredPolicySet, ...] = ()
+    others: tuple[Object, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    """Of what is left out although the rest of its policy holds."""
+    documents: tuple[Document, ...] = ()
+    """Everything that was read, as it is written."""
+
+    def evaluator(self, environment: str = "") -> Evaluator:
+        """The rules as they are enforced in an environment."""
+        return Evaluator(self.rules, self.sets, environment)
+
+
+def locating(source: Source, manifest: Manifest, positions: Positions | None = None) -> "Locating":
+    """Where the values of one object of a file stand."""
+    return Locating(source.file, manifest, positions or Positions(source))
+
+
+class Locating:
+    """Path to place, for one object of one file."""
+
+    def __init__(self, file: str, manifest: Manifest, positions: Positions) -> None:
+        self._file, self._manifest, self._positions = file, manifest, positions
+
+    def __call__(self, path: ValuePath) -> Place:
+        line, column = self._positions.place(self._manifest, path)
+        return Place(self._file, line, column)

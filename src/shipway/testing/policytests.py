@@ -22,11 +22,12 @@ from typing import Any
 import msgspec
 
 from shipway.facts.files import files_below, read_source
-from shipway.facts.policies import YAML, Policies, locating, policies_of
+from shipway.facts.policies import YAML, policies_of
 from shipway.model.errors import BadInput
 from shipway.policy import facts
 from shipway.policy.evaluating import Evaluator
 from shipway.policy.gatekeeper import suites as suites_of_gator
+from shipway.policy.loading import Policies, locating
 from shipway.policy.rules import CompiledRule, Document, Object, Request
 from shipway.policy.rules import Status as RuleStatus
 from shipway.policy.scanning import scan

@@ -11,7 +11,6 @@ import msgspec
 
 from shipway.analysis.detect import sight
 from shipway.analysis.policy import JudgePolicy, Step
-from shipway.cli.compiling.guarding import admission, policies_for
 from shipway.cli.compiling.rendering import no_collection
 from shipway.cli.delivering.watching import person
 from shipway.cli.output import to_json
@@ -23,7 +22,7 @@ from shipway.engine.planning import indicators
 from shipway.facts import organisations
 from shipway.facts.commits import Question, commit_of, own_paths, revision
 from shipway.facts.images import images_in
-from shipway.facts.policies import Policies
+from shipway.facts.policies import policies_for
 from shipway.facts.prices import read_book
 from shipway.facts.revisions import at_revision
 from shipway.insight.risk import Change, described
@@ -44,6 +43,8 @@ from shipway.plan.fields import without_secrets
 from shipway.plan.releasing import Asking, Known, Knows, estimated, objects_on, releases
 from shipway.plan.wording import markdown, text
 from shipway.policy.findings import Summary, summary
+from shipway.policy.guarding import admission
+from shipway.policy.loading import Policies
 from shipway.policy.releases import judge
 from shipway.policy.rules import Status
 from shipway.policy.scanning import scan, secretive

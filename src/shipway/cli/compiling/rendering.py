@@ -10,7 +10,6 @@ import typer
 
 from shipway.cli.options import Environments, Json, PlatformDirectory
 from shipway.cli.policing.policy import NoPack, Policies
-from shipway.render.truth import compiled
 
 if TYPE_CHECKING:
     from shipway.render.compiling import Admission
@@ -94,6 +93,7 @@ def _files(
             return known
     from shipway.facts.organisations import load
     from shipway.render.formats import layout
+    from shipway.render.truth import compiled
 
     organisation = load(platform)
     admission = None if apps else _admission(organisation, platform, policing)
@@ -106,7 +106,8 @@ def _files(
 
 
 def _admission(organisation: "Organisation", platform: Path, policing: Policing) -> "Admission":
-    from shipway.cli.compiling.guarding import admission, policies_for
+    from shipway.facts.policies import policies_for
+    from shipway.policy.guarding import admission
 
     return admission(organisation, policies_for(organisation, platform, policing.others, pack=policing.pack))
 

@@ -2,33 +2,28 @@
 
 import os
 import sys
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from shipway.cli.compiling.guarding import parameters_of
-from shipway.cli.policing.applying import Applying, applied
+from shipway.cli.delivering.watching import person
+from shipway.cli.policing.known import knowledge
 from shipway.facts.files import files_below, read_source
+from shipway.facts.images import images_in
 from shipway.facts.organisations import sources
-from shipway.facts.policies import Locating, Policies, read_policies
+from shipway.facts.policies import read_policies
 from shipway.model.errors import BadInput
 from shipway.model.problems import Problem
-from shipway.policy import facts
-from shipway.policy.enforcing import unknown_rules
-from shipway.policy.evaluating import Locate
-from shipway.policy.findings import Finding, Summary, summary
-from shipway.policy.releases import exceptions
-from shipway.policy.rules import Object, Place, Request, Status
-from shipway.policy.rules import Path as ValuePath
-from shipway.policy.scanning import scan
+from shipway.plan.applying import Applying, applied
+from shipway.policy.guarding import parameters_of
+from shipway.policy.judging import Asked, Found, Judging, misspelt
+from shipway.policy.loading import Policies
 from shipway.spec import Source, parse_documents
-from shipway.spec.manifests import Manifest, Positions, read_manifests
 from shipway.spec.platform import Platform
-from shipway.spec.policies import parse_policy_sets
 
 MANIFESTS = (".yaml", ".yml", ".json")
 STDIN = "-"
@@ -36,7 +31,6 @@ FEW = 64
 """Files up to which starting further processes takes longer than reading them."""
 CHUNK = 32
 """Files that a process takes at a time."""
-_OURS = "shipway.dev/"
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,44 +54,6 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     """0: as many as there are cores."""
 
 
-class Related(msgspec.Struct, frozen=True):
-    """An object that rules about several objects need to know of."""
-
-    outline: Object
-    file: str
-    document: int
-    item: int
-
-
-class Found(msgspec.Struct):
-    """What came out of some files."""
-
-    findings: list[Finding] = []
-    quiet: Counter[Status] = msgspec.field(default_factory=Counter)
-    """Passes and skips that are not among the findings."""
-    problems: list[Problem] = []
-    related: list["Related"] = []
-    ours: list[str] = []
-    """Files with documents of Shipway's own."""
-    files: int = 0
-    objects: int = 0
-
-    @property
-    def summary(self) -> Summary:
-        """How many there are of each status."""
-        return summary(self.findings) + Summary(passed=self.quiet["pass"], skipped=self.quiet["skip"])
-
-    def add(self, other: "Found") -> None:
-        """Take in what came out of others."""
-        self.findings += other.findings
-        self.quiet += other.quiet
-        self.problems += other.problems
-        self.related += other.related
-        self.ours += other.ours
-        self.files += other.files
-        self.objects += other.objects
-
-
 def check(asked: Check) -> Found:
     """Judge everything that the paths hold.
 
@@ -107,7 +63,7 @@ def check(asked: Check) -> Found:
     if asked.platform and (platform := parse_documents(sources(Path(asked.platform))).platform) is not None:
         asked = msgspec.structs.replace(asked, parameters=parameters_of(platform))
     policies = _policies(asked)
-    judging = Judging(policies, asked)
+    judging = _judging(policies, asked)
     files = list(dict.fromkeys(str(file) for path in asked.paths for file in _files(path)))
     judging.take_stock(files)
     processes = min(asked.processes or os.cpu_count() or 1, -(-len(files) // FEW))
@@ -120,10 +76,10 @@ def check(asked: Check) -> Found:
     else:
         judging.files(files)
     judging.relations()
-    judging.ours()
-    judging.exceptions()
     found = judging.found
-    found.problems += [*_misspelt(policies), *policies.warnings]
+    if not _applications(asked, policies, judging):  # with which exceptions are judged
+        judging.exceptions()
+    found.problems += [*misspelt(policies), *policies.warnings]
     found.findings.sort(key=lambda one: (one.place.file, one.place.line, one.place.column, one.rule))
     return found
 
@@ -138,9 +94,65 @@ _workers: "list[Judging]" = []
 
 def _start(asked: Check) -> None:
     if not _workers:
-        worker = Judging(_policies(asked), asked)
+        worker = _judging(_policies(asked), asked)
         worker.take_stock([str(file) for path in asked.paths for file in _files(path)])
         _workers.append(worker)
+
+
+def _judging(policies: Policies, asked: Check) -> Judging:
+    return Judging(policies, Asked(environment=asked.environment, passes=asked.passes, at=asked.at), _reader())
+
+
+def _reader() -> Callable[[str], Source]:
+    """Reads files as often as they are asked for, and standard input once."""
+
+    @cache
+    def stdin() -> Source:
+        return Source("<stdin>", sys.stdin.buffer.read())
+
+    return lambda file: stdin() if file == STDIN else read_source(Path(file))
+
+
+def _applications(asked: Check, policies: Policies, judging: Judging) -> int:
+    """Judges Applications: as they are in the environments, what they are compiled to, and what is known about releasing them."""
+    given, wrong = judging.ours()
+    judging.found.problems += wrong
+    if not given:
+        return 0
+
+    def policies_on(platform: Platform | None) -> Policies:
+        said = parameters_of(platform) if platform else {}
+        if said == asked.parameters:
+            return policies
+        return read_policies([Path(one) for one in asked.policies], pack=asked.pack, parameters=said)
+
+    found = applied(
+        Applying(
+            sources=given,
+            organisation=_beside(asked, given),
+            platform=asked.platform,
+            environment=asked.environment,
+            policies=policies_on,
+            passes=asked.passes,
+            at=asked.at,
+            by=person(),
+            given=asked.known,
+            knows=knowledge(Path(asked.home), asked.at),
+            images=images_in(Path(asked.home)),
+        )
+    )
+    judging.found.problems += found.problems
+    judging.found.objects += found.applications
+    judging.found.findings += found.findings
+    judging.found.quiet += found.quiet
+    return found.applications
+
+
+def _beside(asked: Check, given: Sequence[Source]) -> list[Source]:
+    """The files of the organisation that are not among those to be judged anyway."""
+    known = {os.path.realpath(one.file) for one in given}
+    found = sources(Path(asked.platform)) if asked.platform else []
+    return [one for one in found if os.path.realpath(one.file) not in known]
 
 
 def _policies(asked: Check) -> Policies:
@@ -152,136 +164,6 @@ def _judge_files(files: Sequence[str]) -> Found:
     worker.found = Found()
     worker.files(files)
     return worker.found
-
-
-class Judging:
-    """Judges files one by one and keeps what comes out."""
-
-    def __init__(self, policies: Policies, asked: Check) -> None:
-        self._policies, self._asked = policies, asked
-        self._evaluator = policies.evaluator(asked.environment)
-        self._relates = bool(self._evaluator.rules_for("Workload"))
-        self._scans = bool(self._evaluator.rules_for("SecretScan"))
-        self._inventory: tuple[Object, ...] = ()
-        self._stdin: Source | None = None
-        self._last = "", Positions(Source("", ""))
-        """The file that was last asked about: questions about one come together."""
-        self._applied = False
-        """Whether Applications were judged, and exceptions with them."""
-        self.found = Found()
-
-    def files(self, files: Sequence[str]) -> None:
-        """Every object of these files, each on its own."""
-        for file in files:
-            source = self._source(file)
-            manifests, problems = read_manifests(source)
-            self.found.files += 1
-            if any(str(one.data.get("apiVersion", "")).startswith(_OURS) for one in manifests):
-                self.found.ours.append(file)
-                manifests = [one for one in manifests if not str(one.data.get("apiVersion", "")).startswith(_OURS)]
-                problems = [one for one in problems if one.code != "duplicate-key"]  # reported with its document
-            self.found.problems += problems
-            positions = Positions(source)
-            for one in manifests:
-                self._object(source.file, one, positions)
-
-    def take_stock(self, files: Sequence[str]) -> None:
-        """Read every object first, for rules that may look up others: those in Rego and Kyverno's."""
-        if any(rule.engine != "cel" for rule, _ in self._evaluator.rules):
-            found = (one.data for file in files for one in read_manifests(self._source(file))[0])
-            self._inventory = tuple(one for one in found if not str(one.get("apiVersion", "")).startswith(_OURS))
-
-    def _object(self, file: str, manifest: Manifest, positions: Positions) -> None:
-        value, locate = manifest.data, Locating(file, manifest, positions)
-        self.found.objects += 1
-        self.judge(value, locate)
-        if self._relates and value.get("kind") in facts.RELATED:
-            self.found.related.append(Related(facts.outline(value), file, manifest.document, manifest.item))
-        if self._scans:
-            self._secrets(value, locate)
-
-    def _secrets(self, value: Object, locate: Locate) -> None:
-        scanned = scan(value)
-        if scanned is not None:
-            # A finding about the n-th secret points to the value that it was found in.
-            self.judge(scanned, lambda path: locate(facts.scanned_at(scanned, path)))
-
-    def judge(self, value: Object, locate: Locate | None) -> None:
-        """One object or fact."""
-        request = Request(object=value, at=self._asked.at, inventory=self._inventory)
-        self.found.findings += self._evaluator.evaluate(
-            request, locate, passes=self._asked.passes, counts=self.found.quiet
-        )
-
-    def relations(self) -> None:
-        """Rules about several objects at once: whether a workload has what belongs to it."""
-        known = {id(one.outline): one for one in self.found.related}
-        for fact, about in facts.workloads([one.outline for one in self.found.related], self._asked.environment):
-            related = known[id(about)]
-            self.judge(fact, lambda _path, related=related: self._place(related, ("metadata", "name")))  # type: ignore[misc]  # mypy cannot infer defaults of lambdas
-
-    def _place(self, related: Related, path: ValuePath) -> Place:
-        if related.file != self._last[0]:
-            self._last = related.file, Positions(self._source(related.file))
-        return Locating(related.file, Manifest({}, related.document, related.item), self._last[1])(path)
-
-    def exceptions(self) -> None:
-        """Rules about exceptions: has one outlived its date?"""
-        for fact, locate in (
-            () if self._applied else exceptions(self._policies.sets, self._asked.environment, self._asked.at)
-        ):
-            self.judge(fact, locate)
-
-    def ours(self) -> None:
-        """Applications: as they are in the environments, what they are compiled to, and what is known about releasing them."""
-        _, wrong = parse_policy_sets([self._source(file) for file in self.found.ours if self._is_policy_set(file)])
-        self.found.problems += wrong
-        sources = [self._source(file) for file in self.found.ours if not self._is_policy_set(file)]
-        if not sources:
-            return
-        found = applied(
-            Applying(
-                sources=sources,
-                platform=Path(self._asked.platform) if self._asked.platform else None,
-                environment=self._asked.environment,
-                policies=self._policies_on,
-                passes=self._asked.passes,
-                at=self._asked.at,
-                given=self._asked.known,
-                home=Path(self._asked.home),
-            )
-        )
-        self._applied = found.applications > 0
-        self.found.problems += found.problems
-        self.found.objects += found.applications
-        self.found.findings += found.findings
-        self.found.quiet += found.quiet
-
-    def _policies_on(self, platform: Platform | None) -> Policies:
-        said = parameters_of(platform) if platform else {}
-        if said == self._asked.parameters:
-            return self._policies
-        return read_policies([Path(one) for one in self._asked.policies], pack=self._asked.pack, parameters=said)
-
-    def _is_policy_set(self, file: str) -> bool:
-        manifests, _ = read_manifests(self._source(file))
-        return any(one.data.get("kind") in ("PolicySet", "PolicyTest") for one in manifests)
-
-    def _source(self, file: str) -> Source:
-        if file != STDIN:
-            return read_source(Path(file))
-        if self._stdin is None:
-            self._stdin = Source("<stdin>", sys.stdin.buffer.read())
-        return self._stdin
-
-
-def _misspelt(policies: Policies) -> list[Problem]:
-    """Warnings about names in PolicySets that fit no rule: something is not enforced that should be."""
-    file = policies.declared[0].file if policies.declared else ""
-    return [
-        Problem(file, 0, 0, "spec", "unknown-rule", f"no rule here is called `{name}`", "warning")
-        for name in unknown_rules(policies.sets, policies.rules)
-    ]
 
 
 def refuse_problems(problems: Iterable[Problem]) -> None:

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from shipway.cli.compiling.guarding import parameters_of
 from shipway.cli.recalling.records import decisions
 from shipway.engine.decisions import Decision
-from shipway.facts.policies import Policies, policies_beside, read_policies
+from shipway.facts.policies import policies_beside, read_policies
 from shipway.facts.prices import read_platform
 from shipway.model.errors import NotFound
 from shipway.model.suggestions import did_you_mean
 from shipway.policy.findings import Finding
+from shipway.policy.guarding import parameters_of
+from shipway.policy.loading import Policies
 from shipway.policy.rules import Request
 
 if TYPE_CHECKING:

@@ -11,13 +11,14 @@ import yaml
 import shipway
 from shipway.cli.output import note
 from shipway.cli.policing import checking
-from shipway.facts.policies import PACK, read_policies
+from shipway.facts.policies import read_policies
 from shipway.model.errors import BadInput, NotFound
 from shipway.model.suggestions import did_you_mean
 from shipway.plan.fields import without_secrets
 from shipway.policy import native
 from shipway.policy.exporting import TARGETS, Exported, export
 from shipway.policy.findings import Finding, rule_of
+from shipway.policy.loading import PACK
 from shipway.policy.scanning import secretive
 from shipway.render.yaml import to_yaml
 from shipway.web.findings import FORMATS, WITH_PASSES, Report, render

@@ -1,40 +1,21 @@
-"""What this machine has recorded about applications, for verbs that judge files: facts for policies, and a history for risk.
-
-Used by ``plan`` and ``policy check``. What ran here says something about an environment only if it was released for that one.
-"""
+"""Opens the journal for what this machine knows about applications, for verbs that judge files."""
 
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-import msgspec
-
-from shipway.cli.recalling.records import records
-from shipway.engine import knowing
-from shipway.engine.promises import statuses
-from shipway.engine.records import Records
-from shipway.facts import released, scorecard
-from shipway.facts.deliveries import pasts
-from shipway.facts.home import JOURNAL
-from shipway.facts.usages import UsageFiles
-from shipway.insight.risk import Change, Risk, fit, known_as
+from shipway.cli.recalling.records import records_if_any
+from shipway.facts import known
+from shipway.insight.risk import Change, Risk
 from shipway.plan.releasing import Known, Knows
 
 
-class _Document(msgspec.Struct, frozen=True):
-    environment: str = ""
-
-
 def risks(home: Path, changes: Sequence[Change]) -> list[Risk]:
-    """How likely each change is to be rolled back, by the releases on record; by a prior alone where there are none."""
+    """How likely each change is to be rolled back; see :func:`shipway.facts.known.risks`."""
     if not changes:
         return []
-    history = []
-    if (home / JOURNAL).exists():
-        with records(home) as journal:
-            history = pasts(journal, changes[0].at, home)
-    model, authors = fit(history), {one.change.author for one in history}
-    return [model.risk(known_as(one, authors)) for one in changes]
+    with records_if_any(home) as journal:
+        return known.risks(journal, home, changes)
 
 
 def knowledge(home: Path, at: float) -> Knows:
@@ -42,28 +23,7 @@ def knowledge(home: Path, at: float) -> Knows:
 
     @cache
     def knows(application: str, environment: str) -> Known:
-        if not (home / JOURNAL).exists():
-            return _unknown(f"nothing is recorded in {home}")
-        with records(home) as journal:
-            return _of(journal, home, application, environment, at)
+        with records_if_any(home) as journal:
+            return known.known_of(journal, home, application, environment, at)
 
     return knows
-
-
-def _of(journal: Records, home: Path, name: str, environment: str, at: float) -> Known:
-    state = released.state(journal, name) if name in journal.apps else None
-    if state is None or state.live is None:
-        return _unknown(f"{name} has never been live in {home}")
-    document = msgspec.json.decode(state.releases[state.live].document, type=_Document)
-    if document.environment != environment:
-        said = f"for {document.environment}" if document.environment else "for no environment"
-        return _unknown(f"what {home} has recorded of {name} was released {said}")
-    samples = [one for one in UsageFiles(home).read(name) if one.release == state.live]
-    spans = [(one.at, one.requests, one.seconds) for one in samples]
-    application = scorecard.live(state)
-    promised = statuses(application, scorecard.readings(home, journal, name, state, at), at) if application else ()
-    return knowing.known(knowing.rate(spans, at), knowing.error_budget(promised))
-
-
-def _unknown(why: str) -> Known:
-    return Known(unknown={"traffic": why, "errorBudget": why})

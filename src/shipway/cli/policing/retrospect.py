@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from shipway.cli.compiling.guarding import parameters_of
 from shipway.cli.recalling.records import decisions, records
 from shipway.cost.prices import PriceBook
 from shipway.engine.decisions import Decision
@@ -14,6 +13,7 @@ from shipway.facts.policies import policies_beside, read_policies
 from shipway.facts.prices import read_platform
 from shipway.plan.releasing import Asking, Known, released_alone
 from shipway.policy.findings import Finding
+from shipway.policy.guarding import parameters_of
 from shipway.policy.releases import Release, judge, once
 from shipway.policy.scanning import scan
 from shipway.rollout.events import ReleaseRequested

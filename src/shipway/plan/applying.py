@@ -1,28 +1,22 @@
 """Applications among the files of ``policy check``: each as its releases in the environments that are asked about.
 
-Used by ``checking``. With a Platform they are compiled, so that rules are asked about the Kubernetes objects too.
+Used by ``policy check``. With a Platform they are compiled, so that rules are asked about the Kubernetes objects too.
 """
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from shipway.cli.delivering.watching import person
-from shipway.cli.policing.known import knowledge
-from shipway.facts import organisations
-from shipway.facts.images import images_in
-from shipway.facts.policies import Policies
-from shipway.facts.prices import read_book
+from shipway.cost.prices import priced
 from shipway.model.errors import BadInput
 from shipway.model.problems import Problem
 from shipway.model.suggestions import known
-from shipway.plan.releasing import Asking, Known, Knows, objects_on, releases, uncompiled
+from shipway.plan.releasing import Asking, Images, Known, Knows, nothing_known, objects_on, releases, uncompiled
 from shipway.policy.findings import Finding
+from shipway.policy.loading import Policies
 from shipway.policy.releases import Release, judge, once
 from shipway.policy.rules import Object, Status
 from shipway.policy.scanning import scan
@@ -39,8 +33,10 @@ class Applying(msgspec.Struct, frozen=True, kw_only=True):
 
     sources: Sequence[Source]
     """Files with documents of ours: the Applications in these are judged."""
-    platform: Path | None = None
-    """Directory with the rest of the organisation."""
+    organisation: Sequence[Source] = ()
+    """Files with the rest of the organisation."""
+    platform: str = ""
+    """Directory that these are from; it must hold a Platform. Empty: nobody has named one."""
     environment: str = ""
     """Empty: every environment of the Platform."""
     policies: Callable[[Platform | None], Policies]
@@ -49,8 +45,11 @@ class Applying(msgspec.Struct, frozen=True, kw_only=True):
     at: float = 0.0
     given: Mapping[str, Any] = {}
     """Facts that a person gives; they hold in place of what was recorded."""
-    home: Path = Path()
-    """State directory with what was recorded."""
+    knows: Knows = nothing_known
+    """What was recorded."""
+    images: Images
+    by: str
+    """Who asks."""
 
 
 class Applied(msgspec.Struct):
@@ -69,14 +68,14 @@ def applied(asked: Applying) -> Applied:
         BadInput, NotFound: the organisation, its prices or the environment cannot be used.
     """
     found = Applied()
-    sources = [*asked.sources, *_beside(asked)]
+    sources = [*asked.sources, *asked.organisation]
     parsed = parse_documents(sources)
     found.problems += parsed.problems
     given = {one.file for one in asked.sources}
     mine = [one for one in parsed.declared if one.file in given]
     found.applications = len(mine)
     organisation = _organisation(parsed, found.problems)
-    if organisation is None and asked.platform is not None and not found.problems:
+    if organisation is None and asked.platform and not found.problems:
         hint = "It needs a file with `kind: Platform` that names environments."
         raise BadInput(f"--platform: there is no Platform with environments in {asked.platform}", hint=hint)
     if organisation is None and mine:
@@ -87,13 +86,6 @@ def applied(asked: Applying) -> Applied:
     if mine and not any(one.severity == "error" for one in found.problems):
         _judge(asked, sources, organisation, mine, found)
     return found
-
-
-def _beside(asked: Applying) -> list[Source]:
-    """The files of the organisation that are not among those to be judged anyway."""
-    known = {os.path.realpath(one.file) for one in asked.sources}
-    found = organisations.sources(asked.platform) if asked.platform is not None else []
-    return [one for one in found if os.path.realpath(one.file) not in known]
 
 
 def _organisation(parsed: Parsed, problems: list[Problem]) -> Organisation | None:
@@ -122,10 +114,10 @@ def _judge(
         environments = organisation.environments
     asking = Asking(
         at=asked.at,
-        book=read_book(organisation, sources, ()),
-        by=person(),
+        book=priced(sources, organisation),
+        by=asked.by,
         knows=_knows(asked),
-        images=images_in(asked.home),
+        images=asked.images,
         around=cache(lambda environment, cluster: _around(policies, organisation, environment, cluster)),
     )
     findings: list[Finding] = []
@@ -158,10 +150,8 @@ def _around(
 
 
 def _knows(asked: Applying) -> Knows:
-    recorded = knowledge(asked.home, asked.at)
-
     def knows(application: str, environment: str) -> Known:
-        known, own = recorded(application, environment), asked.given.get(application)
+        known, own = asked.knows(application, environment), asked.given.get(application)
         given = {**asked.given, **(own if isinstance(own, Mapping) else {})}
         return Known({**known.facts, **given}, known.unknown)
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from shipway.facts.policies import PACK, Policies, policies_beside, read_policies
 from shipway.policy import native
 from shipway.policy.exporting import Target, export
+from shipway.policy.loading import PACK, Policies
 from shipway.policy.resources import name
 from shipway.policy.rules import Document
 from shipway.render.admission import KINDS
@@ -20,18 +20,6 @@ from shipway.spec.platform import Platform
 
 _TARGETS: Mapping[str, Target] = {"native": "vap", "kyverno": "kyverno"}
 _NATIVE = frozenset({native.POLICY, native.BINDING})
-
-
-def policies_for(
-    organisation: Organisation, directory: Path, others: Sequence[Path] = (), *, pack: bool = True
-) -> Policies:
-    """All of them, with what the Platform says for parameters that no PolicySet gives.
-
-    Raises:
-        BadInput: with every problem of every file.
-    """
-    said = parameters_of(organisation.platform)
-    return read_policies(policies_beside(directory, others), pack=pack, parameters=said)
 
 
 def parameters_of(platform: Platform) -> Mapping[str, str]:
