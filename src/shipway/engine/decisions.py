@@ -12,6 +12,8 @@ import msgspec
 from shipway.engine.ports import Append, Journal
 from shipway.model.errors import JournalError
 from shipway.policy.findings import Finding, Summary
+from shipway.policy.loading import Policies
+from shipway.policy.rules import Request
 
 STREAM = "policy:"
 """Prefix of an application's stream of decisions in the journal."""
@@ -73,3 +75,19 @@ class Decisions:
 def decoded(data: bytes) -> Decision:
     """A decision as the journal keeps it."""
     return msgspec.json.decode(data, type=Decision)
+
+
+class Decided(msgspec.Struct, frozen=True):
+    """A decision, and what the same facts lead to by the rules as they are now."""
+
+    decision: Decision
+    now: tuple[Finding, ...] | None = None
+    """About the facts and the Application among them, those that fail, warn or could not be judged; None: not asked for."""
+
+
+def judged_again(one: Decision, policies: Policies) -> tuple[Finding, ...]:
+    """What rules say of the facts of a decision, and of the Application among them."""
+    evaluator = policies.evaluator(one.environment)
+    objects = [one.facts, one.facts.get("spec", {}).get("application", {})]
+    judged = [each for about in objects for each in evaluator.evaluate(Request(object=about, at=one.at), passes=False)]
+    return tuple(each for each in judged if each.status in ("fail", "warn", "error") or each.exception)

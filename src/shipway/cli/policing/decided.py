@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from shipway.cli.recalling.records import decisions
-from shipway.engine.decisions import Decision
+from shipway.engine.decisions import Decided, Decision, judged_again
 from shipway.facts.policies import policies_beside, read_policies
 from shipway.facts.prices import read_platform
 from shipway.model.errors import NotFound
@@ -16,18 +16,9 @@ from shipway.model.suggestions import did_you_mean
 from shipway.policy.findings import Finding
 from shipway.policy.guarding import parameters_of
 from shipway.policy.loading import Policies
-from shipway.policy.rules import Request
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-
-
-class Decided(msgspec.Struct, frozen=True):
-    """A decision, and what the same facts lead to by the rules as they are now."""
-
-    decision: Decision
-    now: tuple[Finding, ...] | None = None
-    """About the facts and the Application among them, those that fail, warn or could not be judged; None: not asked for."""
 
 
 def decided(
@@ -49,20 +40,13 @@ def decided(
             f"no decision about {app} is recorded{did_you_mean(app, names)}", hint="`shipway deploy` asks for one."
         )
     rules = None if policies is None else _rules(home, policies, platform)
-    return [Decided(one, _again(one, rules) if rules else None) for one in found[-last:]]
+    return [Decided(one, judged_again(one, rules) if rules else None) for one in found[-last:]]
 
 
 def _rules(home: Path, policies: Sequence[Path], platform: Path | None) -> Policies:
     declared, _ = read_platform(platform)
     own = [each for path in (home, platform) if path and path.is_dir() for each in policies_beside(path, ())]
     return read_policies(policies or own, parameters=parameters_of(declared.platform) if declared else {})
-
-
-def _again(one: Decision, policies: Policies) -> tuple[Finding, ...]:
-    evaluator = policies.evaluator(one.environment)
-    objects = [one.facts, one.facts.get("spec", {}).get("application", {})]
-    judged = [each for about in objects for each in evaluator.evaluate(Request(object=about, at=one.at), passes=False)]
-    return tuple(each for each in judged if each.status in ("fail", "warn", "error") or each.exception)
 
 
 def table(found: Sequence[Decided]) -> "RenderableType":
