@@ -90,13 +90,11 @@ def _port(context: Context, name: str, number: int) -> dict[str, Any]:
 
 
 def _mounts(context: Context) -> list[dict[str, Any]]:
-    disk = context.spec.disk
-    data = (
-        [{"name": "data", "mountPath": derived(disk.path, "where the disk is declared", f"spec.storage.{disk.path}")}]
-        if disk
-        else []
-    )
-    return [{"name": "tmp", "mountPath": "/tmp"}, *data]  # noqa: S108  # a volume of the pod's own
+    mounts: list[dict[str, Any]] = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108  # a volume of the pod's own
+    if disk := context.spec.disk:
+        path = derived(disk.path, "the disk is found where it is declared", f"spec.storage.{disk.path}")
+        mounts.append({"name": "data", "mountPath": path})
+    return mounts
 
 
 def _grace(context: Context) -> Traced:
