@@ -113,7 +113,8 @@ def _probes(context: Context) -> dict[str, Any]:
     period = derived(max(1, ceil(health.interval)), "the interval in whole seconds", "spec.health.interval")
     timeout = derived(max(1, ceil(health.timeout)), "the timeout in whole seconds", "spec.health.timeout")
     tries = ceil(health.startup / max(1, ceil(health.interval)))
-    startup = derived(tries, "as many questions as fit into the time to start", "spec.health.startup")
+    fields = ("spec.health.startup", "spec.health.interval")
+    startup = derived(tries, "as many questions as fit into the time to start", *fields)
     rule = "ten times as long as until it gets no more requests: a restart is the last resort"
     patience = derived(10 * health.failures, rule, "spec.health.failures")
     failures = said(health.failures, "spec.health.failures")
