@@ -62,8 +62,19 @@ archetype, its defaults for all, and ours below. So an environment may bend what
 Maps merge by key; lists and single values replace. `replicas` and `scale` replace each other. `shipway explain` shows where
 each value came from.
 
-An environment may change {changeable}, and nothing else; the Platform may set defaults for the same.
+An environment may change {changeable}, and nothing else. The Platform may set defaults for the same, and for what
+[only it may say](#what-only-the-platform-says).
 """
+_TUNING = """
+## What only the Platform says
+
+How releases are judged, probed and kept is one team's to say for everybody, so a file of an application that says it is
+refused. These stand where the Platform's defaults do: under `spec.defaults`, an archetype (`spec.archetypes.<name>`), a profile
+(`spec.profiles.<kind>.<name>.defaults`, which applications choose by name) or an environment
+(`spec.environments.<name>.defaults`). On one machine the Platform is given to `shipway up --platform FILE`, or stands in
+front of the application in one file.
+"""
+_TABLE = "\n| field | what | type | default | example |\n|---|---|---|---|---|\n"
 
 
 def application_schema() -> str:
@@ -95,13 +106,31 @@ def reference() -> str:
         whole = schema("Application" if kind == "Application" else "Platform")
         parts.append(f"\n## {kind}\n\n{whole['description']}\n")
         parts += _sections(whole, whole, "", set())
+    parts += [_TUNING, _TABLE, *_tuning()]
     return "".join(parts)
+
+
+def _tuning() -> Iterator[str]:
+    """Fields of a Platform's defaults that no override of an application has."""
+    platform, application = schema("Platform"), schema("Application")
+    said = dict(_leaves(platform["$defs"]["Changeable"], platform, ""))
+    own = dict(_leaves(application["$defs"]["Override"], application, ""))
+    yield from (_row(path, field, platform) for path, field in said.items() if path not in own)
+
+
+def _leaves(node: Schema, whole: Schema, path: str) -> Iterator[tuple[str, Schema]]:
+    for name, field in _map_of(node).get("properties", {}).items():
+        target, suffix = _inner(field, whole)
+        if _map_of(target).get("properties"):
+            yield from _leaves(target, whole, f"{path}{name}{suffix}.")
+        else:
+            yield path + name, field
 
 
 def _sections(node: Schema, whole: Schema, path: str, seen: set[str]) -> Iterator[str]:
     """A table for every map, outer ones first; a map that appears twice is described once."""
     fields = _map_of(node).get("properties", {})
-    yield "\n| field | what | type | default | example |\n|---|---|---|---|---|\n"
+    yield _TABLE
     for name, field in fields.items():
         yield _row(path + name, field, whole)
     for name, field in fields.items():

@@ -1,5 +1,6 @@
 """The models: shorthands, defaults and what a value becomes."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from pydantic import ValidationError
 from shipway.model import routing
 from shipway.model.quantities import Money
 from shipway.spec import Application, Check, LatencyObjective
-from shipway.spec.application import Spec
+from shipway.spec.application import Changeable, Dependency, Disk, Spec
 from tests.spec.corpus import GOOD, HEAD, parse, parse_file
 
 
@@ -16,6 +17,15 @@ def spec(lines: str) -> Spec:
     parsed = parse(HEAD + lines)
     assert parsed.problems == ()
     return parsed.applications[0].spec
+
+
+def defaults(lines: str) -> Changeable:
+    """What a Platform says for everybody."""
+    head = "apiVersion: shipway.dev/v1alpha1\nkind: Platform\nmetadata: {name: acme}\nspec:\n  defaults:\n    "
+    parsed = parse(f"{head}{lines}\n")
+    assert parsed.problems == ()
+    assert parsed.platform is not None
+    return parsed.platform.spec.defaults
 
 
 def test_the_smallest_application_is_complete() -> None:
@@ -82,11 +92,11 @@ def test_environment_variables_are_the_text_as_written() -> None:
     ],
 )
 def test_affinity_in_the_words_of_the_routers(written: str, affinity: routing.Affinity) -> None:
-    assert spec(f"  delivery: {{affinity: {written}}}\n").delivery.affinity.routing == affinity
+    assert defaults(f"delivery: {{affinity: {written}}}").delivery.affinity.routing == affinity
 
 
 def test_match_in_the_words_of_the_routers() -> None:
-    match = spec("  delivery: {match: {header: x-canary}}\n").delivery.match
+    match = defaults("delivery: {match: {header: x-canary}}").delivery.match
     assert match.routing == routing.CanaryMatch(header="x-canary", cookie="")
 
 
@@ -101,9 +111,77 @@ def test_delivery_with_everything_said() -> None:
     assert (delivery.advance, delivery.exposure_budget) == ("evidence", 50)
 
 
+@pytest.mark.parametrize(
+    ("lines", "protocol", "port", "further"),
+    [
+        ("", "http", 8080, {}),
+        ("  port: 3000\n", "http", 3000, {}),
+        ("  port: {http: 3000}\n", "http", 3000, {}),
+        ("  port: {metrics: 9090, grpc: 9000}\n", "grpc", 9000, {"metrics": 9090}),
+        ("  port: {grpc: 9000, http: 8080}\n", "http", 8080, {"grpc": 9000}),
+        ("  port: {tcp: 5432}\n", "tcp", 5432, {}),
+    ],
+)
+def test_the_main_port_is_called_after_what_is_spoken(
+    lines: str, protocol: str, port: int, further: dict[str, int]
+) -> None:
+    found = spec(lines)
+    assert (found.protocol, found.port, found.ports) == (protocol, port, further)
+
+
+def test_a_port_is_written_as_short_as_it_can_be() -> None:
+    written = [parse(HEAD + lines).applications[0].document()["spec"]["port"] for lines in ("  port: {http: 1}\n", "")]
+    assert written == [1, 8080]
+
+
+@pytest.mark.parametrize(
+    ("written", "field", "value"),
+    [
+        ("inventory", "application", "inventory"),
+        ("ledger:admin", "port", "admin"),
+        ("api.stripe.com", "host", "api.stripe.com"),
+        ("{application: ledger}", "application", "ledger"),
+        ("{database: postgres}", "kind", "database"),
+        ("{database: postgres/orders}", "name", "orders"),
+        ("{database: mysql}", "postgres", False),
+        ("{database: postgres}", "postgres", True),
+        ("{cache: redis}", "kind", "cache"),
+        ("{queue: nats/mails}", "name", "mails"),
+        ("{bucket: s3}", "name", None),
+    ],
+)
+def test_what_is_depended_on(written: str, field: str, value: object) -> None:
+    (found,) = spec(f"  dependsOn: [{json.dumps(written) if written[0] != '{' else written}]\n").depends_on
+    assert getattr(found, field) == value
+    assert Dependency.model_validate(found.model_dump(mode="json")) == found
+
+
+def test_what_lasts() -> None:
+    assert spec("  storage: 10Gi\n").disk == Disk("/data", 10 * 2**30)
+    assert spec("  storage: {/index: 1Gi}\n").disk == Disk("/index", 2**30)
+    only = spec("  dependsOn: [{database: postgres}]\n  storage: {postgres: 1Gi}\n")
+    assert (only.disk, only.storage) == (None, {"postgres": 2**30})
+
+
+@pytest.mark.parametrize(
+    ("written", "kind", "target"),
+    [
+        ("cpu", "cpu", None),
+        ("memory 75%", "memory", 75),
+        ("requests 2.5/s", "requests", 2.5),
+        ("queue 200", "queue", 200),
+    ],
+)
+def test_what_the_number_of_instances_follows(written: str, kind: str, target: float | None) -> None:
+    scale = spec(f"  dependsOn: [{{queue: kafka}}]\n  scale: {{max: 2, signal: {written}}}\n").scale
+    assert scale is not None
+    assert (scale.signal, scale.target) == (kind, target)
+    assert scale.model_dump(mode="json")["signal"] == written
+
+
 @pytest.mark.parametrize("alpha", ["0.01", "1%"])
 def test_alpha_as_a_number_or_a_percentage(alpha: str) -> None:
-    assert spec(f"  delivery: {{alpha: {alpha}}}\n").delivery.alpha == 0.01
+    assert defaults(f"delivery: {{alpha: {alpha}}}").delivery.alpha == 0.01
 
 
 @pytest.mark.parametrize(
@@ -121,4 +199,4 @@ def test_a_document_read_again_is_equal(path: Path) -> None:
 
 def test_an_application_cannot_be_changed() -> None:
     with pytest.raises(ValidationError, match="frozen"):
-        spec("").port = 1
+        spec("").visibility = "private"

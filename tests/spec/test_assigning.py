@@ -42,8 +42,8 @@ def test_the_last_assignment_wins() -> None:
 
 def test_inside_a_shorthand_the_word_stays() -> None:
     text = HEAD + "  delivery: direct\n  health: /up\n"
-    assert value("spec.delivery.strategy", "delivery.keep=1m", text=text) == "direct"
-    assert value("spec.health.path", "health.startup=5s", text=text) == "/up"
+    assert value("spec.delivery.strategy", "delivery.rollback=manual", text=text) == "direct"
+    assert value("spec.health.path", "health.path=/down", text=text) == "/down"
     assert value("spec.resources.cpu", "resources.cpu=2", text=HEAD + "  resources: auto\n") == "2"
 
 

@@ -22,15 +22,11 @@ def optional(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, An
     return st.fixed_dictionaries({}, optional=fields)
 
 
+said_of_steps = optional(**{"for": durations, "approval": texts})
 weights = st.lists(st.integers(1, 9999), min_size=1, max_size=4, unique=True).map(sorted)
 steps = weights.flatmap(
     lambda found: st.tuples(
-        *(
-            optional(**{"for": durations, "approval": texts, "minRequests": st.integers(0, 10**6)}).map(
-                lambda rest, w=w: {"weight": f"{w / 100}%", **rest}
-            )
-            for w in found
-        )
+        *(st.builds(lambda w, rest: {"weight": f"{w / 100}%", **rest}, st.just(w), said_of_steps) for w in found)
     ).map(list)
 )
 checks = st.lists(
@@ -52,30 +48,46 @@ deliveries = st.sampled_from(["canary", "direct"]) | optional(
     rollback=st.sampled_from(["automatic", "manual"]),
     advance=st.sampled_from(["evidence", "time"]),
     exposureBudget=st.integers(0, 1000),
-    onInconclusive=st.sampled_from(["hold", "extend", "advance"]),
-    supersede=st.sampled_from(["replace", "queue"]),
-    keep=durations,
-    affinity=affinities,
-    match=optional(header=st.just("x-canary"), cookie=st.just("canary")),
-    alpha=st.sampled_from([0.01, 0.05, "1%"]),
-    tolerance=st.floats(1, 10),
-    floor=shares,
-    warmUp=durations,
 )
+tunings = optional(
+    health=optional(startup=durations, interval=durations, timeout=durations, failures=st.integers(1, 9)),
+    resources=optional(factor=st.floats(0.1, 10)),
+    slo=optional(window=durations, calendar=st.sampled_from(["week", "month"])),
+    chaos=st.lists(st.sampled_from(["instance-loss", "cpu-stress"]), unique=True),
+    delivery=optional(
+        patience=st.floats(1, 100),
+        minRequests=st.integers(0, 10**6),
+        onInconclusive=st.sampled_from(["hold", "extend", "advance"]),
+        supersede=st.sampled_from(["replace", "queue"]),
+        keep=durations,
+        affinity=affinities,
+        match=optional(header=st.just("x-canary"), cookie=st.just("canary")),
+        alpha=st.sampled_from([0.01, 0.05, "1%"]),
+        tolerance=st.floats(1, 10),
+        floor=shares,
+        warmUp=durations,
+    ),
+)
+"""What only a Platform says."""
 instances = st.one_of(
     st.just({}),
     st.integers(0, 50).map(lambda count: {"replicas": count}),
-    st.tuples(st.integers(0, 5), st.integers(5, 50)).map(
-        lambda bounds: {"scale": {"min": bounds[0], "max": bounds[1]}}
+    st.builds(
+        lambda least, most, signal: {"scale": {"min": least, "max": most, **signal}},
+        st.integers(0, 5),
+        st.integers(5, 50),
+        optional(signal=st.sampled_from(["cpu", "memory 75%", "requests 0.5/s"])),
     ),
 )
 changeable = optional(
     image=names.map(lambda name: f"registry.example.com/{name}:1"),
-    health=st.sampled_from(["/", "/healthz", {"path": "/up", "startup": "5s"}, {"failures": 2}]),
+    health=st.sampled_from(["/", "/healthz", {"path": "/up"}, {}]),
     env=st.dictionaries(variables, texts | st.integers(-(10**9), 10**9) | st.booleans(), max_size=4),
-    resources=st.sampled_from(["auto", {"cpu": "500m"}, {"cpu": 2, "memory": "1Gi"}, {"factor": 0.5}]),
+    resources=st.sampled_from(["auto", {"cpu": "500m"}, {"cpu": 2, "memory": "1Gi"}, {"memory": "2Gi"}]),
     slo=optional(
-        availability=shares, latency=st.just("95% < 200ms") | st.just(["95% < 200ms", "99% < 1s"]), window=durations
+        availability=shares,
+        latency=st.just("95% < 200ms") | st.just(["95% < 200ms", "99% < 1s"]),
+        objectives=st.dictionaries(names, shares, max_size=2),
     ),
     delivery=deliveries,
     budget=st.sampled_from(["$300/month", "€5/day", "£0.5"]),
@@ -84,7 +96,9 @@ changeable = optional(
 overrides = st.tuples(changeable, instances).map(lambda parts: parts[0] | parts[1])
 dependencies = st.lists(
     names.map(lambda name: f"dep-{name}")
-    | st.sampled_from([{"database": "postgres", "storage": "5Gi"}, {"cache": "redis"}, {"host": "api.example.com"}]),
+    | st.sampled_from(
+        ["dep:admin", "api.example.com", {"database": "postgres/b"}, {"cache": "redis"}, {"bucket": "s3/a"}]
+    ),
     max_size=3,
     unique_by=str,
 )
@@ -92,11 +106,9 @@ specs = st.tuples(
     changeable,
     instances,
     optional(
-        directory=texts,
-        port=st.just(8080),
-        ports=st.dictionaries(names, ports, max_size=0),
+        port=ports | st.builds(lambda main, port: {main: port}, st.sampled_from(["http", "grpc", "tcp"]), ports),
+        storage=st.sampled_from(["1Gi", {"/index": "5Gi"}, {}]),
         visibility=st.sampled_from(["internal", "public"]),
-        protocol=st.sampled_from(["http", "grpc", "tcp"]),
         dependsOn=dependencies,
         dataClass=st.sampled_from(["public", "internal", "confidential", "restricted"]),
         environments=st.dictionaries(names, overrides, max_size=3),
@@ -126,7 +138,8 @@ def test_a_valid_application_has_no_problems_and_survives_being_written(data: di
     found = parsed(data)
     assert found.problems == ()
     (application,) = found.applications
-    again = parse_documents([Source("f.yaml", yaml.dump(application.document(), Dumper=Quoting, allow_unicode=True))])
+    text = yaml.dump(application.document(), Dumper=Quoting, allow_unicode=True)
+    again = parse_documents([Source("f.yaml", text)], resolved=True)
     assert again.problems == ()
     assert again.applications == (application,)
     assert Application.model_validate_json(json.dumps(application.document())) == application
@@ -138,8 +151,32 @@ def test_every_environment_of_a_valid_application_resolves(data: dict[str, Any])
     (declared,) = parsed(data).declared
     for environment in ["", *declared.application.spec.environments]:
         found = resolve(declared, None, environment)
-        again = parse_documents([Source("f.yaml", json.dumps(found.application.document(), ensure_ascii=False))])
+        text = json.dumps(found.application.document(), ensure_ascii=False)
+        again = parse_documents([Source("f.yaml", text)], resolved=True)
         assert again.applications == (found.application,)
+
+
+@settings(deadline=None)
+@given(applications, tunings)
+def test_what_the_platform_says_reaches_the_application_and_is_refused_in_its_file(
+    data: dict[str, Any], tuning: dict[str, Any]
+) -> None:
+    platform = {"apiVersion": API_VERSION, "kind": "Platform", "metadata": {"name": "p"}, "spec": {"defaults": tuning}}
+    found = parse_documents(
+        [
+            Source("p.yaml", json.dumps(platform, ensure_ascii=False)),
+            Source("f.yaml", json.dumps(data, ensure_ascii=False)),
+        ]
+    )
+    assert found.problems == ()
+    application = resolve(found.declared[0], found.declared_platform).application
+    again = parse_documents([Source("f.yaml", json.dumps(application.document(), ensure_ascii=False))], resolved=True)
+    assert again.applications == (application,)
+    said = {f"{one}.{two}" for one, inner in tuning.items() if isinstance(inner, dict) for two in inner}
+    said |= {"chaos"} & tuning.keys()
+    refused = parsed({**data, "spec": {"archetype": "api-service", "command": ["run"], **tuning}}).problems
+    assert {problem.path for problem in refused} == {f"spec.{path}" for path in said}
+    assert {problem.code for problem in refused} <= {"for-the-platform"}
 
 
 LINES = [line for path in [*GOOD, *BAD] for line in path.read_bytes().decode("utf-8", "replace").splitlines()]

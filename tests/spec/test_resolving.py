@@ -46,23 +46,24 @@ def test_without_a_platform_the_file_stands() -> None:
 
 def test_the_strongest_layer_holds() -> None:
     found = resolved(
-        "  env: {LEVEL: warn}\n  environments:\n    prod: {env: {EXTRA: x}, delivery: {keep: 5m}}\n", "prod"
+        "  env: {LEVEL: warn}\n  environments:\n    prod: {env: {EXTRA: x}, delivery: {rollback: manual}}\n", "prod"
     )
     spec = found.application.spec
     assert spec.env == {"REGION": "eu", "LEVEL": "warn", "EXTRA": "x"}
     assert (spec.replicas, spec.delivery.keep, spec.delivery.on_inconclusive, spec.delivery.rollback) == (
         3,
-        300.0,
+        3600.0,
         "extend",
-        "automatic",
+        "manual",
     )
     assert origins(found, "spec.env.REGION", "spec.env.LEVEL", "spec.env.EXTRA") == [
         "platform default:12",
         "application:23",
         "environment override:25",
     ]
-    assert origins(found, "spec.replicas", "spec.delivery.keep", "spec.delivery.rollback") == [
+    assert origins(found, "spec.replicas", "spec.delivery.keep", "spec.delivery.rollback", "spec.delivery.alpha") == [
         "environment default:9",
+        "platform default:14",
         "environment override:25",
         "default:0",
     ]
@@ -103,13 +104,13 @@ def test_replicas_and_scale_replace_each_other(
 
 
 def test_affinity_is_replaced_as_a_whole() -> None:
-    found = resolved(
-        "  delivery: {affinity: {header: x-user-id}}\n  environments: {dev: {delivery: {affinity: none}}}\n", "dev"
-    )
-    assert found.application.spec.delivery.affinity.routing.by == "none"
-    plain = resolved("  delivery: {affinity: {header: x-user-id}}\n")
-    assert plain.application.spec.delivery.affinity.routing.by == "header"
-    assert plain.provenance["spec.delivery.affinity"].kind == "application"
+    text = PLATFORM.replace("dev: {}", "dev: {defaults: {delivery: {affinity: {header: x-user-id}}}}")
+    found = resolved("", "dev", platform=text)
+    assert found.application.spec.delivery.affinity.routing.by == "header"
+    assert found.provenance["spec.delivery.affinity"].kind == "environment default"
+    plain = resolved("", platform=text)
+    assert plain.application.spec.delivery.affinity.routing.by == "cookie"
+    assert plain.provenance["spec.delivery.affinity"].kind == "platform default"
 
 
 @pytest.mark.parametrize("archetype", ["background-worker", "scheduled-job"])

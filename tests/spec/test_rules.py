@@ -18,11 +18,6 @@ BROKEN = {
         "spec.delivery.steps[1].weight",
         "not-ascending",
     ),
-    "at most too short": (
-        HEAD + "  delivery: {steps: [{weight: 5%, for: 1m, atMost: 59s}]}\n",
-        "spec.delivery.steps[0].atMost",
-        "out-of-range",
-    ),
     "equal checks": (
         HEAD + "  delivery: {check: [errorRate < 1%, errorRate<1%]}\n",
         "spec.delivery.check[1]",
@@ -35,33 +30,32 @@ BROKEN = {
     ),
     "canary of a worker": (WORKER + "  delivery: {strategy: canary}\n", "spec.delivery.strategy", "conflict"),
     "canary of a job": (JOB + "  schedule: 0 3 * * *\n  delivery: canary\n", "spec.delivery", "conflict"),
-    "two affinities": (HEAD + "  delivery: {affinity: {cookie: a, header: b}}\n", "spec.delivery.affinity", "conflict"),
     "self dependency": (
-        HEAD + "  dependsOn: [{application: checkout, port: grpc}]\n",
+        HEAD + "  dependsOn: [checkout:grpc]\n",
         "spec.dependsOn[0]",
         "self-dependency",
     ),
     "equal dependencies": (HEAD + "  dependsOn: [a, {application: a}]\n", "spec.dependsOn[1]", "duplicate"),
     "two kinds": (HEAD + "  dependsOn: [{cache: redis, queue: nats}]\n", "spec.dependsOn[0]", "conflict"),
-    "no kind": (HEAD + "  dependsOn: [{name: a}]\n", "spec.dependsOn[0]", "conflict"),
-    "port of a database": (
-        HEAD + "  dependsOn: [{database: mysql, port: sql}]\n",
-        "spec.dependsOn[0].port",
-        "conflict",
+    "no kind": (HEAD + "  dependsOn: [{}]\n", "spec.dependsOn[0]", "conflict"),
+    "equal resources": (HEAD + "  dependsOn: [{cache: redis/a}, {cache: redis/a}]\n", "spec.dependsOn[1]", "duplicate"),
+    "two disks": (HEAD + "  storage: {/data: 1Gi, /index: 1Gi}\n", "spec.storage./index", "conflict"),
+    "size of no database": (
+        HEAD + "  dependsOn: [{database: mysql}]\n  storage: {mysql: 1Gi}\n",
+        "spec.storage.mysql",
+        "unknown-database",
     ),
-    "name of an application": (
-        HEAD + "  dependsOn: [{application: a, name: b}]\n",
-        "spec.dependsOn[0].name",
-        "conflict",
-    ),
+    "disk of a job": (JOB + "  schedule: release\n  storage: 1Gi\n", "spec.storage", "conflict"),
     "job without schedule": (JOB, "spec.schedule", "missing-field"),
     "schedule of a service": (HEAD + "  schedule: 0 3 * * *\n", "spec.schedule", "conflict"),
     "schedule that is none": (JOB + "  schedule: daily\n", "spec.schedule", "bad-schedule"),
     "scale of a job": (JOB + "  schedule: 0 3 * * *\n  scale: {max: 2}\n", "spec.scale", "conflict"),
     "secret and variable": (HEAD + "  env: {A: x}\n  secrets: {A: y}\n", "spec.secrets.A", "conflict"),
     "PORT": (HEAD + "  secrets: {PORT: y}\n", "spec.secrets.PORT", "reserved-name"),
-    "main port again": (HEAD + "  ports: {admin: 8080}\n", "spec.ports.admin", "duplicate"),
-    "port twice": (HEAD + "  ports: {admin: 9000, grpc: 9000}\n", "spec.ports.grpc", "duplicate"),
+    "no main port": (HEAD + "  port: {metrics: 9090}\n", "spec.port", "missing-field"),
+    "no port for health": (WORKER + "  health: /up\n  port: {metrics: 9090}\n", "spec.port", "missing-field"),
+    "a second port for health": (HEAD + "  port: {grpc: 9000, health: 9001}\n", "spec.port.health", "reserved-name"),
+    "port twice": (HEAD + "  port: {http: 9000, grpc: 9000}\n", "spec.port.grpc", "duplicate"),
     "host of a private application": (HEAD + "  host: a.example.com\n  visibility: private\n", "spec.host", "conflict"),
 }
 
@@ -71,16 +65,22 @@ KEPT = {
     "bounds that are equal": HEAD + "  scale: {min: 2, max: 2}\n",
     "down to nothing": HEAD + "  scale: {min: 0, max: 2, signal: requests}\n",
     "steps a hundredth apart": HEAD + "  delivery: {steps: [{weight: 5%}, {weight: 5.01%}, {weight: 99.99%}]}\n",
-    "at most as long as for": HEAD + "  delivery: {steps: [{weight: 5%, for: 1m, atMost: 60s}]}\n",
     "two limits of one indicator": HEAD + "  delivery: {check: [errorRate < 1%, errorRate increase < 1%]}\n",
-    "a worker without a word on delivery": WORKER + "  delivery: {keep: 1m}\n",
+    "a worker without a word on delivery": WORKER + "  delivery: {rollback: manual}\n",
     "a worker delivered directly": WORKER + "  delivery: direct\n",
-    "several databases by name": HEAD + "  dependsOn: [{database: postgres}, {database: postgres, name: audit}]\n",
+    "several databases by name": HEAD + "  dependsOn: [{database: postgres}, {database: postgres/audit}]\n",
     "an application named like a kind": HEAD + "  dependsOn: [database]\n",
-    "a port of another application": HEAD + "  dependsOn: [{application: a, port: grpc}]\n",
+    "a port of another application": HEAD + "  dependsOn: [a:grpc, {application: b:grpc}]\n",
     "a schedule by environment": JOB + "  schedule: 0 3 * * *\n  environments: {dev: {schedule: 0 4 * * *}}\n",
     "a host of an internal application": HEAD + "  host: a.example.com\n",
-    "other ports": HEAD + "  ports: {admin: 8081, grpc: 9000}\n",
+    "other ports": HEAD + "  port: {admin: 8081, grpc: 9000, http: 8080}\n",
+    "a worker's port for health": WORKER + "  health: /up\n  port: 8081\n",
+    "a worker's ports": WORKER + "  health: /up\n  port: {health: 8081, metrics: 9090}\n",
+    "a disk and databases": HEAD
+    + "  dependsOn: [{database: postgres}, {database: postgres/audit}]\n"
+    + "  storage: {/index: 1Gi, postgres: 20Gi, audit: 1Gi}\n",
+    "the database of a job": JOB
+    + "  schedule: release\n  dependsOn: [{database: postgres}]\n  storage: {postgres: 20Gi}\n",
 }
 
 
@@ -122,7 +122,7 @@ HOSTILE = {
     "checks": HEAD + "  delivery:\n    check:\n" + "      - errorRat < 1%\n" * 20_000,
     "long host": HEAD + "  host: " + "a-" * 300_000 + "!\n",
     "long schedule": JOB + "  schedule: " + "1," * 300_000 + " * * * *\n",
-    "long duration": HEAD + "  delivery: {keep: " + "1s" * 300_000 + "!}\n",
+    "long duration": JOB + "  schedule: 0 3 * * * for " + "1s" * 300_000 + "!\n",
     "long number": HEAD + "  port: " + "9" * 900_000 + "\n",
 }
 

@@ -58,6 +58,28 @@ def test_nothing_unknown_is_allowed_anywhere(kind: Any) -> None:
         assert found["additionalProperties"] is False
 
 
+def leaves(node: dict[str, Any], whole: dict[str, Any], path: str) -> Iterator[str]:
+    """Every field that holds no further field, once however often it may be written; a map of names counts as one."""
+    node = whole["$defs"][node["$ref"].rpartition("/")[2]] if "$ref" in node else node
+    full = next((one for one in node.get("anyOf", ()) if "properties" in one or one.get("type") == "array"), node)
+    if "properties" in full:
+        for name, field in full["properties"].items():
+            yield from leaves(field, whole, f"{path}.{name}")
+    elif "items" in full:
+        yield from leaves(full["items"], whole, path)
+    elif not any("$ref" in inner for inner in node.get("patternProperties", {}).values()):  # not `environments`
+        yield path
+
+
+def test_an_application_has_few_fields() -> None:
+    """Every one is a question to a developer. More is the Platform's to say (``PLATFORMS``)."""
+    whole = schema("Application")
+    found = list(leaves(whole, whole, ""))
+    assert len(found) == len(set(found)) == 45
+    tuned = {"spec.delivery.alpha", "spec.health.startup", "spec.slo.window", "spec.chaos", "spec.resources.factor"}
+    assert not {f".{name}" for name in tuned}.intersection(found)
+
+
 def test_the_generated_files_are_fresh() -> None:
     assert [str(path) for path, _ in generate.stale()] == []
 

@@ -184,6 +184,7 @@ def _over_http(value: object) -> object:
         return {"http": value}
     if not isinstance(value, dict):
         message = f"expected a port such as 8080, or ports by name such as {{grpc: 9000}}, got {describe(value)}"
+        message += "; remove the quotes" if isinstance(value, str) and value.isdecimal() else ""
         raise Misspelt("wrong-type", message)
     return value
 

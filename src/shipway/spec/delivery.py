@@ -7,6 +7,7 @@ which headers is the platform's to say (``PLATFORMS``).
 
 from collections.abc import Mapping
 from functools import cache
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, GetJsonSchemaHandler, SerializerFunctionWrapHandler, model_serializer, model_validator
@@ -36,6 +37,13 @@ AFFINITY_COOKIE = "shipway-affinity"
 class Step(Closed):
     """One stage of a canary."""
 
+    instead = MappingProxyType(
+        {
+            "atMost": "the Platform says how long a step waits for evidence: `delivery.patience`",
+            "minRequests": "the Platform says it for every step: `delivery.minRequests`",
+        }
+    )
+
     weight: Weight = Field(description="Percent of the traffic that the canary gets.", examples=["5%"])
     at_least: Duration = Field(
         default=0.0, alias="for", description="How long the step lasts at least.", examples=["5m"]
@@ -64,7 +72,10 @@ class ClientAffinity(Closed):
     @model_validator(mode="before")
     @classmethod
     def _word(cls, value: Any) -> Any:
-        return from_word(value, {"none": {}, "cookie": {"cookie": AFFINITY_COOKIE}})
+        value = from_word(value, {"none": {}, "cookie": {"cookie": AFFINITY_COOKIE}})
+        if isinstance(value, dict) and {"cookie", "header"} <= value.keys():
+            raise Misspelt("conflict", "expected a cookie or a header, got both; a client is known by one of them")
+        return value
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:

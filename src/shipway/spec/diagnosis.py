@@ -177,7 +177,7 @@ def _unknown(path: Path, root: type[BaseModel]) -> tuple[str, str]:
     hint = f"; it belongs to `{elsewhere}`" if elsewhere else did_you_mean(name, fields)
     hint = f"; {instead}" if instead else hint
     return "unknown-field", f"there is no field `{_short(name)}` here" + (
-        hint or f"; expected one of {', '.join(fields)}"
+        hint or f"; expected {'one of ' if len(fields) > 1 else ''}{', '.join(fields)}"
     )
 
 

@@ -103,13 +103,6 @@ def _canary_needs_requests(application: Application) -> Iterator[Broken]:
     yield Broken((*_DELIVERY, "strategy"), "conflict", message, (("spec", "archetype"),))
 
 
-def _affinity(application: Application) -> Iterator[Broken]:
-    affinity = application.spec.delivery.affinity
-    if affinity.cookie and affinity.header:
-        message = "expected a cookie or a header, got both; a client is known by one of them"
-        yield Broken((*_DELIVERY, "affinity"), "conflict", message)
-
-
 def _dependencies(application: Application) -> Iterator[Broken]:
     seen: Counter[str] = Counter()
     for index, dependency in enumerate(application.spec.depends_on):
@@ -248,7 +241,6 @@ _RULES: Sequence[Rule] = (
     _steps,
     _checks,
     _canary_needs_requests,
-    _affinity,
     _dependencies,
     _schedule,
     _environment_variables,

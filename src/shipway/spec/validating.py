@@ -5,6 +5,7 @@ does not hide steps in the wrong order. A rule about a field that is already kno
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -12,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from shipway.model.problems import Problem
 from shipway.spec.application import API_VERSION, Application
 from shipway.spec.checks import Unit
-from shipway.spec.diagnosis import MAX_EXPLAINED, for_the_platform, path_of, problem_at, problems_of
+from shipway.spec.diagnosis import MAX_EXPLAINED, dotted, for_the_platform, path_of, problem_at, problems_of
 from shipway.spec.reading import Path
 from shipway.spec.resolving import Declared, DeclaredApplication, DeclaredPlatform, merged
 from shipway.spec.rules import REPLICAS_OR_SCALE, Broken, broken_rules, contradictions
@@ -30,29 +31,29 @@ def validated(
     """
     context = {"metrics": metrics}
     nothing = list(_empty(declared.data))
-    problems: list[Problem] = []
     wrong: list[Path] = []
-    data = declared.data
+    if model is Application and not resolved:
+        wrong = list(islice(for_the_platform(declared.data, model), MAX_EXPLAINED))
+    problems = [_reserved(declared, path) for path in wrong]
+    data = _without(declared.data, set(wrong))
     try:
         instance = model.model_validate(data, context=context)
     except ValidationError as error:
-        problems = problems_of(error, model, declared.file, declared.node)
-        wrong = [path_of(details) for details in error.errors(include_url=False)]
+        problems += problems_of(error, model, declared.file, declared.node)
+        wrong += [path_of(details) for details in error.errors(include_url=False)]
     reported = set(wrong)
     unsaid = [path for path in nothing if path not in reported][:MAX_EXPLAINED]
     message = "expected a value, got nothing; write one, or remove the line"
     problems += [problem_at(declared.file, declared.node, path, "empty-value", message) for path in unsaid]
     wrong += unsaid
-    if model is Application and not resolved:
-        reserved = [path for path in for_the_platform(data, model) if path not in reported][:MAX_EXPLAINED]
-        problems += [_reserved(declared, path) for path in reserved]
-        wrong += reserved
     return instance if not wrong else _rest(model, data, wrong, context), problems, wrong
 
 
 def _reserved(declared: Declared, path: Path) -> Problem:
-    where = "".join(f".{part}" for part in path[1:-1] if isinstance(part, str))
-    message = f"`{path[-1]}` is the Platform's to say, once for all: in its `spec.defaults{where}`, or for an archetype, a profile or an environment; remove it here"
+    environment = path[1] == "environments"
+    place: Path = (*path[:3], "defaults", *path[3:-1]) if environment else ("spec", "defaults", *path[1:-1])
+    others = "everybody, an archetype or a profile" if environment else "an archetype, a profile or an environment"
+    message = f"`{path[-1]}` is for the Platform to say: in its `{dotted(place)}`, or for {others}; remove it here"
     return problem_at(declared.file, declared.node, path, "for-the-platform", message, key=True)
 
 
