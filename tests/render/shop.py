@@ -23,7 +23,9 @@ spec:
     tracing: {endpoint: "http://collector.observability.svc:4318"}
     databases: {backups: "s3://acme-backups"}
   prices: {cpu: $25/month}
-  metrics: {cartAbandonment: {unit: ratio}}
+  metrics:
+    cartAbandonment: {unit: ratio}
+    rankedInTime: {unit: ratio, good: 'increase(ranked_total{app="{app}",late="no"}[{{.window}}])', total: 'increase(ranked_total{app="{app}"}[{{.window}}])'}
   archetypes:
     ml-model: {delivery: {onInconclusive: extend, affinity: cookie, match: {header: x-canary}, supersede: queue}}
   profiles:
@@ -72,6 +74,7 @@ spec:
   image: registry.example.com/ranking:2
   port: {grpc: 50051}
   host: ranking.example.com
+  slo: {objectives: {rankedInTime: 99%}}
   delivery: {rollback: manual}
 ---
 apiVersion: shipway.dev/v1alpha1

@@ -118,6 +118,8 @@ def test_rules_are_found_by_prometheus_and_parse() -> None:
     assert found["metadata"]["labels"]["release"] == "prometheus"
     rules = [rule for group in found["spec"]["groups"] for rule in group["rules"]]
     assert all(promql_parser.parse(rule["expr"]) is not None for rule in rules)
+    own = str(one(compiled("ranking"), "PrometheusRule").object["spec"])
+    assert 'ranked_total{app="ranking",late="no"}[5m]' in own
     alerts = [rule for rule in rules if "alert" in rule]
     assert {rule["annotations"]["runbook_url"] for rule in alerts} == {
         f"https://runbooks.example.com/checkout#{slo}" for slo in ("availability", "latency-200ms", "latency-1s")

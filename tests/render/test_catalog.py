@@ -121,4 +121,5 @@ def test_techdocs_find_a_page_beside_every_component() -> None:
     assert "- at once, when the new instances are ready" in worker
     assert "What is promised" not in worker
     assert "- `checkout:admin`" in worker
+    assert "- rankedInTime: 99%, over 30d" in files["ranking/docs/index.md"].decode()
     assert "- database `postgres/stock`\n" in files["inventory/docs/index.md"].decode()

@@ -6,6 +6,7 @@ import pytest
 
 from shipway.cli.compiling.reasons import chains
 from shipway.render.rendered import Reason
+from shipway.spec import Source, parse_documents, resolve
 from tests.render.test_example import everything
 from tests.render.test_workloads import objects
 from tests.spec.test_organisation import example
@@ -141,3 +142,7 @@ def test_the_path_of_a_disk_may_have_dots(tmp_path: Path) -> None:
     (chain,) = chains(tmp_path, "shop", "prod", "spec.storage")
     assert (chain.field, chain.value) == ("spec.storage./srv/app.d", "5Gi")
     assert [(link.kind, link.value, link.line) for link in chain.links] == [("application", "5Gi", 9)]
+    parsed = parse_documents([Source("all.yaml", text, sets=("storage./srv/app.d=9Gi",))])
+    set_ = resolve(parsed.declared[0], parsed.declared_platform, "prod")
+    assert set_.application.spec.storage == {"/srv/app.d": 9 * 2**30}
+    assert set_.provenance["spec.storage./srv/app.d"].kind == "command line"
