@@ -101,6 +101,12 @@ def dotted(path: Path) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{_short(part)}" for part in path).lstrip(".")
 
 
+def parted(field: str) -> tuple[str, ...]:
+    """``spec.storage./srv/app.d`` is ``("spec", "storage", "/srv/app.d")``: the path of a disk may have dots of its own."""
+    above, slash, path = field.partition("./")
+    return (*above.split("."), f"/{path}") if slash else tuple(above.split("."))
+
+
 def _short(part: str) -> str:
     return part if len(part) <= 64 else f"{part[:61]}..."
 

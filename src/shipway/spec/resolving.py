@@ -14,7 +14,7 @@ import msgspec
 from shipway.model.errors import BadInput
 from shipway.model.suggestions import did_you_mean
 from shipway.spec.application import SERVING, WORD_FIELDS, Application
-from shipway.spec.diagnosis import dotted
+from shipway.spec.diagnosis import parted
 from shipway.spec.platform import Platform
 from shipway.spec.reading import Node, Path
 
@@ -39,6 +39,8 @@ _RIVALS: Mapping[Path, tuple[Path, ...]] = {
     ("spec", "scale"): (("spec", "replicas"),),
 }
 """Setting one takes the other out of the layers below."""
+_REPLICATED = frozenset({"replicas", "scale"})
+"""Of the defaults for everybody, not for a job: two that begin at one time would do its work twice."""
 _STEPS: Path = ("spec", "delivery", "steps")
 _AUTOMATIC: tuple[Path, ...] = (("spec", "resources", "cpu"), ("spec", "resources", "memory"))
 
@@ -142,7 +144,7 @@ def said_by(
     declared: DeclaredApplication, platform: DeclaredPlatform | None, environment: str, field: str
 ) -> tuple[tuple[Origin, Any], ...]:
     """Every layer that says something about ``field`` (dotted), strongest first, with the value as written there."""
-    path: Path = tuple(field.split("."))
+    path: Path = parted(field)
     found: list[tuple[Origin, Any]] = []
     for layer in _layers(declared, platform, environment):
         value: Any = layer.data
@@ -185,7 +187,10 @@ def _platform_layers(declared: DeclaredApplication, platform: DeclaredPlatform, 
         ("environment default", ("spec", "environments", environment, "defaults")),
     )
     for kind, path in places:
-        if said := _inside(platform.data, path):
+        said = _inside(platform.data, path)
+        if kind != "archetype" and declared.application.spec.archetype == "scheduled-job":
+            said = {key: value for key, value in said.items() if key not in _REPLICATED}
+        if said:
             yield _Layer(kind, {"spec": said}, platform, path)
 
 
@@ -288,7 +293,7 @@ def _provenance(data: Mapping[str, Any], layers: _Layers, path: Path = ()) -> It
         if isinstance(value, dict) and value and here not in _WHOLE:
             yield from _provenance(value, layers, here)
         else:
-            yield dotted(here), _nearest(layers, here)
+            yield ".".join(map(str, here)), _nearest(layers, here)
 
 
 def _nearest(layers: _Layers, path: Path) -> Origin:
