@@ -6,7 +6,8 @@ from shipway.analysis.continuous import ContinuousTrack
 from shipway.analysis.judge import begin, begin_step, observe
 from shipway.analysis.policy import Indicator, JudgePolicy, Step
 from shipway.analysis.readings import ArmReading, Reading
-from shipway.engine.planning import Surroundings, indicators, plan_of
+from shipway.engine.planning import Surroundings, plan_of
+from shipway.plan.indicators import indicators
 from shipway.spec import Application, Source, parse_documents
 from shipway.spec.platform import Local
 from tests.engine.desk import application
