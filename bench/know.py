@@ -25,7 +25,8 @@ RULES_BAR = 3.0
 
 def rules() -> Figures:
     """Rules of 1,000 services with two promises each: read, resolved, made and written, in our style and in Sloth's."""
-    from shipway.cli.promising.rulemaking import Request, documents, text
+    from shipway.facts.files import read
+    from shipway.slo.rulemaking import Request, documents, text
 
     with tempfile.TemporaryDirectory(prefix="shipway-bench-") as directory:
         folder = Path(directory)
@@ -33,7 +34,7 @@ def rules() -> Figures:
         found: Figures = {"services": SERVICES, "bar_seconds": RULES_BAR}
         for name, file, compat in (("shipway", ours, ""), ("sloth_style", theirs, "sloth")):
             begun, worked = time.perf_counter(), time.process_time()
-            made = documents(Request(files=(file,), compat=compat))
+            made = documents(Request(files=read([file]), compat=compat))
             halfway = time.perf_counter()
             written = text(made)
             seconds, cpu = time.perf_counter() - begun, time.process_time() - worked

@@ -87,16 +87,18 @@ def rules(
     Example: shipway slo rules shop.yaml > shop.rules.yaml
     """
     from shipway.cli.output import to_json
-    from shipway.cli.promising import rulemaking
+    from shipway.cli.promising import options
+    from shipway.facts.files import read
+    from shipway.slo import rulemaking
 
     request = rulemaking.Request(
-        files=tuple(files),
+        files=read(files),
         compat=compat,
         meters=meters,
         environment=environment,
-        labels=tuple(labels or ()),
-        window=window,
-        windows=windows,
+        labels=options.labels(labels or ()),
+        window=options.window(window),
+        windows=options.alert_windows(windows if compat == "sloth" else None),
         runbook=runbook,
     )
     documents = rulemaking.documents(request)
@@ -117,9 +119,12 @@ def validate(
     Example: shipway slo validate slo.yaml
     """
     from shipway.cli.output import show
-    from shipway.cli.promising import rulemaking
+    from shipway.cli.promising import options
+    from shipway.facts.files import read
+    from shipway.slo import rulemaking
 
-    levels, problems = rulemaking.service_levels(rulemaking.Request(files=tuple(files), window=window))
+    request = rulemaking.Request(files=read(files), window=options.window(window))
+    levels, problems = rulemaking.service_levels(request)
     names = [level.id for level in levels]
     human = "\n".join([*map(str, problems), f"valid: {', '.join(names) or 'nothing is promised'}"])
     show({"serviceLevels": names, "problems": problems}, human, json=json)
@@ -138,9 +143,10 @@ def import_(
     Example: shipway slo import sloth.yaml > levels.yaml
     """
     from shipway.cli.output import note, problem_lines, to_json
-    from shipway.cli.promising import rulemaking
+    from shipway.facts.files import read
+    from shipway.slo import rulemaking
 
-    documents, problems = rulemaking.imported(file)
+    documents, problems = rulemaking.imported(*read([file]))
     if problems:
         note(problem_lines(problems), json=json)
     typer.echo(

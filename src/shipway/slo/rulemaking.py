@@ -1,25 +1,21 @@
-"""Files to service levels to rules, for the verbs of ``slo``: reads the files, raises for what is wrong with them."""
+"""Documents of any form to service levels to rules; and other people's documents to ours. Called by the verbs of ``slo``."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from shipway.facts.files import read as read_files
 from shipway.model.errors import BadInput
 from shipway.model.problems import Problem
-from shipway.model.quantities import QuantityError, parse_duration
 from shipway.model.suggestions import did_you_mean
 from shipway.render.slo import files as yaml
 from shipway.render.slo import rules, sloth
 from shipway.render.slo.burning import AlertWindows
-from shipway.render.slo.levels import ServiceLevel, Window
+from shipway.render.slo.levels import DAY, ServiceLevel, Window
 from shipway.render.slo.promises import AVAILABILITY, ISTIO, OPENTELEMETRY, Meters, of_application, of_journey
 from shipway.slo import document
 from shipway.slo.adopting import adopt
 from shipway.slo.reading import Document, parse
-from shipway.slo.windows import parse_windows, seconds
 from shipway.spec import DeclaredPlatform, Source, parse_documents, resolve
 from shipway.spec.reading import read as read_yaml
 
@@ -33,15 +29,17 @@ _OURS = frozenset({"Application", "Platform"})
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """What was asked for on the command line."""
+    """Rules of what, and how."""
 
-    files: tuple[Path, ...]
+    files: Sequence[Source]
     compat: str = ""
     meters: str = "opentelemetry"
     environment: str = ""
-    labels: tuple[str, ...] = ()
-    window: str = "30d"
-    windows: Path | None = None
+    labels: Mapping[str, str] = {}
+    window: Window = Window(30 * DAY)
+    """Of documents that name none."""
+    windows: Mapping[float, AlertWindows] = {}
+    """Of Sloth's, by period in seconds."""
     runbook: str = ""
 
 
@@ -63,12 +61,12 @@ def documents(request: Request) -> list[dict[str, Any]]:
     """
     if request.compat not in {"", "sloth"}:
         raise BadInput(f"--compat: expected sloth, got {request.compat!r}{did_you_mean(request.compat, ['sloth'])}")
-    labels, found = _labels(request.labels), _documents(request)[0]
+    found = _documents(request)[0]
     if request.compat == "sloth":
-        windows = _alert_windows(request.windows)
-        return [_of_sloth(one, windows, labels) for one in found if one.levels]
+        return [_of_sloth(one, request.windows, request.labels) for one in found if one.levels]
     return [
-        {"groups": [group for level in one.levels for group in rules.groups(_with(level, labels))]} for one in found
+        {"groups": [group for level in one.levels for group in rules.groups(_with(level, request.labels))]}
+        for one in found
     ]
 
 
@@ -80,13 +78,13 @@ def text(made: Sequence[Mapping[str, Any]]) -> str:
     return "---\n".join(yaml.document(one) for one in parts)
 
 
-def imported(file: Path) -> tuple[list[dict[str, Any]], list[Problem]]:
+def imported(source: Source) -> tuple[list[dict[str, Any]], list[Problem]]:
     """Our documents (for each Application its ``slo`` section and the Platform's defaults, then ServiceLevels), and warnings.
 
     Raises:
         BadInput: with every problem of the file.
     """
-    parsed = parse(read_files([file]))
+    parsed = parse([source])
     if parsed.errors:
         raise BadInput("the file cannot be used", problems=parsed.problems)
     sections, rest = adopt(parsed.levels)
@@ -101,9 +99,6 @@ def adopted(found: Sequence[Mapping[str, Any]]) -> str:
     return "---\n".join(_section(one) if "application" in one else yaml.document(one) for one in found)
 
 
-# -- inside
-
-
 def _section(one: Mapping[str, Any]) -> str:
     where = f"# Belongs under `spec` of the Application {one['application']}"
     (when,) = one["defaults"]["slo"].items()
@@ -112,9 +107,8 @@ def _section(one: Mapping[str, Any]) -> str:
 
 
 def _documents(request: Request) -> tuple[list[Document], list[Problem]]:
-    sources = read_files(list(request.files))
-    ours = [source for source in sources if _is_ours(source)]
-    theirs = parse([source for source in sources if source not in ours], Window(_seconds(request.window)))
+    ours = [source for source in request.files if _is_ours(source)]
+    theirs = parse([source for source in request.files if source not in ours], request.window)
     parsed = parse_documents(ours)
     problems = [*parsed.problems, *theirs.problems]
     if any(problem.severity == "error" for problem in problems):
@@ -176,32 +170,3 @@ def _of_sloth(one: Document, windows: Mapping[float, AlertWindows], labels: Mapp
 
 def _with(level: ServiceLevel, labels: Mapping[str, str]) -> ServiceLevel:
     return msgspec.structs.replace(level, labels={**level.labels, **labels})
-
-
-def _labels(pairs: Sequence[str]) -> dict[str, str]:
-    wrong = [pair for pair in pairs if not all(pair.partition("="))]
-    if wrong:
-        raise BadInput(f"--label: expected KEY=VALUE, got {wrong[0]!r}")
-    return {key: value for key, _, value in (pair.partition("=") for pair in pairs)}
-
-
-def _seconds(length: str) -> float:
-    try:
-        found = seconds(length) or parse_duration(length)
-    except QuantityError as error:
-        raise BadInput(f"--window: {error}") from error
-    if found <= 3 * 86_400:
-        raise BadInput("--window: expected more than the three days that the slowest alert looks back")
-    return found
-
-
-def _alert_windows(path: Path | None) -> Mapping[float, AlertWindows]:
-    """Of one file, or of every YAML file of a folder, which is how Sloth takes them."""
-    if path is None:
-        return {}
-    files = sorted(one for one in path.glob("*.y*ml")) if path.is_dir() else [path]
-    read = [parse_windows(source) for source in read_files(files)]
-    problems = [problem for _, found in read for problem in found]
-    if problems:
-        raise BadInput("the alert windows cannot be used", problems=problems)
-    return {period: windows for found, _ in read for period, windows in found.items()}
