@@ -19,7 +19,7 @@ from shipway.rollout.codec import encode
 from shipway.rollout.events import AbortRequested, Event, ReleaseRequested
 from shipway.testing.recordings import APP, FAILING, Version, record, shop
 from tests.cli.shell import Shell
-from tests.cli.test_commits import Repository
+from tests.facts.test_commits import Repository
 
 HEADER = "id,application,team,environment,started_at,finished_at,result,committed_at\n"
 GOOD = "1,shop,web,prod,2026-11-02T10:00:00Z,2026-11-02T10:05:00Z,success,2026-11-02T08:05:00Z;2026-11-02T09:05:00Z\n"

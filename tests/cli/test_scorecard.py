@@ -25,7 +25,7 @@ from shipway.rollout.codec import encode
 from shipway.rollout.events import Event, ReleaseRequested
 from shipway.testing.recordings import APP, shop
 from tests.cli.shell import Shell
-from tests.cli.test_commits import Repository
+from tests.facts.test_commits import Repository
 
 DAYS = 36_500
 DOCUMENT = {

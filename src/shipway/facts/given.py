@@ -1,4 +1,4 @@
-"""``--facts FILE``: what a person says is known about releases. Read by ``judging``; everything wrong with it at once."""
+"""``--facts FILE``: what a person says is known about releases. Read by ``policy check``; everything wrong with it at once."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path

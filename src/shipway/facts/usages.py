@@ -1,4 +1,4 @@
-"""Files of what instances used: ``<home>/usage/<application>/<day>.jsonl``. Written by ``recording``, read by the verbs.
+"""Files of what instances used: ``<home>/usage/<application>/<day>.jsonl``. Written by ``metrics.recording``.
 
 A line is a :class:`Sample`; it is also a row of ``shipway cost actual FILE``. A line that a crash or a full disk cut off is skipped
 when read, and the next one begins on a line of its own. What is older than an hour is kept by the minute, what is older than a day

@@ -1,7 +1,7 @@
 """Rules against requests: the one evaluator behind ``policy check``, ``deploy`` and the admission webhook.
 
 Rules are indexed by kind once; an evaluator is made for one environment and one policy set and then only read, so it may
-be shared. Made in ``cli`` and ``web.admission``.
+be shared. Made of :class:`~shipway.policy.loading.Policies`.
 """
 
 from collections import Counter

@@ -1,7 +1,5 @@
-"""The policies of an organisation, for its releases and for its clusters. Used by ``render``, ``plan``,
+"""What a Platform gives the rules for parameters, and how its clusters enforce them. Used by ``render``, ``plan``,
 ``policy check`` and the controller.
-
-They are the built-in ones, and what ``--policies`` names or else the directory ``policies`` beside the Platform holds.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

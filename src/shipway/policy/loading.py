@@ -1,4 +1,4 @@
-"""Policy documents of every kind to rules: the one way in. Called by ``cli``, ``web.admission`` and ``testing``.
+"""Policy documents of every kind to rules: the one way in. Called by ``facts`` and ``testing``.
 
 What a document is shows in its apiVersion and kind alone. Whatever cannot be used is a problem that names the feature and
 the line; a set with problems must not be enforced as if it were whole, so callers refuse it.

@@ -105,8 +105,8 @@ def logs(
 
     Example: shipway logs shop --release v4 -f
     """
-    from shipway.cli.delivering import tailing
     from shipway.cli.output import lines as write
+    from shipway.facts import tailing
     from shipway.facts.home import home_directory
     from shipway.web.api.client import Client
 

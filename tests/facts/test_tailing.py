@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from shipway.cli.delivering import tailing
-from shipway.cli.delivering.tailing import tail
 from shipway.engine.service import LogFile
+from shipway.facts import tailing
+from shipway.facts.tailing import tail
 
 
 def log(path: Path, *, release: str = "v1", instance: str = "0") -> LogFile:
