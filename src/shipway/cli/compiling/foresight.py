@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 
 from shipway.cli.compiling.rendering import no_collection
-from shipway.cli.delivering.watching import person
 from shipway.cli.output import to_json
+from shipway.cli.person import person
 from shipway.cli.policing.known import knowledge, risks
 from shipway.cli.spending.bills import told
 from shipway.facts import organisations

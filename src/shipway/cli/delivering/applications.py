@@ -80,8 +80,8 @@ def undo(
     Example: shipway undo shop --to v3
     """
     from shipway.cli.delivering import tables
-    from shipway.cli.delivering.watching import person
     from shipway.cli.output import show
+    from shipway.cli.person import person
     from shipway.facts.home import home_directory
     from shipway.web.api.client import Client
 

@@ -6,6 +6,7 @@ import msgspec
 
 from shipway.cli.delivering import tables, watching
 from shipway.cli.output import lines, note, show
+from shipway.cli.person import person
 from shipway.engine.views import Deployment
 from shipway.facts.commits import Question, commit_of, own_paths
 from shipway.facts.files import read
@@ -56,7 +57,7 @@ def send(client: Client, request: Request) -> Deployment:
         [{"file": source.file, "text": _text(source)}],
         sets=list(request.sets),
         environment=request.environment,
-        by=watching.person(),
+        by=person(),
         directory=str(Path.cwd()),
         commits=_commits(client, request, source),
     )

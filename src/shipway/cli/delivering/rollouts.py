@@ -119,7 +119,7 @@ def retry(rollout: RolloutName, home: Home = None, json: Json = False) -> None:
 def _act(rollout: str, action: "Action", home: Home, *, json: bool, full: bool = False, reason: str = "") -> None:
     from shipway.cli import output
     from shipway.cli.delivering import tables
-    from shipway.cli.delivering.watching import person
+    from shipway.cli.person import person
     from shipway.facts.home import home_directory
     from shipway.model.errors import Refused
     from shipway.web.api.client import Client

@@ -1,6 +1,5 @@
 """Following one application until nothing is under way. On a terminal a live picture, elsewhere one line per change."""
 
-import getpass
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -13,14 +12,6 @@ from shipway.web.api.client import Client
 
 GOOD = "promoted"
 """The phase in which a rollout ends well."""
-
-
-def person() -> str:
-    """Who asks: the login name."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container without an entry for its user
-        return "somebody"
 
 
 def succeeded(rollout: RolloutView) -> bool:

@@ -83,9 +83,9 @@ def risk(
     """
     import time
 
-    from shipway.cli.delivering.watching import person
     from shipway.cli.insight import insights
     from shipway.cli.output import show
+    from shipway.cli.person import person
     from shipway.cli.recalling.records import records_if_any
     from shipway.facts import deliveries
     from shipway.facts.home import home_directory

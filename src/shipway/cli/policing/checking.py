@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from shipway.cli.delivering.watching import person
+from shipway.cli.person import person
 from shipway.cli.policing.known import knowledge
 from shipway.facts.files import files_below, read_source
 from shipway.facts.images import images_in
