@@ -29,9 +29,15 @@ spec:
   archetype: api-service
   command: [{python}, {service}]
   port: {port}
-  health: {{path: /healthz, startup: 10s}}
+  health: /healthz
   env: {{VERSION: "1"}}
   delivery: {delivery}
+---
+apiVersion: shipway.dev/v1alpha1
+kind: Platform
+metadata: {{name: here}}
+spec:
+  defaults: {{health: {{startup: {startup}}}}}
 """
 CANARY = "{steps: [{weight: 5%, for: 1h}]}"
 
@@ -57,9 +63,9 @@ def file(tmp_path: Path, port: int) -> Path:
     return write(tmp_path / "shop.yaml", port)
 
 
-def write(path: Path, port: int, *, delivery: str = "direct") -> Path:
-    service = shipway.testing.service.__file__
-    path.write_text(FILE.format(python=sys.executable, service=service, port=port, delivery=delivery))
+def write(path: Path, port: int, *, delivery: str = "direct", startup: str = "10s") -> Path:
+    words = {"python": sys.executable, "service": shipway.testing.service.__file__, "port": port}
+    path.write_text(FILE.format(**words, delivery=delivery, startup=startup))
     return path
 
 
@@ -226,10 +232,10 @@ def test_a_port_that_somebody_else_has(shipway: Shell, home: Path, file: Path, p
     assert shipway("deploy", file, "--watch").code == 0  # freed: the same command works
 
 
-def test_a_service_that_never_becomes_ready(shipway: Shell, home: Path, file: Path) -> None:
+def test_a_service_that_never_becomes_ready(shipway: Shell, home: Path, tmp_path: Path, port: int) -> None:
     shipway("up", "--detach")
-    words = ["--set", "spec.health.startup=1s", "--set", "spec.env.START_DELAY=60"]
-    result = shipway("deploy", file, "--watch", *words)
+    file = write(tmp_path / "shop.yaml", port, startup="1s")
+    result = shipway("deploy", file, "--watch", "--set", "spec.env.START_DELAY=60")
     assert result.code == 1
     assert "never became ready: GET /healthz" in result.out
     assert "shipway logs shop --release v1" in result.err
@@ -252,7 +258,14 @@ def test_bad_files_and_names(shipway: Shell, home: Path, file: Path) -> None:
     result = shipway("deploy", file)
     assert result.code == 2
     assert f"{file}:8:3 error spec.prot: there is no field `prot` here; did you mean `port`?" in result.err
+    assert f"{file}:17:32 error spec.defaults.health.startup" in result.err
     assert "did you mean `10s`?" in result.err
+    write(file, 8080, delivery="{alpha: 0.1%}")
+    result = shipway("deploy", file)
+    assert result.code == 2
+    assert f"{file}:11:14 error spec.delivery.alpha: `alpha` is the Platform's to say" in result.err
+    assert "[for-the-platform]" in result.err
+    assert shipway("status", "--json").data["applications"] == []
     nobody = shipway("status", "shpo", "--json").error
     assert (nobody["code"], nobody["exit_code"]) == ("not-found", 2)
 

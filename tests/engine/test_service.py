@@ -308,7 +308,7 @@ async def test_a_platform_in_the_same_file_holds_for_what_is_deployed_with_it() 
 EVERYTHING = """\
   scale: {min: 2, max: 10, signal: requests 50/s}
   dependsOn: [stock, api.stripe.com, {database: postgres/orders}, {cache: redis}, {bucket: s3/invoices}]
-  storage: {/var/lib/shop: 10Gi, orders: 50Gi}
+  storage: {/var/lib/shop.d: 10Gi, orders: 50Gi}
   budget: $300/month
 """
 WORKER = """\
@@ -348,6 +348,10 @@ async def test_a_release_remembers_what_it_was_with_what_the_platform_said() -> 
         assert read_back is not None
         assert read_back.application == written(release.document) == wanted
     assert states["shop"].releases[V1].plan.affinity.by == "header"
+    assert [(one.path, one.value, one.line) for one in it.service.explain("shop", "storage")[1]] == [
+        ("spec.storage./var/lib/shop.d", "10Gi", 17),
+        ("spec.storage.orders", "50Gi", 17),
+    ]
     assert (wanted.spec.port, wanted.spec.ports, wanted.spec.delivery.keep) == (8083, {"metrics": 9090}, 5.0)
 
 

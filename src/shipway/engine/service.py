@@ -51,6 +51,7 @@ from shipway.rollout.events import (
 from shipway.rollout.evolve import LOGIC
 from shipway.rollout.states import Delivery, Phase, Rollout
 from shipway.spec import Application, DeclaredApplication, DeclaredPlatform, Source, parse_documents, resolve
+from shipway.spec.diagnosis import parted
 from shipway.spec.platform import Local
 
 
@@ -530,7 +531,7 @@ def _by(name: str) -> str:
 
 def _value(document: dict[str, object], path: str) -> object:
     value: object = document
-    for part in path.split("."):
+    for part in parted(path):
         if not isinstance(value, dict):
             return None
         value = value.get(part)

@@ -4,6 +4,7 @@ command line is checked like one in the file, and a problem with it names the op
 
 from shipway.model.problems import Problem
 from shipway.spec.application import WORD_FIELDS
+from shipway.spec.diagnosis import parted
 from shipway.spec.reading import Node, Path, Source, read
 
 _TEXT_MAPS = ("env", "secrets")
@@ -32,7 +33,7 @@ def _is_application(node: Node) -> bool:
 def _assigned(document: Node, assignment: str) -> Node | Problem:
     origin = f"--set {assignment}"
     left, equals, right = assignment.partition("=")
-    keys = left.strip().split(".")
+    keys = parted(left.strip())
     if not equals or not all(keys):
         return Problem(
             origin, 0, 0, "", "bad-assignment", "expected path=value such as image=shop:2 or spec.env.LOG_LEVEL=debug"
@@ -46,7 +47,7 @@ def _assigned(document: Node, assignment: str) -> Node | Problem:
             "bad-assignment",
             "an entry of a list cannot be set; set the whole list: check=[errorRate < 1%]",
         )
-    path = tuple(keys) if keys[0] in {"spec", "metadata", "apiVersion", "kind"} else ("spec", *keys)
+    path = keys if keys[0] in {"spec", "metadata", "apiVersion", "kind"} else ("spec", *keys)
     value = _value(path, right, origin)
     return value if isinstance(value, Problem) else _with(document, path, value, origin)
 

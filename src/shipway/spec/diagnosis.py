@@ -101,6 +101,12 @@ def dotted(path: Path) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{_short(part)}" for part in path).lstrip(".")
 
 
+def parted(text: str) -> tuple[str, ...]:
+    """The names of a dotted path; the path of a disk, the last of them, is one name with all its dots."""
+    names, slash, disk = text.partition("./")
+    return (*names.split("."), *((f"/{disk}",) if slash else ()))
+
+
 def _short(part: str) -> str:
     return part if len(part) <= 64 else f"{part[:61]}..."
 

@@ -14,7 +14,7 @@ import msgspec
 from shipway.model.errors import BadInput
 from shipway.model.suggestions import did_you_mean
 from shipway.spec.application import SERVING, WORD_FIELDS, Application
-from shipway.spec.diagnosis import dotted
+from shipway.spec.diagnosis import dotted, parted
 from shipway.spec.platform import Platform
 from shipway.spec.reading import Node, Path
 
@@ -142,7 +142,7 @@ def said_by(
     declared: DeclaredApplication, platform: DeclaredPlatform | None, environment: str, field: str
 ) -> tuple[tuple[Origin, Any], ...]:
     """Every layer that says something about ``field`` (dotted), strongest first, with the value as written there."""
-    path: Path = tuple(field.split("."))
+    path: Path = parted(field)
     found: list[tuple[Origin, Any]] = []
     for layer in _layers(declared, platform, environment):
         value: Any = layer.data

@@ -14,6 +14,7 @@ from shipway.render.compiling import compile_application
 from shipway.render.context import Context, Place
 from shipway.render.rendered import Reason, Rendered
 from shipway.render.tracing import PLATFORM
+from shipway.spec.diagnosis import parted
 from shipway.spec.resolving import said_by
 
 
@@ -154,7 +155,7 @@ def _of_platform(context: Context, field: str) -> Any:
 
 def _value(document: Mapping[str, Any], field: str) -> Any:
     value: Any = document
-    for part in field.split("."):
+    for part in parted(field):
         value = value.get(part) if isinstance(value, Mapping) else None
     return value
 
