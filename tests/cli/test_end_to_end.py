@@ -263,8 +263,9 @@ def test_bad_files_and_names(shipway: Shell, home: Path, file: Path) -> None:
     write(file, 8080, delivery="{alpha: 0.1%}")
     result = shipway("deploy", file)
     assert result.code == 2
-    assert f"{file}:11:14 error spec.delivery.alpha: `alpha` is the Platform's to say" in result.err
-    assert "[for-the-platform]" in result.err
+    assert f"{file}:11:14 error spec.delivery.alpha: `alpha` is for the Platform to say" in result.err
+    error = shipway("deploy", file, "--json").error
+    assert (error["exit_code"], [one["code"] for one in error["problems"]]) == (2, ["for-the-platform"])
     assert shipway("status", "--json").data["applications"] == []
     nobody = shipway("status", "shpo", "--json").error
     assert (nobody["code"], nobody["exit_code"]) == ("not-found", 2)
