@@ -173,7 +173,10 @@ def test_what_is_compiled_is_priced_whole() -> None:
     found = {(one.workload, one.resource): one for one in demands(objects)}
     assert found["Deployment/checkout", "cpu"].instances == Instances(2, 10)
     assert found["Deployment/checkout", "cpu"].each == Decimal("0.5")
-    assert any(resource == "storage" and "Cluster" in workload for workload, resource in found)
+    assert (found["Cluster/checkout-db", "storage"].each, found["Cluster/checkout-db", "storage"].instances.low) == (
+        20,
+        3,
+    )
     assert not any(isinstance(one.each, Unknown) for one in found.values())
     assert priced(*objects).hourly.unknown == ()
 

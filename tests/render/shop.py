@@ -14,7 +14,7 @@ kind: Platform
 metadata: {name: acme}
 spec:
   environments:
-    dev: {}
+    dev: {defaults: {chaos: [instance-loss, network-delay, network-loss, cpu-stress]}}
     prod: {clusters: {prod-eu: eu-west-1}}
   components:
     mesh: %s
@@ -23,7 +23,11 @@ spec:
     tracing: {endpoint: "http://collector.observability.svc:4318"}
     databases: {backups: "s3://acme-backups"}
   prices: {cpu: $25/month}
-  metrics: {cartAbandonment: {unit: ratio}}
+  metrics:
+    cartAbandonment: {unit: ratio}
+    rankedInTime: {unit: ratio, good: 'increase(ranked_total{app="{app}",late="no"}[{{.window}}])', total: 'increase(ranked_total{app="{app}"}[{{.window}}])'}
+  archetypes:
+    ml-model: {delivery: {onInconclusive: extend, affinity: cookie, match: {header: x-canary}, supersede: queue}}
   profiles:
     security: {strict: {scanImages: true}}
     monitoring: {quiet: {alerts: false, dashboard: false, interval: 5s}}
@@ -37,20 +41,20 @@ spec:
   archetype: api-service
   image: registry.example.com/checkout:1.4.2
   visibility: public
-  ports: {admin: 8081, metrics: 9090}
+  port: {http: 8080, admin: 8081, metrics: 9090}
   health: /healthz
   secrets: {STRIPE_KEY: payments/stripe-key, SESSION_KEY: payments/session}
   resources: {cpu: 500m, memory: 512Mi}
   scale: {min: 2, max: 10}
   profiles: {security: strict}
-  dependsOn: [inventory, {application: ranking}, {database: postgres, storage: 20Gi}, {cache: redis}]
+  dependsOn: [inventory, ranking, {database: postgres}, {cache: redis}]
+  storage: {postgres: 20Gi}
   slo: {availability: 99.9%, latency: ["95% < 200ms", "99% < 1s"]}
   delivery:
     steps: [{weight: 5%, for: 5m}, {weight: 25%, for: 10m, approval: payments-leads}, {weight: 50%, for: 15m}]
     check: [errorRate < 0.1%, availability > 99.5%, latencyP95 < 200ms, costPerRequest < $0.002,
             costPerRequest increase < 10%, errorRate increase < 50%, requestRate > 1/s, latencyP99 increase < 20%,
             cartAbandonment < 5%]
-  environments: {dev: {chaos: [instance-loss, network-delay, network-loss, cpu-stress]}}
 ---
 apiVersion: shipway.dev/v1alpha1
 kind: Application
@@ -60,7 +64,7 @@ spec:
   image: registry.example.com/inventory:2
   port: 8000
   slo: {availability: 99%}
-  dependsOn: [{database: postgres, name: stock}]
+  dependsOn: [{database: postgres/stock}]
 ---
 apiVersion: shipway.dev/v1alpha1
 kind: Application
@@ -68,10 +72,10 @@ metadata: {name: ranking, team: stock}
 spec:
   archetype: ml-model
   image: registry.example.com/ranking:2
-  protocol: grpc
-  port: 50051
+  port: {grpc: 50051}
   host: ranking.example.com
-  delivery: {rollback: manual, onInconclusive: extend, affinity: cookie, match: {header: x-canary}, supersede: queue}
+  slo: {objectives: {rankedInTime: 99%}}
+  delivery: {rollback: manual}
 ---
 apiVersion: shipway.dev/v1alpha1
 kind: Application
@@ -80,8 +84,8 @@ spec:
   archetype: background-worker
   image: registry.example.com/mailer:2
   profiles: {monitoring: quiet}
-  ports: {metrics: 9100}
-  dependsOn: [{queue: rabbitmq}, {application: checkout, port: admin}]
+  port: {metrics: 9100}
+  dependsOn: [{queue: rabbitmq}, checkout:admin]
 ---
 apiVersion: shipway.dev/v1alpha1
 kind: Application

@@ -11,6 +11,7 @@ from shipway.render.compiling import compile_organisation
 from shipway.spec.organisation import read_organisation
 from shipway.spec.reading import Source
 from tests.render.schemas import catalogue, problems
+from tests.render.test_any_application import optional, ports, tuned
 
 HEAD = {"apiVersion": "shipway.dev/v1alpha1"}
 CHECKS = (
@@ -22,11 +23,6 @@ CHECKS = (
 )
 
 
-def some(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
-    """A map with some of the fields."""
-    return st.fixed_dictionaries({}, optional=fields)
-
-
 steps = st.lists(st.sampled_from([0.01, 0.5, 1, 5, 25, 50, 99.99]), min_size=1, max_size=4, unique=True).flatmap(
     lambda weights: st.tuples(*(step(weight) for weight in sorted(weights)))
 )
@@ -34,20 +30,15 @@ steps = st.lists(st.sampled_from([0.01, 0.5, 1, 5, 25, 50, 99.99]), min_size=1, 
 
 def step(weight: float) -> st.SearchStrategy[dict[str, Any]]:
     said = {"weight": st.just(f"{weight:g}%"), "for": st.sampled_from(["0s", "90s", "5m", "1h"])}
-    return st.fixed_dictionaries(
-        said, optional={"approval": st.just("leads"), "minRequests": st.sampled_from([0, 500])}
-    )
+    return st.fixed_dictionaries(said, optional={"approval": st.just("leads")})
 
 
-deliveries = st.sampled_from(["canary", "direct"]) | some(
+deliveries = st.sampled_from(["canary", "direct"]) | optional(
     steps=steps,
     check=st.lists(st.sampled_from(CHECKS), max_size=3, unique=True),
     rollback=st.sampled_from(["automatic", "manual"]),
-    onInconclusive=st.sampled_from(["hold", "extend", "advance"]),
     advance=st.sampled_from(["time", "evidence"]),
-    affinity=st.sampled_from(["none", "cookie", {"header": "x-user"}]),
-    match=st.sampled_from([{}, {"header": "x-canary"}, {"cookie": "canary"}]),
-    supersede=st.just("queue"),
+    exposureBudget=st.just(50),
 )
 applications = st.builds(
     lambda spec: {
@@ -56,31 +47,37 @@ applications = st.builds(
         "metadata": {"name": "front"},
         "spec": {"archetype": "api-service", "image": "registry.example.com/front:1", **spec},
     },
-    some(
-        protocol=st.sampled_from(["http", "grpc", "tcp"]),
+    optional(
+        port=ports,
         visibility=st.just("public"),
-        ports=st.just({"admin": 8081, "metrics": 9090}),
         scale=st.just({"min": 2, "max": 9}),
-        storage=st.just("10Gi"),
+        storage=st.sampled_from(["10Gi", {"/var/lib/search": "10Gi"}]),
         slo=st.just({"availability": "99.95%", "latency": ["95% < 200ms", "99% < 1s"]}),
         dependsOn=st.just([{"database": "postgres"}]),
         delivery=deliveries,
     ),
 )
 platforms = st.builds(
-    lambda components: {
+    lambda components, everybody, archetype: {
         **HEAD,
         "kind": "Platform",
         "metadata": {"name": "acme"},
-        "spec": {"environments": {"prod": {}}, "components": components},
+        "spec": {
+            "environments": {"prod": {}},
+            "components": components,
+            "defaults": everybody,
+            "archetypes": {"api-service": archetype},
+        },
     },
-    some(
+    optional(
         mesh=st.just("istio"),
         autoscaler=st.just("keda"),
         ingress=st.sampled_from(
             [{"domain": "apps.example.com"}, {"domain": "apps.example.com", "issuer": "letsencrypt"}]
         ),
     ),
+    tuned,
+    tuned,
 )
 
 

@@ -118,6 +118,8 @@ def test_rules_are_found_by_prometheus_and_parse() -> None:
     assert found["metadata"]["labels"]["release"] == "prometheus"
     rules = [rule for group in found["spec"]["groups"] for rule in group["rules"]]
     assert all(promql_parser.parse(rule["expr"]) is not None for rule in rules)
+    own = str(one(compiled("ranking"), "PrometheusRule").object["spec"])
+    assert 'ranked_total{app="ranking",late="no"}[5m]' in own
     alerts = [rule for rule in rules if "alert" in rule]
     assert {rule["annotations"]["runbook_url"] for rule in alerts} == {
         f"https://runbooks.example.com/checkout#{slo}" for slo in ("availability", "latency-200ms", "latency-1s")
@@ -202,6 +204,11 @@ def test_faults_are_made_where_they_are_asked_for() -> None:
     stress = {"stressors": {"cpu": {"workers": 1, "load": 80}}, "duration": "300s"}
     assert found["checkout-cpu-stress"]["stressChaos"] == {**one_pod, **stress}
     assert not [each for each in compiled("checkout") if each.identity[1] == "Schedule"]
+    assert [each for each in compiled("mailer", environment="dev") if each.identity[1] == "Schedule"]
+    assert not [each for each in compiled("nightly", environment="dev") if each.identity[1] == "Schedule"]
+    why = one(compiled("checkout", environment="dev"), "Schedule", "checkout-cpu-stress").provenance["spec.type"]
+    (cause,) = why.because
+    assert (cause.kind, cause.field, cause.file) == ("environment default", "spec.chaos", "platform.yaml")
 
 
 def test_a_namespace_is_bounded() -> None:
@@ -217,7 +224,7 @@ def test_a_namespace_is_bounded() -> None:
 
 
 def test_a_promise_about_what_nothing_measures_is_refused_with_its_line() -> None:
-    told = "slo: {availability: 99%, objectives: [{metric: cartAbandonmnt, target: 99%}, {metric: cartAbandonment, target: 9%}]}"
+    told = "slo: {availability: 99%, objectives: {cartAbandonmnt: 99%, cartAbandonment: 9%}}"
     applications = APPLICATIONS.replace("slo: {availability: 99%}", told)
     sources = [Source("platform.yaml", PLATFORM % "istio"), Source("applications.yaml", applications)]
     _, problems_ = read_organisation(sources)

@@ -111,7 +111,7 @@ def test_techdocs_find_a_page_beside_every_component() -> None:
     page = files["checkout/docs/index.md"].decode()
     for said in (
         "Takes orders.", "| owner | payments |", "| speaks | http on 8080, admin on 8081, metrics on 9090 |",
-        "- `inventory`", "- database `postgres` (storage 20Gi)", "- `mailer`", "- 99.9% of requests are answered",
+        "- `inventory`", "- database `postgres` (storage 20Gi)", "- cache `redis`\n", "- `mailer`", "- 99.9% of requests are answered",
         "- latency: 95% < 200ms, over 30d", "- 25% of the requests for 10m, when payments-leads agrees",
         "- must hold: errorRate < 0.1%", "| dev | 2 to 10 by cpu | 500m | 512Mi | `registry.example.com/checkout:1.4.2` |",
         "(https://runbooks.example.com/checkout)",
@@ -120,3 +120,6 @@ def test_techdocs_find_a_page_beside_every_component() -> None:
     worker = files["mailer/docs/index.md"].decode()
     assert "- at once, when the new instances are ready" in worker
     assert "What is promised" not in worker
+    assert "- `checkout:admin`" in worker
+    assert "- rankedInTime: 99%, over 30d" in files["ranking/docs/index.md"].decode()
+    assert "- database `postgres/stock`\n" in files["inventory/docs/index.md"].decode()

@@ -24,7 +24,7 @@ from shipway.render.slo.levels import (
     Window,
 )
 from shipway.render.slo.promises import ISTIO, of_application, of_journey
-from shipway.spec import Application, Source, parse_documents
+from shipway.spec import Application, Source, parse_documents, resolve
 from shipway.spec.platform import Metric
 from tests.render.promql import same
 
@@ -34,6 +34,14 @@ kind: Application
 metadata: {{name: shop, team: web}}
 spec: {{archetype: {archetype}, image: shop:1, slo: {{{slo}}}}}
 """
+PLATFORM = """
+apiVersion: shipway.dev/v1alpha1
+kind: Platform
+metadata: {{name: acme}}
+spec:
+  defaults: {{slo: {{{slo}}}}}
+  metrics: {{mailsSent: {{unit: ratio}}}}
+---"""
 INDICATORS = (
     BadEvents("sum(rate(bad[{{.window}}]))", "sum(rate(all[{{.window}}]))"),
     BadEvents("sum_over_time(bad[{{.window}}]) # failed", "sum_over_time(all[{{.window}}]) # all"),
@@ -42,10 +50,12 @@ INDICATORS = (
 )
 
 
-def application(slo: str, archetype: str = "api-service") -> Application:
-    parsed = parse_documents([Source("a.yaml", SPEC.format(slo=slo, archetype=archetype))])
+def application(slo: str, archetype: str = "api-service", defaults: str = "") -> Application:
+    """An application that promises ``slo``, where the Platform says ``defaults`` of everybody's."""
+    text = PLATFORM.format(slo=defaults) + SPEC.format(slo=slo, archetype=archetype)
+    parsed = parse_documents([Source("a.yaml", text)])
     assert not parsed.problems
-    return parsed.applications[0]
+    return resolve(parsed.declared[0], parsed.declared_platform).application
 
 
 def expressions(level: ServiceLevel) -> dict[str, str]:
@@ -131,7 +141,7 @@ def test_burn_rates_by_window(window: Window, factors: list[float]) -> None:
 
 
 def test_the_promises_of_an_application() -> None:
-    found = of_application(application("availability: 99.9%, latency: [95% < 200ms, 99% < 1s], window: 28d"))
+    found = of_application(application("availability: 99.9%, latency: [95% < 200ms, 99% < 1s]", defaults="window: 28d"))
     assert [(one.id, one.objective) for one in found] == [
         ("shop-availability", 99.9),
         ("shop-latency-200ms", 95),
@@ -147,17 +157,18 @@ def test_the_promises_of_an_application() -> None:
     assert r'le=~"250(\\.0)?"' in slow.good
 
 
-def test_an_error_rate_and_a_calendar() -> None:
-    (found,) = of_application(application("errorRate: 0.1%, calendar: month"), labels={"environment": "prod"})
+def test_the_platform_may_measure_by_the_calendar() -> None:
+    monthly = application("availability: 99.9%", defaults="calendar: month")
+    (found,) = of_application(monthly, labels={"environment": "prod"})
     assert (found.objective, found.window, found.labels) == (99.9, MONTH, {"team": "web", "environment": "prod"})
 
 
 def test_a_worker_promises_what_its_metrics_say() -> None:
-    worker = application("availability: 99%, objectives: [{metric: mailsSent, target: 99.5%}]", "background-worker")
+    worker = application("availability: 99%, objectives: {mailsSent: 99.5%}", "background-worker")
     metric = Metric(unit="ratio", good='good{app="{app}"}[{{.window}}]', total="all[{{.window}}]")
     (found,) = of_application(worker, metrics={"mailsSent": metric}, runbook="https://x/{app}/{slo}")
     assert found.indicator == GoodEvents('good{app="shop"}[{{.window}}]', "all[{{.window}}]")
-    assert found.runbook == "https://x/shop/mailsSent"
+    assert (found.objective, found.runbook) == (99.5, "https://x/shop/mailsSent")
     with pytest.raises(BadInput, match="mailsSent"):
         of_application(worker)
 
@@ -172,6 +183,8 @@ def test_a_journey_fails_where_any_of_its_services_does() -> None:
     assert same(found["slo:error_ratio:avg_1h"], f"1 - {one} * {one}")
 
 
-def test_both_ways_of_saying_availability_contradict_each_other() -> None:
-    text = SPEC.format(slo="availability: 99%, errorRate: 1%", archetype="api-service")
-    assert [problem.code for problem in parse_documents([Source("a.yaml", text)]).problems] == ["conflict"]
+def test_availability_is_said_in_one_way_and_the_window_by_the_platform() -> None:
+    text = SPEC.format(slo="errorRate: 1%, window: 7d", archetype="api-service")
+    problems = parse_documents([Source("a.yaml", text)]).problems
+    assert [problem.code for problem in problems] == ["unknown-field", "for-the-platform"]
+    assert "`availability: 99.9%`" in problems[0].message

@@ -18,6 +18,7 @@ kind: Platform
 metadata: {{name: acme}}
 spec:
   environments: {{dev: {{}}, prod: {{}}}}
+  defaults: {{{defaults}}}
   profiles: {{cost: {{careful: {{rightsizing: "off"}}, spotty: {{spot: true, rightsizing: auto}}}}, security: {{strict: {{network: strict}}}}}}
   components: {{{components}}}
 """
@@ -31,12 +32,12 @@ TMP = "/tmp"  # noqa: S108  # the path inside a container
 STRICT = "network: {egress: [203.0.113.0/24]}"
 
 
-def objects(spec: str, *, components: str = "", environment: str = "prod") -> dict[str, Rendered]:
+def objects(spec: str, *, components: str = "", environment: str = "prod", defaults: str = "") -> dict[str, Rendered]:
     """Objects of one application (beside one to call) by kind; of several of a kind, by kind and name."""
     texts = [
-        PLATFORM.format(components=components),
+        PLATFORM.format(components=components, defaults=defaults),
         APPLICATION.format(name="shop", spec=spec),
-        APPLICATION.format(name="stock", spec="archetype: api-service, protocol: grpc, port: 9000"),
+        APPLICATION.format(name="stock", spec="archetype: api-service, port: {grpc: 9000, admin: 9001}"),
     ]
     organisation, problems = read_organisation([Source("all.yaml", "---".join(texts))])
     assert not problems, problems
@@ -100,7 +101,14 @@ def test_replicas_or_a_scaler_and_never_both() -> None:
             },
         ),
         (
-            "requests, target: 25",
+            "memory 75%",
+            {
+                "type": "Resource",
+                "resource": {"name": "memory", "target": {"type": "Utilization", "averageUtilization": 75}},
+            },
+        ),
+        (
+            "requests 25/s",
             {
                 "type": "Pods",
                 "pods": {
@@ -129,11 +137,26 @@ def test_a_queue_scales_to_nothing_with_keda() -> None:
 
 
 @pytest.mark.parametrize(
+    ("signal", "threshold"),
+    [
+        ("cpu 60%", {"value": "60"}),
+        ("requests 12.5/s", {"threshold": "12.5"}),
+        ("queue 200", {"threshold": "200"}),
+        ("queue", {"threshold": "100"}),
+    ],
+)
+def test_keda_is_told_what_one_instance_carries(signal: str, threshold: dict[str, str]) -> None:
+    spec = f"archetype: background-worker, dependsOn: [{{queue: nats}}], scale: {{min: 1, max: 5, signal: {signal}}}"
+    trigger = of(objects(spec, components="autoscaler: keda"), "ScaledObject")["triggers"][0]
+    assert threshold.items() <= trigger["metadata"].items()
+
+
+@pytest.mark.parametrize(
     ("queue", "metric", "labels"),
     [
         ("{queue: rabbitmq}", "rabbitmq_queue_messages_ready", {"queue": "shop"}),
-        ("{queue: rabbitmq, name: orders}", "rabbitmq_queue_messages_ready", {"queue": "orders"}),
-        ("{queue: kafka, name: orders}", "kafka_consumergroup_lag", {"consumergroup": "shop", "topic": "orders"}),
+        ("{queue: rabbitmq/orders}", "rabbitmq_queue_messages_ready", {"queue": "orders"}),
+        ("{queue: kafka/orders}", "kafka_consumergroup_lag", {"consumergroup": "shop", "topic": "orders"}),
         ("{queue: nats}", "jetstream_consumer_num_pending", {"stream_name": "shop", "consumer_name": "shop"}),
     ],
 )
@@ -152,7 +175,7 @@ def test_a_queue_is_measured_by_the_exporter_of_its_engine(queue: str, metric: s
 
 
 def test_several_queues_are_counted_together() -> None:
-    queues = "[{queue: rabbitmq, name: a}, {queue: kafka}]"
+    queues = "[{queue: rabbitmq/a}, {queue: kafka}]"
     spec = f"archetype: background-worker, dependsOn: {queues}, scale: {{min: 1, max: 5, signal: queue}}"
     assert len(of(objects(spec), "HorizontalPodAutoscaler")["metrics"]) == 2
     query = of(objects(spec, components="autoscaler: keda"), "ScaledObject")["triggers"][0]["metadata"]["query"]
@@ -161,7 +184,7 @@ def test_several_queues_are_counted_together() -> None:
 
 
 def test_sizes_follow_the_factor_and_automatic_ones_are_set_from_use() -> None:
-    half = objects("archetype: api-service, resources: {cpu: 250m, memory: 300Mi, factor: 0.5}")
+    half = objects("archetype: api-service, resources: {cpu: 250m, memory: 300Mi}", defaults="resources: {factor: 0.5}")
     assert container(half)["resources"] == {
         "requests": {"cpu": "125m", "memory": "150Mi"},
         "limits": {"cpu": "250m", "memory": "150Mi"},
@@ -216,8 +239,12 @@ def test_machines_that_can_be_taken_away_are_wished_for_and_not_needed() -> None
     [
         ("archetype: api-service, health: /up", {"httpGet": {"path": "/up", "port": "http", "scheme": "HTTP"}}),
         ("archetype: api-service", {"tcpSocket": {"port": "http"}}),
-        ("archetype: api-service, protocol: grpc, port: 9000", {"grpc": {"port": 9000}}),
+        ("archetype: api-service, port: {grpc: 9000}", {"grpc": {"port": 9000}}),
         ("archetype: background-worker, health: /up", {"httpGet": {"path": "/up", "port": "health", "scheme": "HTTP"}}),
+        (
+            "archetype: background-worker, health: /up, port: {health: 8081, metrics: 9090}",
+            {"httpGet": {"path": "/up", "port": "health", "scheme": "HTTP"}},
+        ),
         ("archetype: background-worker", None),
     ],
 )
@@ -226,6 +253,49 @@ def test_health_is_asked_as_the_application_says(spec: str, question: dict[str, 
     for name in ("startupProbe", "readinessProbe", "livenessProbe"):
         asked = {key: value for key, value in found.get(name, {}).items() if isinstance(value, dict)}
         assert asked == (question or {})
+
+
+def test_ports_are_opened_under_their_names() -> None:
+    def opened(spec: str) -> dict[str, int]:
+        return {port["name"]: port["port"] for port in of(objects(spec), "Service")["ports"]}
+
+    assert opened("archetype: api-service") == {"http": 8080}
+    assert opened("archetype: api-service, port: {metrics: 9090, http: 9000}") == {"http": 9000, "metrics": 9090}
+    assert opened("archetype: api-service, port: {tcp: 5432, grpc: 9000}") == {"grpc": 9000, "tcp": 5432}
+    assert opened("archetype: background-worker, health: /up, port: {health: 8081, metrics: 9090}") == {
+        "health": 8081,
+        "metrics": 9090,
+    }
+    assert opened("archetype: background-worker, port: {metrics: 9090}") == {"metrics": 9090}
+
+
+@pytest.mark.parametrize(
+    ("storage", "path", "size"),
+    [("10Gi", "/data", "10Gi"), ("{/var/lib/search: 1500Mi}", "/var/lib/search", "1500Mi")],
+)
+def test_a_disk_is_found_where_it_is_declared(storage: str, path: str, size: str) -> None:
+    found = objects(f"archetype: api-service, storage: {storage}")
+    assert {"name": "data", "mountPath": path} in container(found, "StatefulSet")["volumeMounts"]
+    (claim,) = of(found, "StatefulSet")["volumeClaimTemplates"]
+    assert claim["spec"]["resources"] == {"requests": {"storage": size}}
+
+
+def test_databases_have_disks_by_their_names_and_make_nothing_lasting_of_a_pod() -> None:
+    databases = "[{database: postgres}, {database: postgres/orders}, {database: postgres/stock}]"
+    found = objects(f"archetype: api-service, dependsOn: {databases}, storage: {{postgres: 20Gi, orders: 50Gi}}")
+    sizes = {name: of(found, f"Cluster/shop-{name}")["storage"]["size"] for name in ("db", "orders", "stock")}
+    assert sizes == {"db": "20Gi", "orders": "50Gi", "stock": "10Gi"}
+    assert "Deployment" in found
+    assert container(found)["volumeMounts"] == [{"name": "tmp", "mountPath": TMP}]
+
+
+def test_a_job_says_how_long_it_usually_takes() -> None:
+    told = objects('archetype: scheduled-job, schedule: "30 2 * * * for 20m"')["CronJob"].object
+    assert told["spec"]["schedule"] == "30 2 * * *"
+    assert told["metadata"]["annotations"] == {"shipway.dev/expected-duration": "20m"}
+    assert (
+        "annotations" not in objects('archetype: scheduled-job, schedule: "30 2 * * *"')["CronJob"].object["metadata"]
+    )
 
 
 def test_a_container_is_told_what_a_local_process_is() -> None:
@@ -238,6 +308,8 @@ def test_a_container_is_told_what_a_local_process_is() -> None:
     assert found["command"] == ["run", "8080", "$(INSTANCE)"]
     assert env["PORT"] == "8080"
     assert env["STOCK_ADDRESS"] == "stock.stock.svc:9000"
+    by_name = container(objects("archetype: api-service, dependsOn: [stock:admin]"))["env"]
+    assert {"name": "STOCK_ADMIN_ADDRESS", "value": "stock.stock.svc:9001"} in by_name
     assert env["CACHE_URL"] == "redis://redis.data.svc:6379"
     assert env["BUCKET"] == "acme-prod-shop-files"
     assert env["DATABASE_URL"] == {"secretKeyRef": {"name": "shop-db-app", "key": "uri"}}
@@ -250,7 +322,7 @@ def test_what_the_application_says_wins_over_what_is_found_for_it() -> None:
 
 
 def test_outside_is_what_is_not_ours_or_what_the_platform_lists() -> None:
-    spec = "archetype: api-service, dependsOn: [{host: api.example.com}]"
+    spec = "archetype: api-service, dependsOn: [api.example.com]"
     wide = str(of(objects(spec), "NetworkPolicy/shop")["egress"])
     assert "0.0.0.0/0" in wide
     assert "169.254.0.0/16" in wide
@@ -267,7 +339,7 @@ def test_a_leaf_says_who_said_it_and_why() -> None:
     reasons = found["Deployment"].provenance
     assert str(reasons["spec.replicas"]).startswith("application: spec.replicas (all.yaml:")
     assert str(reasons["spec.template.spec.imagePullSecrets[0].name"]).startswith(
-        "platform: platform.spec.components.pullSecret (all.yaml:8"
+        "platform: platform.spec.components.pullSecret (all.yaml:9"
     )
     limit = reasons["spec.template.spec.containers[0].resources.limits.cpu"]
     assert str(limit).startswith("derived: 2 times the request")

@@ -4,6 +4,7 @@ import pytest
 import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from shipway.render.slo import files
 from shipway.render.slo.burning import AlertWindows
@@ -18,12 +19,12 @@ from shipway.render.slo.levels import (
     ServiceLevel,
     Window,
 )
-from shipway.render.slo.promises import ISTIO, OPENTELEMETRY, Meters, availability, latency
+from shipway.render.slo.promises import ISTIO, OPENTELEMETRY, Meters, availability, latency, of_application
 from shipway.slo.adopting import adopt
 from shipway.slo.document import written
 from shipway.slo.reading import parse
 from shipway.slo.windows import parse_windows
-from shipway.spec.reading import Source
+from shipway.spec import Source, parse_documents, resolve
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Cn", "Zl", "Zp", "Co")), min_size=1)
 LABELS = st.dictionaries(st.from_regex(r"[a-z_][a-z0-9_]{0,8}", fullmatch=True), TEXTS, max_size=3)
@@ -110,10 +111,29 @@ def test_an_application_takes_over_what_its_platform_counts_by(meters: Meters) -
         level("other", BadEvents("a[{{.window}}]", "b[{{.window}}]"), 99),
     ]
     sections, rest = adopt(found)
-    assert [one.slo for one in sections] == [
-        {"window": "30d", "availability": "99.9%", "latency": ["95% < 250ms", "50% < 100ms"]}
-    ]
+    assert [one.slo for one in sections] == [{"availability": "99.9%", "latency": ["95% < 250ms", "50% < 100ms"]}]
     assert [one.name for one in rest] == ["other"]
+
+
+@pytest.mark.parametrize("window", [Window(30 * DAY), Window(7 * DAY), WEEK, MONTH])
+def test_what_is_taken_over_promises_the_same_below_what_the_platform_says(window: Window) -> None:
+    found = [
+        structs.replace(level("availability", availability(OPENTELEMETRY, "shop"), 99.9), window=window),
+        structs.replace(level("latency-250ms", latency(OPENTELEMETRY, "shop", 0.25), 95), window=window),
+        structs.replace(level("shorter", latency(OPENTELEMETRY, "shop", 0.1), 50), window=Window(28 * DAY)),
+    ]
+    (section,), (other,) = adopt(found)
+    assert other.name == "shorter"
+    head = {"apiVersion": "shipway.dev/v1alpha1"}
+    platform = {"kind": "Platform", "metadata": {"name": "acme"}, "spec": {"defaults": {"slo": section.defaults}}}
+    spec = {"archetype": "api-service", "image": "shop:1", "slo": section.slo}
+    documents = [{**head, **platform}, {**head, "kind": "Application", "metadata": {"name": "shop"}, "spec": spec}]
+    parsed = parse_documents([Source("shop.yaml", yaml.safe_dump_all(documents))])
+    assert not parsed.problems
+    made = of_application(resolve(parsed.declared[0], parsed.declared_platform).application)
+    assert [(one.name, one.objective, one.window) for one in made] == [
+        (one.name, one.objective, window) for one in found[:2]
+    ]
 
 
 def test_good_requests_and_rates_mean_the_same() -> None:

@@ -24,7 +24,7 @@ FAILED_MEASUREMENTS = 2
 NEVER = 2**31 - 1
 """The largest limit that the controllers read."""
 WARM_UP = 30.0
-"""Seconds, when the file does not say."""
+"""Seconds, when the Platform does not say."""
 PLUGIN = "argoproj-labs/gatewayAPI"
 
 _API = "argoproj.io/v1alpha1"

@@ -73,10 +73,8 @@ def component_ref(name: str) -> str:
 
 def resource_name(application: str, dependency: Dependency) -> str:
     """Name of a resource: what it is called, or its engine; of a PostgreSQL that of its Cluster (``databases``)."""
-    called = (
-        "db" if dependency.postgres and not dependency.name else dependency.resource.key if dependency.resource else ""
-    )
-    return f"{application}-{called}"[:63].rstrip("-")
+    engine = "db" if dependency.postgres else dependency.resource.engine if dependency.resource else ""
+    return f"{application}-{dependency.name or engine}"[:63].rstrip("-")
 
 
 def _organisation(platform: Platform, applications: Sequence[Application]) -> Iterator[dict[str, Any]]:
@@ -157,16 +155,9 @@ def _owned(application: Application) -> list[Dependency]:
 def _resources(application: Application) -> Iterator[dict[str, Any]]:
     for dependency in _owned(application):
         said = {"type": dependency.kind, "owner": _group(_team(application)), "system": _system(application)}
-        name = resource_name(application.metadata.name, dependency)
-        yield _entity(
-            "Resource",
-            name,
-            said,
-            {
-                "tags": [dependency.resource.engine] if dependency.resource else [],
-                "annotations": {_PART_OF: application.metadata.name},
-            },
-        )
+        tags = [dependency.resource.engine] if dependency.resource else []
+        name, annotations = application.metadata.name, {_PART_OF: application.metadata.name}
+        yield _entity("Resource", resource_name(name, dependency), said, {"tags": tags, "annotations": annotations})
 
 
 def _team(application: Application) -> str:

@@ -1,7 +1,6 @@
-"""Chaos Mesh: the faults that an application asks to be tried with, each as a Schedule.
+"""Chaos Mesh: the faults that an application is tried with, each as a Schedule.
 
-An application asks for them where it wants them (``spec.chaos``, usually under ``environments``); when, and for how long,
-is the Platform's to say.
+Which, where (``spec.chaos``, usually a default of an environment), when, and for how long is the Platform's to say.
 """
 
 from collections.abc import Iterator, Mapping
@@ -39,8 +38,8 @@ _CHAOS = "platform.spec.components.chaos"
 
 
 def objects(context: Context) -> Iterator[Draft]:
-    """One Schedule for each fault."""
-    for fault in dict.fromkeys(context.spec.chaos):
+    """One Schedule for each fault; none for a job, of which nothing runs when the fault comes, or all that it did is lost."""
+    for fault in () if context.is_job else dict.fromkeys(context.spec.chaos):
         yield Draft(
             {
                 "apiVersion": "chaos-mesh.org/v1alpha1",

@@ -204,7 +204,7 @@ class Context(msgspec.Struct, frozen=True, dict=True):
 
     def port_field(self, name: str) -> str:
         """The field that says the number of a port."""
-        if list(self.spec.listens) == ["http"]:  # written as a number
+        if list(self.spec.listens) == ["http"]:  # one number, however it was written
             return "spec.port"
         return f"spec.port.{self.spec.main if name == self.main_port else name}"
 
@@ -225,7 +225,8 @@ class Context(msgspec.Struct, frozen=True, dict=True):
         """What scalers point at."""
         version, kind = self.workload
         rule = "the archetype decides what runs it, and a lasting disk makes it a StatefulSet"
-        fields = ("spec.archetype", "spec.storage") if self.spec.disk else ("spec.archetype",)
+        disk = self.spec.disk
+        fields = ("spec.archetype", f"spec.storage.{disk.path}") if disk else ("spec.archetype",)
         return {
             "apiVersion": derived(version, rule, *fields),
             "kind": derived(kind, rule, *fields),

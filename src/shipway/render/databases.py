@@ -104,10 +104,7 @@ def _storage(context: Context, dependency: Dependency) -> dict[str, object]:
         if own is not None
         else said(format_memory(databases.storage), f"{_DATABASES}.storage")
     )
-    return {
-        "size": size,
-        "storageClass": context.storage_class,
-    }
+    return {"size": size, "storageClass": context.storage_class}
 
 
 def _plugins(context: Context, name: str) -> list[dict[str, Any]] | None:

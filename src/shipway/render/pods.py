@@ -90,13 +90,11 @@ def _port(context: Context, name: str, number: int) -> dict[str, Any]:
 
 
 def _mounts(context: Context) -> list[dict[str, Any]]:
-    disk = context.spec.disk
-    data = (
-        [{"name": "data", "mountPath": derived(disk.path, "where the disk is declared", f"spec.storage.{disk.path}")}]
-        if disk
-        else []
-    )
-    return [{"name": "tmp", "mountPath": "/tmp"}, *data]  # noqa: S108  # a volume of the pod's own
+    mounts: list[dict[str, Any]] = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108  # a volume of the pod's own
+    if disk := context.spec.disk:
+        path = derived(disk.path, "the disk is found where it is declared", f"spec.storage.{disk.path}")
+        mounts.append({"name": "data", "mountPath": path})
+    return mounts
 
 
 def _grace(context: Context) -> Traced:
@@ -115,7 +113,8 @@ def _probes(context: Context) -> dict[str, Any]:
     period = derived(max(1, ceil(health.interval)), "the interval in whole seconds", "spec.health.interval")
     timeout = derived(max(1, ceil(health.timeout)), "the timeout in whole seconds", "spec.health.timeout")
     tries = ceil(health.startup / max(1, ceil(health.interval)))
-    startup = derived(tries, "as many questions as fit into the time to start", "spec.health.startup")
+    fields = ("spec.health.startup", "spec.health.interval")
+    startup = derived(tries, "as many questions as fit into the time to start", *fields)
     rule = "ten times as long as until it gets no more requests: a restart is the last resort"
     patience = derived(10 * health.failures, rule, "spec.health.failures")
     failures = said(health.failures, "spec.health.failures")

@@ -52,8 +52,5 @@ def _port(context: Context, name: str, number: int) -> dict[str, Any]:
 
 def _app_protocol(context: Context) -> Traced | None:
     spoken = {"http": "http", "grpc": "kubernetes.io/h2c"}.get(context.spec.protocol)
-    return (
-        derived(spoken, "what a mesh or gateway should speak", context.port_field(context.main_port))
-        if spoken
-        else None
-    )
+    rule = "what a mesh or gateway should speak"
+    return derived(spoken, rule, context.port_field(context.main_port)) if spoken else None

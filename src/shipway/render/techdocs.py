@@ -6,11 +6,13 @@ What only its people know (why it is as it is, what to do at night) belongs into
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from shipway.model.quantities import format_memory
 from shipway.render.context import Context, Place
 from shipway.render.formats import to_yaml
 from shipway.render.sizes import cpu, mebibytes, memory, millicores
-from shipway.spec.application import Application
+from shipway.spec.application import Application, Dependency, Spec
 from shipway.spec.organisation import Organisation
+from shipway.spec.texts import format_called, format_resource
 
 Said = Mapping[str, Any]
 
@@ -29,7 +31,7 @@ def page(organisation: Organisation, name: str, environments: Sequence[str]) -> 
     runbooks = organisation.platform.spec.components.monitoring.runbooks
     lines = [f"# {name}", "", last["metadata"].get("description", ""), "", *_table(_about(application, last))]
     for title, listed in (
-        ("What it calls", [_dependency(one) for one in last["spec"]["dependsOn"]]),
+        ("What it calls", [_dependency(application.spec, one) for one in application.spec.depends_on]),
         ("Who calls it", [f"`{caller}`" for caller in callers]),
         ("What is promised", list(_promises(last["spec"]["slo"])) if here[-1].serving else []),
         ("How a release becomes live", list(_delivery(last["spec"]["delivery"]))),
@@ -60,23 +62,21 @@ def _about(application: Application, document: Said) -> list[tuple[str, ...]]:
     return [("", ""), *((key, str(value)) for key, value in rows.items() if value)]
 
 
-def _dependency(written: str | Said) -> str:
-    if isinstance(written, str):
-        return f"`{written}`"
-    kind, what = next((key, value) for key, value in written.items() if key not in {"name", "port", "storage"})
-    more = ", ".join(f"{key} {written[key]}" for key in ("name", "port", "storage") if key in written)
-    words = f"`{what}`" if kind in {"application", "host"} else f"{kind} `{what}`"
-    return f"{words} ({more})" if more else words
+def _dependency(spec: Spec, one: Dependency) -> str:
+    if one.called:
+        return f"`{format_called(one.called)}`"
+    assert one.resource is not None
+    size = spec.storage.get(one.resource.key) if one.postgres else None
+    words = f"{one.kind} `{format_resource(one.resource)}`"
+    return words if size is None else f"{words} (storage {format_memory(size)})"
 
 
 def _promises(slo: Said) -> Iterator[str]:
     over = f"over the {slo['calendar']}" if "calendar" in slo else f"over {slo['window']}"
     if "availability" in slo:
         yield f"{slo['availability']} of requests are answered without an error, {over}"
-    if "errorRate" in slo:
-        yield f"at most {slo['errorRate']} of requests fail, {over}"
     yield from (f"latency: {one}, {over}" for one in slo.get("latency", ()))
-    yield from (f"{one['metric']}: {one['target']}, {over}" for one in slo["objectives"])
+    yield from (f"{metric}: {share}, {over}" for metric, share in slo["objectives"].items())
 
 
 def _delivery(delivery: Said) -> Iterator[str]:

@@ -22,10 +22,12 @@ _STATUS = re.compile(r'(response_code|status_code)!~"5\.\."')
 
 
 class Adopted(msgspec.Struct, frozen=True):
-    """The ``slo`` section of one Application."""
+    """The ``slo`` section of one Application, and what the Platform must say for it to mean the same."""
 
     application: str
     slo: dict[str, Any]
+    defaults: dict[str, Any]
+    """``slo`` under the Platform's ``spec.defaults``: the window or the calendar."""
 
 
 def adopt(levels: Sequence[ServiceLevel]) -> tuple[list[Adopted], list[ServiceLevel]]:
@@ -36,10 +38,10 @@ def adopt(levels: Sequence[ServiceLevel]) -> tuple[list[Adopted], list[ServiceLe
         found = next((one for meters in (OPENTELEMETRY, ISTIO) if (one := _said(level, meters))), None)
         section = sections.get(level.service)
         when = {"calendar": level.window.calendar} if level.window in {WEEK, MONTH} else _rolling(level)
-        if found is None or (section is not None and not _fits(section.slo, found, when)):
+        if found is None or (section is not None and not _fits(section, found, when)):
             rest.append(level)
             continue
-        section = sections.setdefault(level.service, Adopted(level.service, dict(when)))
+        section = sections.setdefault(level.service, Adopted(level.service, {}, when))
         for key, value in found.items():
             section.slo[key] = [*section.slo.get(key, []), *value] if isinstance(value, list) else value
     return list(sections.values()), rest
@@ -49,10 +51,9 @@ def _rolling(level: ServiceLevel) -> dict[str, Any]:
     return {"window": format_duration(level.window.seconds)}
 
 
-def _fits(section: dict[str, Any], found: dict[str, Any], when: dict[str, Any]) -> bool:
+def _fits(section: Adopted, found: dict[str, Any], when: dict[str, Any]) -> bool:
     """A section has one window and one availability."""
-    same = all(section.get(key) == when.get(key) for key in ("window", "calendar"))
-    return same and not ("availability" in section and "availability" in found)
+    return section.defaults == when and not ("availability" in section.slo and "availability" in found)
 
 
 def _said(level: ServiceLevel, meters: Meters) -> dict[str, Any] | None:

@@ -101,10 +101,10 @@ def dotted(path: Path) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{_short(part)}" for part in path).lstrip(".")
 
 
-def parted(text: str) -> tuple[str, ...]:
-    """The names of a dotted path; the path of a disk, the last of them, is one name with all its dots."""
-    names, slash, disk = text.partition("./")
-    return (*names.split("."), *((f"/{disk}",) if slash else ()))
+def parted(field: str) -> tuple[str, ...]:
+    """``spec.storage./srv/app.d`` is ``("spec", "storage", "/srv/app.d")``: the path of a disk may have dots of its own."""
+    above, slash, path = field.partition("./")
+    return (*above.split("."), f"/{path}") if slash else tuple(above.split("."))
 
 
 def _short(part: str) -> str:

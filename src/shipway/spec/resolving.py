@@ -14,7 +14,7 @@ import msgspec
 from shipway.model.errors import BadInput
 from shipway.model.suggestions import did_you_mean
 from shipway.spec.application import SERVING, WORD_FIELDS, Application
-from shipway.spec.diagnosis import dotted, parted
+from shipway.spec.diagnosis import parted
 from shipway.spec.platform import Platform
 from shipway.spec.reading import Node, Path
 
@@ -288,7 +288,7 @@ def _provenance(data: Mapping[str, Any], layers: _Layers, path: Path = ()) -> It
         if isinstance(value, dict) and value and here not in _WHOLE:
             yield from _provenance(value, layers, here)
         else:
-            yield dotted(here), _nearest(layers, here)
+            yield ".".join(map(str, here)), _nearest(layers, here)
 
 
 def _nearest(layers: _Layers, path: Path) -> Origin:

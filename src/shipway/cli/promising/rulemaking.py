@@ -81,7 +81,7 @@ def text(made: Sequence[Mapping[str, Any]]) -> str:
 
 
 def imported(file: Path) -> tuple[list[dict[str, Any]], list[Problem]]:
-    """Our documents (an ``slo`` section for each Application, then ServiceLevels), and warnings.
+    """Our documents (for each Application its ``slo`` section and the Platform's defaults, then ServiceLevels), and warnings.
 
     Raises:
         BadInput: with every problem of the file.
@@ -92,21 +92,23 @@ def imported(file: Path) -> tuple[list[dict[str, Any]], list[Problem]]:
     sections, rest = adopt(parsed.levels)
     services = dict.fromkeys(level.service for level in rest)
     own = [document.written(name, [one for one in rest if one.service == name]) for name in services]
-    return [{"application": one.application, "slo": one.slo} for one in sections] + own, list(parsed.problems)
+    said = [{"application": one.application, "slo": one.slo, "defaults": {"slo": one.defaults}} for one in sections]
+    return said + own, list(parsed.problems)
 
 
 def adopted(found: Sequence[Mapping[str, Any]]) -> str:
     """The documents of :func:`imported` as YAML."""
-    parts = [
-        f"# Belongs under `spec` of the Application {one['application']}.\n{yaml.document({'slo': one['slo']})}"
-        if "application" in one
-        else yaml.document(one)
-        for one in found
-    ]
-    return "---\n".join(parts)
+    return "---\n".join(_section(one) if "application" in one else yaml.document(one) for one in found)
 
 
 # -- inside
+
+
+def _section(one: Mapping[str, Any]) -> str:
+    where = f"# Belongs under `spec` of the Application {one['application']}"
+    (when,) = one["defaults"]["slo"].items()
+    platforms = f"where the Platform says `slo: {{{when[0]}: {when[1]}}}` under `spec.defaults`."
+    return f"{where},\n# {platforms}\n{yaml.document({'slo': one['slo']})}"
 
 
 def _documents(request: Request) -> tuple[list[Document], list[Problem]]:
