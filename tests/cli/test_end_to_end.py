@@ -22,6 +22,12 @@ pytestmark = [pytest.mark.e2e]
 
 FILE = """\
 apiVersion: shipway.dev/v1alpha1
+kind: Platform
+metadata: {{name: here}}
+spec:
+  defaults: {{health: {{startup: {startup}}}}}
+---
+apiVersion: shipway.dev/v1alpha1
 kind: Application
 metadata:
   name: shop
@@ -32,12 +38,6 @@ spec:
   health: /healthz
   env: {{VERSION: "1"}}
   delivery: {delivery}
----
-apiVersion: shipway.dev/v1alpha1
-kind: Platform
-metadata: {{name: here}}
-spec:
-  defaults: {{health: {{startup: {startup}}}}}
 """
 CANARY = "{steps: [{weight: 5%, for: 1h}]}"
 
@@ -257,13 +257,13 @@ def test_bad_files_and_names(shipway: Shell, home: Path, file: Path) -> None:
     file.write_text(text)
     result = shipway("deploy", file)
     assert result.code == 2
-    assert f"{file}:8:3 error spec.prot: there is no field `prot` here; did you mean `port`?" in result.err
-    assert f"{file}:17:32 error spec.defaults.health.startup" in result.err
+    assert f"{file}:14:3 error spec.prot: there is no field `prot` here; did you mean `port`?" in result.err
+    assert f"{file}:5:32 error spec.defaults.health.startup" in result.err
     assert "did you mean `10s`?" in result.err
     write(file, 8080, delivery="{alpha: 0.1%}")
     result = shipway("deploy", file)
     assert result.code == 2
-    assert f"{file}:11:14 error spec.delivery.alpha: `alpha` is for the Platform to say" in result.err
+    assert f"{file}:17:14 error spec.delivery.alpha: `alpha` is for the Platform to say" in result.err
     error = shipway("deploy", file, "--json").error
     assert (error["exit_code"], [one["code"] for one in error["problems"]]) == (2, ["for-the-platform"])
     assert shipway("status", "--json").data["applications"] == []
