@@ -276,6 +276,21 @@ async def test_the_port_of_a_live_application_stays() -> None:
         it.deploy(application(port=8081))
 
 
+@simulated
+async def test_the_hint_about_a_port_that_is_taken_names_it_as_the_file_does() -> None:
+    it = await desk()
+    it.busy = {port: f"port {port} is in use" for port in (8080, 9000)}
+    with pytest.raises(Refused) as caught:
+        it.deploy(application())
+    assert caught.value.hint == "Give it another `port`, or --set port=…"
+    named = application().text.replace("port: 8080", "port: {grpc: 9000, metrics: 9090}")
+    with pytest.raises(Refused) as caught:
+        it.deploy(SourceFile("shop.yaml", named))
+    assert caught.value.hint == "Give it another `port.grpc`, or --set port.grpc=…"
+    (one,) = it.deploy(SourceFile("shop.yaml", named), sets=("port.grpc=9001",)).applications
+    assert (one.changed, it.world.engine.states()[0].port) == (True, 9001)
+
+
 # --- the platform -------------------------------------------------------------------------------------------------
 
 
