@@ -129,6 +129,24 @@ def test_the_main_port_is_called_after_what_is_spoken(
     assert (found.protocol, found.port, found.ports) == (protocol, port, further)
 
 
+@pytest.mark.parametrize(
+    ("lines", "port", "further"),
+    [
+        ("  port: 8081\n", 8081, {}),
+        ("  port: {health: 8081, metrics: 9090}\n", 8081, {"metrics": 9090}),
+        ("  port: {tcp: 9000, metrics: 9090}\n", 8080, {"tcp": 9000, "metrics": 9090}),
+    ],
+)
+def test_what_serves_nobody_opens_what_it_names(lines: str, port: int, further: dict[str, int]) -> None:
+    (found,) = parse(HEAD.replace("api-service", "background-worker") + lines).applications
+    assert (found.spec.port, found.open_ports) == (port, further)
+
+
+def test_health_is_asked_in_what_is_spoken() -> None:
+    paths = [spec(f"  port: {{{name}: 9000}}\n  health: /up\n").health_path for name in ("http", "grpc", "tcp")]
+    assert paths == ["/up", None, None]
+
+
 def test_a_port_is_written_as_short_as_it_can_be() -> None:
     written = [parse(HEAD + lines).applications[0].document()["spec"]["port"] for lines in ("  port: {http: 1}\n", "")]
     assert written == [1, 8080]

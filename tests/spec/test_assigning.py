@@ -47,6 +47,10 @@ def test_inside_a_shorthand_the_word_stays() -> None:
     assert value("spec.resources.cpu", "resources.cpu=2", text=HEAD + "  resources: auto\n") == "2"
 
 
+def test_a_port_beside_the_main_one() -> None:
+    assert value("spec.port", "port.metrics=9090", text=HEAD + "  port: 3000\n") == {"http": 3000, "metrics": 9090}
+
+
 def test_an_alias_elsewhere_keeps_its_value() -> None:
     text = HEAD + "  env: &env {A: x}\n  environments: {prod: {env: *env}}\n"
     application = parse(text, "env.A=y").applications[0]

@@ -121,6 +121,14 @@ def test_what_answers_no_requests_is_delivered_directly(archetype: str) -> None:
     assert found.provenance["spec.delivery.strategy"] == Origin("default")
 
 
+def test_a_job_runs_once_unless_its_own_file_or_archetype_says_otherwise() -> None:
+    job, schedule = HEAD.replace("api-service", "scheduled-job"), "  schedule: 0 3 * * *\n"
+    assert resolved(schedule, "prod", head=job).application.spec.replicas is None
+    assert resolved(schedule + "  replicas: 2\n", "prod", head=job).application.spec.replicas == 2
+    scaled = PLATFORM.replace("\n  defaults:\n", "\n  defaults:\n    scale: {min: 1, max: 3}\n")
+    assert resolved(schedule, "prod", head=job, platform=scaled).application.spec.scale is None
+
+
 def test_the_command_line_is_an_origin() -> None:
     found = resolved("", "prod", "image=shop:2", "env.LEVEL=debug", platform="")
     assert found.provenance["spec.image"] == Origin("command line", "--set image=shop:2")

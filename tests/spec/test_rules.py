@@ -39,6 +39,11 @@ BROKEN = {
     "two kinds": (HEAD + "  dependsOn: [{cache: redis, queue: nats}]\n", "spec.dependsOn[0]", "conflict"),
     "no kind": (HEAD + "  dependsOn: [{}]\n", "spec.dependsOn[0]", "conflict"),
     "equal resources": (HEAD + "  dependsOn: [{cache: redis/a}, {cache: redis/a}]\n", "spec.dependsOn[1]", "duplicate"),
+    "a name like that of a database without one": (
+        HEAD + "  dependsOn: [{database: postgres}, {database: postgres/db}]\n",
+        "spec.dependsOn[1].database",
+        "reserved-name",
+    ),
     "two disks": (HEAD + "  storage: {/data: 1Gi, /index: 1Gi}\n", "spec.storage./index", "conflict"),
     "size of no database": (
         HEAD + "  dependsOn: [{database: mysql}]\n  storage: {mysql: 1Gi}\n",

@@ -213,10 +213,10 @@ def _core_seconds(check: Check, core: Money | None) -> float:
 
 def _workload(application: Application, around: Surroundings) -> Workload:
     spec, local = application.spec, around.local
-    health = spec.health
-    asked = Probe(health.path or "", health.interval, health.timeout, health.failures)
+    health, path = spec.health, spec.health_path or ""
+    asked = Probe(path, health.interval, health.timeout, health.failures)
     # Startup asks often, so that a release is up as soon as it can be; it is given all the time that the Platform allows.
-    starting = Probe(health.path or "", 0.1, health.timeout, max(1, int(health.startup / 0.1)))
+    starting = Probe(path, 0.1, health.timeout, max(1, int(health.startup / 0.1)))
     return Workload(
         app=AppName(application.metadata.name),
         release=ReleaseId(""),
@@ -227,7 +227,7 @@ def _workload(application: Application, around: Surroundings) -> Workload:
         replicas=max(application.replicas, 1),
         startup=starting,
         readiness=asked,
-        liveness=asked if health.path else None,
+        liveness=asked if path else None,
         memory_limit=spec.resources.memory or 0,
         drain_seconds=local.drain,
         crash_limit=local.crash_limit,

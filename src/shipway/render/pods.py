@@ -129,9 +129,9 @@ def _question(context: Context, health: Health) -> dict[str, Any] | None:
     if context.is_job or context.health_port is None:
         return None
     port = derived(context.health_port, "health is asked on the main port", context.port_field(context.health_port))
-    if health.path is not None:
+    if context.spec.health_path is not None:
         return {"httpGet": {"path": said(health.path, "spec.health.path"), "port": port, "scheme": "HTTP"}}
-    if context.spec.protocol == "grpc":
+    if context.serving and context.spec.protocol == "grpc":
         return {"grpc": {"port": said(context.spec.port, context.port_field(context.main_port))}}
     return {"tcpSocket": {"port": port}}
 

@@ -75,7 +75,9 @@ MAX_ENVIRONMENTS = 50
 DEFAULT_PORT = 8080
 DATA_PATH = "/data"
 """Where an instance finds its disk when nobody says."""
-WORD_FIELDS: Mapping[str, str] = MappingProxyType({"delivery": "strategy", "health": "path", "storage": DATA_PATH})
+WORD_FIELDS: Mapping[str, str] = MappingProxyType(
+    {"delivery": "strategy", "health": "path", "storage": DATA_PATH, "port": "http"}
+)
 """Maps of the spec that may be abbreviated to one word, and the field that the word is for."""
 SPOKEN: tuple[Protocol, ...] = ("http", "grpc", "tcp")
 """Names that make a port the main one; the first of them that is given holds."""
@@ -100,7 +102,7 @@ class Health(Closed):
 
     path: UrlPath | None = Field(
         default=None,
-        description="HTTP path that answers 2xx or 3xx when all is well; without it a TCP connect is enough.",
+        description="HTTP path that answers 2xx or 3xx when all is well; without it a TCP connect is enough. What speaks gRPC is asked by gRPC's own health protocol.",
         examples=["/healthz"],
     )
     startup: Annotated[PositiveDuration, PLATFORMS] = Field(
@@ -511,13 +513,19 @@ class Spec(Changeable):
         return next((name for name in SPOKEN if name in self.listens), "http")
 
     @property
+    def health_path(self) -> str | None:
+        """HTTP path that is asked for health; None where HTTP is not spoken, whatever is said for every application."""
+        return self.health.path if self.protocol == "http" or self.archetype not in SERVING else None
+
+    @property
     def main(self) -> str:
-        """Name under which the main port is given; empty when none is."""
-        return next((name for name in (*SPOKEN, HEALTH_PORT) if name in self.listens), "")
+        """Name under which the main port is given; of what serves nobody, that of the port for its health; empty for none."""
+        names = SPOKEN if self.archetype in SERVING else (HEALTH_PORT, "http")
+        return next((name for name in names if name in self.listens), "")
 
     @property
     def port(self) -> int:
-        """Number of the main port; of what serves nobody, the one on which it is asked for its health."""
+        """Number of the main port."""
         return self.listens.get(self.main, DEFAULT_PORT)
 
     @property

@@ -39,6 +39,8 @@ _RIVALS: Mapping[Path, tuple[Path, ...]] = {
     ("spec", "scale"): (("spec", "replicas"),),
 }
 """Setting one takes the other out of the layers below."""
+_REPLICATED = frozenset({"replicas", "scale"})
+"""Of the defaults for everybody, not for a job: two that begin at one time would do its work twice."""
 _STEPS: Path = ("spec", "delivery", "steps")
 _AUTOMATIC: tuple[Path, ...] = (("spec", "resources", "cpu"), ("spec", "resources", "memory"))
 
@@ -185,7 +187,10 @@ def _platform_layers(declared: DeclaredApplication, platform: DeclaredPlatform, 
         ("environment default", ("spec", "environments", environment, "defaults")),
     )
     for kind, path in places:
-        if said := _inside(platform.data, path):
+        said = _inside(platform.data, path)
+        if kind != "archetype" and declared.application.spec.archetype == "scheduled-job":
+            said = {key: value for key, value in said.items() if key not in _REPLICATED}
+        if said:
             yield _Layer(kind, {"spec": said}, platform, path)
 
 

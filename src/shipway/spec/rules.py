@@ -29,6 +29,8 @@ class Broken(msgspec.Struct, frozen=True):
     """The name is wrong rather than the value."""
 
 
+UNNAMED = ("db", "postgres")
+"""What a PostgreSQL database without a name is called: in the names of objects, and under ``storage``."""
 Rule = Callable[[Application], Iterator[Broken]]
 REPLICAS_OR_SCALE = "expected `replicas` or `scale`, got both; a fixed number and a range contradict each other"
 _DELIVERY: Path = ("spec", "delivery")
@@ -117,6 +119,9 @@ def _dependencies(application: Application) -> Iterator[Broken]:
             hint = f", or tell them apart by name: `{one.engine}/<name>`" if one else ""
             yield Broken(path, "duplicate", f"this dependency is already declared; remove one of the two{hint}")
         seen[identity] += 1
+        if dependency.postgres and dependency.name in UNNAMED:
+            message = f"`{dependency.name}` is what a database without a name is called; choose another"
+            yield Broken((*path, "database"), "reserved-name", message)
 
 
 def _dependency(path: Path, dependency: Dependency) -> Iterator[Broken]:
@@ -194,22 +199,21 @@ def _environment_variables(application: Application) -> Iterator[Broken]:
 
 def _ports(application: Application) -> Iterator[Broken]:
     spec, path = application.spec, ("spec", "port")
-    main = [name for name in (*SPOKEN, HEALTH_PORT) if name in spec.listens]
     about = (("spec", "archetype"), ("spec", "health"))
-    if spec.archetype in SERVING and not set(main).intersection(SPOKEN):
+    if spec.archetype in SERVING and not spec.main:
         message = (
             f"expected a main port, called after what is spoken on it: {', '.join(SPOKEN)}; for example {{http: 8080}}"
         )
         yield Broken(path, "missing-field", message, about)
-    elif spec.archetype == "background-worker" and spec.health.path is not None and not main:
+    elif spec.archetype == "background-worker" and spec.health.path is not None and not spec.main:
         message = (
             f"`health` is asked on a port, and none is called `{HEALTH_PORT}`; for example {{{HEALTH_PORT}: 8081}}"
         )
         yield Broken(path, "missing-field", message, about)
     used: dict[int, str] = {}
     for name, port in spec.listens.items():
-        if name == HEALTH_PORT and main[0] != HEALTH_PORT:
-            message = f"health is asked on the main port, and that is `{main[0]}` already; choose another name"
+        if name == HEALTH_PORT and spec.archetype in SERVING:
+            message = f"health is asked on the main port, and that is `{spec.main}`; choose another name"
             yield Broken((*path, name), "reserved-name", message, key=True)
         if port in used:
             message = f"{port} is already the port `{used[port]}`; ports are told apart by number"
