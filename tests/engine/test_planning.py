@@ -100,6 +100,13 @@ def test_without_a_health_path_there_is_no_liveness() -> None:
     assert (workload.liveness, workload.readiness.path) == (None, "")
 
 
+def test_what_speaks_grpc_is_not_asked_over_http_whatever_is_said_for_everybody() -> None:
+    everybody = "    health: /healthz\n"
+    for ports, path in (("8080", "/healthz"), ("{grpc: 9000, admin: 8080}", "")):
+        workload = plan_of(parsed(f"  port: {ports}\n", everybody), around()).workload
+        assert (workload.readiness.path, workload.startup.path, workload.liveness is None) == (path, path, not path)
+
+
 def test_dependencies_are_reached_through_the_proxy_and_the_file_has_the_last_word() -> None:
     spec = "  dependsOn: [price-list, inventory, {database: postgres}]\n  env: {INVENTORY_URL: http://elsewhere}\n"
     plan = plan_of(parsed(spec), around(addresses={"price-list": 9001, "inventory": 9002}))
