@@ -142,11 +142,11 @@ def seconds_to_answer(rate_: float, seconds: float = 8.0) -> dict[str, float]:
 
 _SERVER = """
 import sys, uvicorn
-from shipway.cli.policing.judging import as_yaml, exported
 from shipway.cli.policing.policies import read_policies
+from shipway.cli.policing.serving import KEPT_OPEN
 from shipway.web.admission.app import create_app
 app = create_app(lambda: read_policies([]).evaluator("prod"), lambda: 0, worker="1")
-uvicorn.run(app, uds=sys.argv[1], log_level="critical", access_log=False)
+uvicorn.run(app, uds=sys.argv[1], log_level="critical", access_log=False, timeout_keep_alive=KEPT_OPEN)
 """
 
 
