@@ -8,25 +8,15 @@ import sys
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 
 from shipway.cli.recalling.records import records
 from shipway.cli.showing.demonstration import ACTS, _free_ports
 from shipway.model.ids import ReleaseId
+from tests import leftovers
 
 pytestmark = pytest.mark.e2e
 COMMAND = [sys.executable, "-m", "shipway.cli.main", "demo"]
-
-
-def everything(home: str) -> list[psutil.Process]:
-    """All processes that name ``home`` or work in it."""
-    found = []
-    for process in psutil.process_iter(["cmdline", "cwd", "status"]):
-        words = " ".join(process.info["cmdline"] or []) + " " + (process.info["cwd"] or "")
-        if home in words and process.info["status"] != psutil.STATUS_ZOMBIE:
-            found.append(process)
-    return found
 
 
 @pytest.mark.slow
@@ -72,7 +62,7 @@ def test_four_releases(tmp_path: Path) -> None:
     assert list(tmp_path.glob("shipway-demo-*")) == []
     # A keeper that was starting at that moment finds its directory gone, and ends by itself.
     deadline = time.monotonic() + 10
-    while left := everything(str(tmp_path)):
+    while left := leftovers.processes(tmp_path):
         assert time.monotonic() < deadline, left
         time.sleep(0.05)
 
@@ -109,7 +99,7 @@ def test_an_interruption_leaves_nothing_behind(tmp_path: Path, number: signal.Si
     assert list(tmp_path.glob("shipway-demo-*")) == []
     # A keeper that was starting at that moment finds its directory gone, and ends by itself.
     deadline = time.monotonic() + 10
-    while left := everything(str(tmp_path)):
+    while left := leftovers.processes(tmp_path):
         assert time.monotonic() < deadline, left
         time.sleep(0.05)
 

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
-import psutil
 import pytest
 
 import shipway.testing.service
 from shipway.cli.controlling import starting
 from shipway.cli.home import JOURNAL
+from tests import leftovers
 from tests.cli.shell import Shell
 
 pytestmark = [pytest.mark.e2e]
@@ -46,9 +46,12 @@ CANARY = "{steps: [{weight: 5%, for: 1h}]}"
 def nothing_is_left(home: Path) -> Iterator[None]:
     """Whatever a test leaves running is ended, and it is an error if that does not end everything."""
     yield
-    if (home / "proxy").exists():
-        starting.end(home)
-    assert _processes_of(home) == []
+    try:
+        if (home / "proxy").exists():
+            starting.end(home)
+        assert _processes_of(home) == []
+    finally:
+        leftovers.end([home])
 
 
 @pytest.fixture
@@ -74,12 +77,7 @@ def answer(port: int) -> str:
 
 
 def _processes_of(home: Path) -> list[int]:
-    found = []
-    for process in psutil.process_iter(["cmdline", "cwd", "status"]):
-        words = " ".join(process.info["cmdline"] or []) + " " + (process.info["cwd"] or "")
-        if str(home) in words and process.info["status"] != psutil.STATUS_ZOMBIE:
-            found.append(process.pid)
-    return found
+    return [process.pid for process in leftovers.processes(home)]
 
 
 def kill(pid: int) -> None:
