@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from shipway.insight.delivery import Recorded, statistics
 from shipway.insight.forges import github, gitlab
-from shipway.insight.forges.history import Item, imported
+from shipway.insight.forges.answers import Item
+from shipway.insight.forges.history import imported
 
 LABELS = frozenset({"incident"})
 API = "https://api.github.com/repos/acme/shop"

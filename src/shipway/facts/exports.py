@@ -13,7 +13,8 @@ import msgspec
 from shipway.facts.files import read
 from shipway.insight.delivery import Recorded
 from shipway.insight.forges import github, gitlab
-from shipway.insight.forges.history import Item, imported
+from shipway.insight.forges.answers import Item
+from shipway.insight.forges.history import imported
 from shipway.model.errors import BadInput
 from shipway.model.problems import Problem
 

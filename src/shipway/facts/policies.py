@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from shipway.engine.gating import Enforced
 from shipway.facts.files import files_below, read_source
 from shipway.facts.organisations import POLICIES
 from shipway.model.errors import BadInput
@@ -17,6 +17,9 @@ from shipway.spec import Source
 from shipway.spec.manifests import Positions, read_manifests
 from shipway.spec.organisation import Organisation
 from shipway.spec.policies import merged, parse_policy_sets
+
+if TYPE_CHECKING:
+    from shipway.engine.gating import Enforced
 
 PARAMETERS = "shipway-policy-parameters"
 """ConfigMap that built-in rules take their parameters from; a PolicySet's ``parameters`` stand for it."""
@@ -48,12 +51,14 @@ class PolicyDirectory:
         self._stamp: object = None
         self._policies = Policies(())
 
-    def read(self) -> Enforced:
+    def read(self) -> "Enforced":
         """What holds now.
 
         Raises:
             BadInput: with every problem of every file; what held before no longer does.
         """
+        from shipway.engine.gating import Enforced  # who reads policies to judge files needs nothing of the engine
+
         policies = self.policies()
         return Enforced(policies.rules, policies.sets)
 

@@ -11,14 +11,12 @@ from typing import Any
 import msgspec
 
 from shipway.cli.person import person
-from shipway.cli.policing.known import knowledge
 from shipway.facts.files import files_below, read_source
 from shipway.facts.images import images_in
 from shipway.facts.organisations import sources
 from shipway.facts.policies import read_policies
 from shipway.model.errors import BadInput
 from shipway.model.problems import Problem
-from shipway.plan.applying import Applying, applied
 from shipway.policy.guarding import parameters_of
 from shipway.policy.judging import Asked, Found, Judging, misspelt
 from shipway.policy.loading import Policies
@@ -119,6 +117,9 @@ def _applications(asked: Check, policies: Policies, judging: Judging) -> int:
     judging.found.problems += wrong
     if not given:
         return 0
+    # Imported here: what compiles Applications and reads the journal takes as long to import as 2,000 objects to judge.
+    from shipway.cli.policing.known import knowledge
+    from shipway.plan.applying import Applying, applied
 
     def policies_on(platform: Platform | None) -> Policies:
         said = parameters_of(platform) if platform else {}

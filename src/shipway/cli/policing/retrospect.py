@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
-from rich.table import Table
 
 from shipway.cli.recalling.records import decisions, records
 from shipway.engine import retrospect
@@ -13,6 +13,9 @@ from shipway.facts.policies import policies_beside, read_policies
 from shipway.facts.prices import read_platform
 from shipway.policy.guarding import parameters_of
 from shipway.rollout.events import ReleaseRequested
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 class LookingBack(msgspec.Struct, frozen=True, kw_only=True):
