@@ -195,7 +195,7 @@ def rightsize(
     """
     from contextlib import nullcontext
 
-    from shipway.cli.insight import advising, insights, pooling
+    from shipway.cli.insight import insights, options, pooling
     from shipway.cli.output import show
     from shipway.cli.recalling.records import records_if_any
     from shipway.facts import released
@@ -206,12 +206,12 @@ def rightsize(
     from shipway.insight.workloads import Now
     from shipway.model.errors import BadInput
 
-    place, aim = home_directory(home), advising.aim(throttled, killed)
+    place, aim = home_directory(home), options.aim(throttled, killed)
     found = [one for file in csv or (None,) for one in histories(place, app, file, ("cpu", "memory"))]
     if node and not pool:
         raise BadInput("--node belongs to --pool")
     if pool:
-        shared = pooled(found, advising.machine(node))
+        shared = pooled(found, options.machine(node))
         show(shared, pooling.shown(shared), json=json)
         return
     with nullcontext() if csv else records_if_any(place) as journal:
