@@ -1,4 +1,4 @@
-"""Whether the objects of a cluster agree with each other. Called by ``shipway render`` on everything before it writes.
+"""Whether the objects of a cluster agree with each other; :func:`compiled` gives out none that do not. Called by whatever compiles.
 
 Looks at the objects alone, as a cluster would, and not at the Application they came from: what one concern got wrong, another
 one's rule must not excuse. What it finds is a defect of ours, so it is words for a bug report and not a problem in a file.
