@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import pytest
@@ -349,3 +350,12 @@ def test_every_built_in_rule_is_explained_with_what_keeps_and_what_breaks_it(shi
     assert all(list(examples) == ["keeps", "breaks"] and all(examples.values()) for examples in shown.values())
     out = shipway("policy", "explain", "cost-within-budget").out
     assert out.index("# What keeps it:\napiVersion: facts.shipway.dev/v1") < out.index("# What breaks it:")
+
+
+def test_what_is_piped_in_is_judged_also_by_rules_about_several_objects(
+    shipway: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    piped = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: shop}\nspec: {template: {spec: {containers: [{name: c}]}}}\n"
+    monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(piped.encode())))
+    found = shipway("policy", "check", "-", "--json").data["findings"]
+    assert {one["place"]["file"] for one in found if one["status"] == "fail"} == {"<stdin>"}

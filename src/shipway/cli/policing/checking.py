@@ -24,7 +24,8 @@ from shipway.spec import Source, parse_documents
 from shipway.spec.platform import Platform
 
 MANIFESTS = (".yaml", ".yml", ".json")
-STDIN = "-"
+STDIN, PIPED = "-", "<stdin>"
+"""Standard input on the command line, and in findings."""
 FEW = 64
 """Files up to which starting further processes takes longer than reading them."""
 CHUNK = 32
@@ -106,9 +107,10 @@ def _reader() -> Callable[[str], Source]:
 
     @cache
     def stdin() -> Source:
-        return Source("<stdin>", sys.stdin.buffer.read())
+        return Source(PIPED, sys.stdin.buffer.read())
 
-    return lambda file: stdin() if file == STDIN else read_source(Path(file))
+    # Under the name that findings have of it, too: rules about several objects look up where these are written.
+    return lambda file: stdin() if file in (STDIN, PIPED) else read_source(Path(file))
 
 
 def _applications(asked: Check, policies: Policies, judging: Judging) -> int:
