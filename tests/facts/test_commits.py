@@ -147,6 +147,14 @@ def test_applications_are_told_apart_by_the_directories_of_their_files(repositor
     assert (till.files, len(till.brought)) == (2, 1)
 
 
+def test_beside_the_file_of_another_application_the_file_alone_is_its_own(tmp_path: Path) -> None:
+    for name in ("shop", "till"):
+        (tmp_path / f"{name}.yaml").write_text("apiVersion: shipway.dev/v1alpha1\nkind: Application\n")
+    assert own_paths(tmp_path / "shop.yaml") == (tmp_path / "shop.yaml",)
+    (tmp_path / "till.yaml").write_text("kind: Platform\n")
+    assert own_paths(tmp_path / "shop.yaml") == (tmp_path,)
+
+
 def test_without_git(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert commit_of(Question((tmp_path,)), {}) == NoCommit("git is not installed")

@@ -41,6 +41,9 @@ DEPENDENCIES = re.compile(
 """Files that say which versions of other people's code are used."""
 CONFIGURATION = re.compile(r"\.(ya?ml|json|toml|ini|cfg|conf|properties|env|tfvars)$|(^|/)\.env[^/]*$")
 _SETTINGS = ("-c", "core.fsmonitor=false", "-c", "core.quotePath=false", "-c", "log.showSignature=false")
+_APPLICATION = re.compile(rb"^kind:\s*[\"']?Application\b", re.MULTILINE)
+_KIND_WITHIN = 4096
+"""Bytes of a file in which its kind is looked for."""
 _SHA = re.compile(r"[0-9a-fA-F]{7,64}")
 
 
@@ -86,8 +89,18 @@ def revision(directory: Path, name: str) -> str:
 
 
 def own_paths(file: Path) -> tuple[Path, ...]:
-    """What is an application's own: the directory of its file, where its command runs."""
-    return (file.absolute().parent,)
+    """What is an application's own: the directory of its file, where its command runs; the file alone among others' files."""
+    own = file.absolute()
+    others = (one for pattern in ("*.yaml", "*.yml") for one in own.parent.glob(pattern) if one != own)
+    return (own,) if any(_APPLICATION.search(_beginning(one)) for one in others) else (own.parent,)
+
+
+def _beginning(file: Path) -> bytes:
+    try:
+        with file.open("rb") as stream:
+            return stream.read(_KIND_WITHIN)
+    except OSError:
+        return b""
 
 
 class _Silent(Exception):
