@@ -21,6 +21,7 @@ from shipway.facts import released
 from shipway.facts.commits import Question, commit_of, own_paths
 from shipway.facts.counters import CounterFiles
 from shipway.facts.files import read
+from shipway.facts.released import remembered
 from shipway.facts.sheets import Row, read_sheet
 from shipway.insight.delivery import Deployment, Incident, Recorded, Result
 from shipway.insight.risk import Change, Past, Risk, described, fit, known_as
@@ -60,7 +61,7 @@ def recorded(journal: Records, apps: Sequence[str] = ()) -> Recorded:
         releases = released.state(journal, app).releases
         team = _team(releases.values())
         kept = tuple(
-            deployment(one, team, _kept(releases[one.release].document).environment)
+            deployment(one, team, remembered(releases[one.release].document).environment)
             for one in ended
             if one.kind != "undo" and _is_decided(one)
         )
@@ -274,7 +275,7 @@ def _assessed_file(background: Background, file: Path, at: float, by: str) -> As
     app = application.metadata.name
     past = background.apps.get(app)
     live = past.live if past else None
-    image = _document(live.document).spec.image if live else None
+    image = remembered(live.document).application.spec.image if live else None
     same = image is not None and image == application.spec.image
     paths = own_paths(file)
     commit = commit_of(Question(paths, since=live.commit.sha if live and isinstance(live.commit, Commit) else ""))
@@ -300,44 +301,15 @@ def _change(one: Timeline, releases: Mapping[ReleaseId, Release], budget: float 
 
 def _is_same_image(before: str, after: str) -> bool:
     """Whether only the configuration changes. A command alone does not say which code it runs; an image does."""
-    old, new = _document(before).spec.image, _document(after).spec.image
+    old, new = remembered(before).application.spec.image, remembered(after).application.spec.image
     return old is not None and old == new
-
-
-def _document(text: str) -> "_Document":
-    return _kept(text).application
-
-
-def _kept(text: str) -> "_Kept":
-    try:
-        return msgspec.json.decode(text, type=_Kept)
-    except msgspec.DecodeError:
-        return _Kept(_Document())
-
-
-class _Spec(msgspec.Struct):
-    image: str | None = None
-
-
-class _Metadata(msgspec.Struct):
-    team: str | None = None
-
-
-class _Document(msgspec.Struct):
-    metadata: _Metadata = msgspec.field(default_factory=_Metadata)
-    spec: _Spec = msgspec.field(default_factory=_Spec)
-
-
-class _Kept(msgspec.Struct):
-    """What a release remembers of its file."""
-
-    application: _Document
-    environment: str = ""
 
 
 def _team(releases: Iterable[Release]) -> str:
     """Of the last release that names one."""
-    return next(filter(None, (_document(one.document).metadata.team for one in reversed(list(releases)))), "")
+    return next(
+        filter(None, (remembered(one.document).application.metadata.team for one in reversed(list(releases)))), ""
+    )
 
 
 def _is_decided(one: Timeline) -> bool:

@@ -30,6 +30,7 @@ class _Scale(msgspec.Struct):
 
 
 class _Spec(msgspec.Struct):
+    image: str | None = None
     resources: _Resources = msgspec.field(default_factory=_Resources)
     scale: _Scale | None = None
     replicas: int | None = None
@@ -45,20 +46,30 @@ class _Application(msgspec.Struct):
     spec: _Spec = msgspec.field(default_factory=_Spec)
 
 
-class _Document(msgspec.Struct):
-    application: _Application
+class Remembered(msgspec.Struct):
+    """What a release remembers of its file, as far as anybody here asks; reading it loads no models of ``spec``."""
+
+    application: _Application = msgspec.field(default_factory=_Application)
     environment: str = ""
+
+
+def remembered(document: str) -> Remembered:
+    """Nothing of a release whose file cannot be read any more."""
+    try:
+        return msgspec.json.decode(document, type=Remembered)
+    except msgspec.DecodeError:
+        return Remembered()
 
 
 def asked(document: str) -> Now:
     """From what a release remembers of its file; nothing where that cannot be read."""
     try:
-        spec = msgspec.json.decode(document, type=_Document).application.spec
+        spec = remembered(document).application.spec
         cpu = parse_cpu(str(spec.resources.cpu)) if spec.resources.cpu else None
         memory = float(parse_memory(str(spec.resources.memory))) if spec.resources.memory else None
         budget = parse_money(spec.budget) if spec.budget else None
         signal = parse_signal(spec.scale.signal) if spec.scale else None
-    except (msgspec.DecodeError, QuantityError, Misspelt):
+    except (QuantityError, Misspelt):
         return Now()
     scale, factor = spec.scale, spec.resources.factor
     fewest = spec.replicas if spec.replicas is not None else scale.min if scale else 1
@@ -109,8 +120,5 @@ def owners(journal: Records, apps: Iterable[str]) -> dict[tuple[str, str], Owner
 
 
 def _owner(app: str, release: str, document: str) -> Owner:
-    try:
-        kept = msgspec.json.decode(document, type=_Document)
-    except msgspec.DecodeError:
-        return Owner(app, release)
+    kept = remembered(document)
     return Owner(app, release, kept.application.metadata.team or "", kept.environment or LOCAL)
