@@ -61,7 +61,7 @@ def limits(controller: str) -> dict[str, tuple[str, str, float]]:
 
 
 def pod(controller: str, side: str) -> str:
-    flaggers = {"canary": "checkout-new-x1", "baseline": "checkout-primary-old-x1"}
+    flaggers = {"canary": "checkout-new-xxxx1", "baseline": "checkout-primary-old-xxxx1"}
     return (
         flaggers[side]
         if controller == "flagger"
