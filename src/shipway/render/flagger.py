@@ -81,14 +81,12 @@ def _translated(context: Context, one: Rendered, objects: tuple[Rendered, ...]) 
         yield _to_primary(context, draft)
     elif kind in _BY_LABELS_ONLY:
         yield from (draft, _for_primary(context, draft))
-    elif kind == "PodDisruptionBudget":
-        yield put_selector(draft, {"matchLabels": {_NAME: f"{context.name}-primary"}})
     elif kind == "VerticalPodAutoscaler":
         yield changed(
             retargeted(draft, "targetRef", "Deployment", "apps/v1"), ("spec.targetRef.name", _primary(context))
         )
-    elif kind in {"ServiceMonitor", "PodMonitor"}:
-        yield put_selector(draft, _scraped(context, kind))
+    elif kind in {"ServiceMonitor", "PodMonitor", "PodDisruptionBudget"}:
+        yield put_selector(draft, _selected(context, kind))
     elif kind not in _MADE_BY_FLAGGER[_provider(context, objects)]:
         yield draft
 
@@ -159,8 +157,10 @@ def _struck(context: Context, draft: Draft) -> Draft:
     return Draft(everywhere(draft.tree, live), draft.rule)
 
 
-def _scraped(context: Context, kind: str) -> dict[str, Any]:
-    """Pods of both releases, or their two Services; the third Service leads to the pods of the live one again."""
+def _selected(context: Context, kind: str) -> dict[str, Any]:
+    """What is scraped: pods of both releases, or their two Services; the third leads to the pods of the live one again."""
+    if kind == "PodDisruptionBudget":
+        return {"matchLabels": {_NAME: _primary(context)}}
     names = [f"{context.name}-canary" if kind == "ServiceMonitor" else context.name, _primary(context)]
     return {"matchExpressions": [{"key": _NAME, "operator": "In", "values": names}]}
 
