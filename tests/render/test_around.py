@@ -160,6 +160,11 @@ def test_a_database_has_backups_and_lets_in_its_application_only() -> None:
     backup = one(objects, "ScheduledBackup").object["spec"]
     assert backup["cluster"]["name"] == one(objects, "Cluster").identity[3]
     store = one(objects, "ObjectStore").object
+    for kind in ("Cluster", "ObjectStore", "ScheduledBackup"):  # a line that is gone must not take the data along
+        assert one(objects, kind).object["metadata"]["annotations"] == {
+            "argocd.argoproj.io/sync-options": "Prune=false",
+            "kustomize.toolkit.fluxcd.io/prune": "disabled",
+        }
     assert cluster["plugins"][0]["parameters"]["barmanObjectName"] == store["metadata"]["name"]
     assert store["spec"] == {
         "configuration": {

@@ -80,6 +80,12 @@ def test_a_changed_job_gets_another_name() -> None:
     assert name != objects(f"{job}, env: {{A: b}}")["Job"].identity[3]
 
 
+def test_a_finished_job_of_a_release_stays_or_it_would_be_made_and_run_again() -> None:
+    assert "ttlSecondsAfterFinished" not in of(objects("archetype: scheduled-job, schedule: release"), "Job")
+    scheduled = of(objects("archetype: scheduled-job, schedule: 0 3 * * *"), "CronJob")
+    assert scheduled["jobTemplate"]["spec"]["ttlSecondsAfterFinished"] == 86400
+
+
 def test_replicas_or_a_scaler_and_never_both() -> None:
     fixed = objects("archetype: api-service, replicas: 3")
     assert of(fixed, "Deployment")["replicas"] == 3
@@ -88,6 +94,8 @@ def test_replicas_or_a_scaler_and_never_both() -> None:
         scaled = objects("archetype: api-service, scale: {min: 2, max: 9}", components=f"autoscaler: {autoscaler}")
         assert "replicas" not in of(scaled, "Deployment")
         assert {"HorizontalPodAutoscaler", "ScaledObject"} & set(scaled) == {kind}
+        # Without it the policy on two replicas would refuse the 1 that the API server fills in.
+        assert scaled["Deployment"].object["metadata"]["annotations"] == {"shipway.dev/scaled-by": kind}
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,8 @@ taken back without ending it."""
 BACKUP_SCHEDULE = "0 0 2 * * *"
 """Six fields, seconds first: 02:00 UTC."""
 
+_KEPT = {"argocd.argoproj.io/sync-options": "Prune=false", "kustomize.toolkit.fluxcd.io/prune": "disabled"}
+"""What keeps Argo CD and Flux from removing an object that is in the files no longer."""
 _DATABASES = "platform.spec.components.databases"
 _RUN_FOR = "every application has databases of its own"
 
@@ -45,7 +47,9 @@ def clusters(context: Context) -> Iterator[Dependency]:
 
 
 def _draft(context: Context, version: str, kind: str, name: str, spec: dict[str, Any]) -> Draft:
-    metadata = context.metadata(name, "database")
+    rule = "a database and its archive leave by hand, and not with a line of a file"
+    kept = {key: derived(value, rule, "spec.dependsOn") for key, value in _KEPT.items()}
+    metadata = context.metadata(name, "database", kept)
     return Draft({"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec}, _RUN_FOR)
 
 

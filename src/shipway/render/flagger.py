@@ -18,6 +18,7 @@ from shipway.render.rendered import Rendered, rendered
 from shipway.render.thresholds import Sides, Threshold, guarded, own_series, priced_core, signals_of, thresholds
 from shipway.render.thresholds import notes as common_notes
 from shipway.render.tracing import Draft, Traced, derived, plain, said
+from shipway.render.workload import SCALED_BY
 
 LEAST_INTERVAL = 60.0
 """Seconds; Flagger looks once per step, and needs a few scrapes to have something to look at."""
@@ -107,7 +108,9 @@ def _counted_once(draft: Draft) -> Draft:
     without = changed(draft, ("spec.replicas", None))
     template = without.tree["spec"]["template"]
     labels = {**template["metadata"]["labels"], "service.istio.io/canonical-name": at(draft.tree, "metadata", "name")}
-    return changed(without, ("spec.template", put(template, ["metadata", "labels"], labels)))
+    relabelled = changed(without, ("spec.template", put(template, ["metadata", "labels"], labels)))
+    scaled = at(draft.tree, "metadata", "annotations", SCALED_BY) or "Canary"
+    return Draft(put(relabelled.tree, ["metadata", "annotations", SCALED_BY], scaled), draft.rule)
 
 
 def _held(context: Context, objects: tuple[Rendered, ...]) -> Iterator[Draft]:
