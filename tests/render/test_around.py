@@ -150,6 +150,13 @@ def test_a_profile_switches_alerts_and_dashboard_off() -> None:
     assert not [each for each in compiled("mailer") if each.identity[1] in {"ConfigMap", "PrometheusRule"}]
 
 
+def test_the_settings_of_traces_are_there_before_the_pods_that_take_them() -> None:
+    objects = compiled("checkout")
+    assert [each.identity[1] for each in objects[:2]] == ["Namespace", "Instrumentation"]
+    waves = [each.object["metadata"].get("annotations", {}).get("argocd.argoproj.io/sync-wave") for each in objects]
+    assert waves == ["-1", "-1", *[None] * (len(objects) - 2)]
+
+
 def test_a_database_has_backups_and_lets_in_its_application_only() -> None:
     objects = compiled("checkout")
     cluster = one(objects, "Cluster").object["spec"]

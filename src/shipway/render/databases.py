@@ -48,7 +48,7 @@ def clusters(context: Context) -> Iterator[Dependency]:
 
 def _draft(context: Context, version: str, kind: str, name: str, spec: dict[str, Any]) -> Draft:
     rule = "a database and its archive leave by hand, and not with a line of a file"
-    kept = {key: derived(value, rule, "spec.dependsOn") for key, value in _KEPT.items()}
+    kept: dict[str, object] = {key: derived(value, rule, "spec.dependsOn") for key, value in _KEPT.items()}
     metadata = context.metadata(name, "database", kept)
     return Draft({"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec}, _RUN_FOR)
 

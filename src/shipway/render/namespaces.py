@@ -10,6 +10,7 @@ from typing import Any
 from shipway.render.context import Context
 from shipway.render.databases import INSTANCE, clusters
 from shipway.render.sizes import Size, cpu, mebibytes, memory, millicores
+from shipway.render.telemetry import early
 from shipway.render.tracing import Draft, derived
 
 POD_SECURITY = "pod-security.kubernetes.io"
@@ -25,7 +26,7 @@ _SIDE_CAR = Size(0.1, 128 * 2**20)
 
 def objects(context: Context) -> Iterator[Draft]:
     """Namespace, ResourceQuota and LimitRange."""
-    named = {key: value for key, value in context.metadata().items() if key != "namespace"}
+    named = {key: value for key, value in context.metadata(annotations=early(context)).items() if key != "namespace"}
     yield Draft(
         {
             "apiVersion": "v1",
