@@ -334,6 +334,14 @@ def test_outside_is_what_is_not_ours_or_what_the_platform_lists() -> None:
     assert "443" not in str(of(objects("archetype: api-service"), "NetworkPolicy/shop")["egress"])
 
 
+def test_what_is_strict_reaches_nothing_outside_that_the_platform_does_not_list() -> None:
+    """A rule without a peer would mean everybody."""
+    spec = "archetype: api-service, dependsOn: [api.example.com], profiles: {security: strict}"
+    rules = of(objects(spec), "NetworkPolicy/shop")["egress"]
+    assert [port["port"] for rule in rules for port in rule["ports"]] == [53, 53]
+    assert all(rule["to"] for rule in rules)
+
+
 def test_a_leaf_says_who_said_it_and_why() -> None:
     found = objects("archetype: api-service, replicas: 3, resources: {cpu: 250m}", components="pullSecret: registry")
     reasons = found["Deployment"].provenance

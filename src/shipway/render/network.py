@@ -78,8 +78,9 @@ def _egress(context: Context) -> Iterator[Rule]:
     for dependency in context.resources("database", "cache", "queue"):
         if not dependency.postgres:
             yield _shared(context, dependency)
-    if any(True for _ in context.resources("host", "bucket")):
-        yield {"to": _outside(context), "ports": [_number(443)]}
+    outside = _outside(context) if any(True for _ in context.resources("host", "bucket")) else []
+    if outside:  # a rule without a peer would let everything through
+        yield {"to": outside, "ports": [_number(443)]}
     if context.components.tracing.endpoint is not None:
         namespace = said(context.components.tracing.namespace, "platform.spec.components.tracing.namespace")
         yield {"to": [_namespace(namespace)], "ports": [_number(port) for port in OTLP]}
