@@ -80,6 +80,12 @@ def test_a_changed_job_gets_another_name() -> None:
     assert name != objects(f"{job}, env: {{A: b}}")["Job"].identity[3]
 
 
+def test_a_job_of_a_release_stays_so_that_nobody_who_applies_it_again_runs_it_again() -> None:
+    assert "ttlSecondsAfterFinished" not in of(objects("archetype: scheduled-job, schedule: release"), "Job")
+    runs = of(objects("archetype: scheduled-job, schedule: 0 3 * * *"), "CronJob")["jobTemplate"]["spec"]
+    assert runs["ttlSecondsAfterFinished"] == 86_400
+
+
 def test_replicas_or_a_scaler_and_never_both() -> None:
     fixed = objects("archetype: api-service, replicas: 3")
     assert of(fixed, "Deployment")["replicas"] == 3

@@ -19,7 +19,7 @@ _RULE = "workloads are replaced without a gap, and their pods are hardened"
 _EXPECTED = "shipway.dev/expected-duration"
 """Read by :mod:`shipway.cost.demand`."""
 _KEPT = 86_400
-"""Seconds for which a finished job can be looked at."""
+"""Seconds for which a finished run of a schedule can be looked at."""
 
 
 def objects(context: Context) -> Iterator[Draft]:
@@ -102,7 +102,10 @@ def _cron_job(context: Context) -> dict[str, Any]:
 
 
 def _job(context: Context) -> dict[str, Any]:
-    """A Job cannot be changed, so that a changed one gets another name: the same input always gives the same."""
+    """A Job cannot be changed, so that a changed one gets another name: the same input always gives the same.
+
+    It stays when it is done. If the cluster removed it, whoever applies the same files again would run it again.
+    """
     spec = _job_spec(context)
     content = msgspec.json.encode(plain(spec), order="sorted")
     name = f"{context.name}-{hashlib.sha256(content).hexdigest()[:8]}"
@@ -115,6 +118,6 @@ def _job_spec(context: Context) -> dict[str, Any]:
     return {
         "backoffLimit": 2,
         "parallelism": said(replicas, "spec.replicas") if replicas is not None else None,
-        "ttlSecondsAfterFinished": _KEPT,
+        "ttlSecondsAfterFinished": None if context.spec.schedule == EVERY_RELEASE else _KEPT,
         "template": template(context, restart="Never"),
     }

@@ -251,9 +251,10 @@ def _judged(resolved: Resolved, platform: Platform, environment: str) -> Iterato
     if (
         spec.scale
         and spec.scale.min == 0
-        and (platform.spec.components.autoscaler != "keda" or spec.scale.signal in {"cpu", "memory"})
+        and (platform.spec.components.autoscaler != "keda" or spec.scale.signal != "queue")
     ):
-        message = "expected at least 1, got 0; only KEDA scales to nothing, and only by requests or a queue"
+        # Requests are counted by whoever answers them, and of nothing nobody does: it would never wake up.
+        message = "expected at least 1, got 0; only KEDA scales to nothing, and only by a queue"
         yield Refused("spec.scale.min", "out-of-range", message)
     yield from _minimums(application, platform, environment)
     yield from _objectives(application, platform)
