@@ -202,6 +202,30 @@ def test_sizes_follow_the_factor_and_automatic_ones_are_set_from_use() -> None:
         "memory"
     ]
     assert "VerticalPodAutoscaler" not in objects("archetype: api-service, profiles: {cost: careful}")
+    for nightly in ("resources: auto", "profiles: {cost: spotty}"):  # a run is not ended to be sized anew
+        job = objects(f"archetype: scheduled-job, schedule: 0 3 * * *, {nightly}")
+        assert of(job, "VerticalPodAutoscaler")["updatePolicy"] == {"updateMode": "Initial"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "bounded"),
+    [
+        ("resources: auto", set()),
+        ("resources: {cpu: 250m}", {"requests.cpu"}),
+        ("resources: auto, scale: {min: 1, max: 2, signal: memory}", {"requests.memory"}),
+        ("resources: auto, profiles: {cost: careful}", {"requests.cpu", "requests.memory"}),
+        ("resources: {cpu: 250m, memory: 1Gi}, profiles: {cost: spotty}", set()),
+    ],
+)
+def test_a_quota_does_not_bound_what_is_set_from_measured_use(spec: str, bounded: set[str]) -> None:
+    hard = of(objects(f"archetype: api-service, {spec}"), "ResourceQuota")["hard"]
+    assert {key for key in hard if key.startswith("requests.")} == bounded
+
+
+def test_the_side_car_keeps_its_size() -> None:
+    found = objects("archetype: api-service, resources: auto", components="mesh: istio")
+    own, others = of(found, "VerticalPodAutoscaler")["resourcePolicy"]["containerPolicies"]
+    assert (own["containerName"], others) == ("shop", {"containerName": "*", "mode": "Off"})
 
 
 def test_amounts_are_written_as_kubernetes_writes_them() -> None:

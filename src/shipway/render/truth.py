@@ -226,7 +226,12 @@ def _controlled(scaler: Object) -> set[str]:
     if scaler["spec"].get("updatePolicy", {}).get("updateMode", "Auto") == "Off":
         return set()
     policies = scaler["spec"].get("resourcePolicy", {}).get("containerPolicies") or [{}]
-    return {kind for policy in policies for kind in policy.get("controlledResources", ("cpu", "memory"))}
+    return {
+        kind
+        for policy in policies
+        if policy.get("mode") != "Off"
+        for kind in policy.get("controlledResources", ("cpu", "memory"))
+    }
 
 
 def _probes(workload: Object, pod: Object) -> Iterator[Found]:
