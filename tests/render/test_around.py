@@ -1,6 +1,7 @@
 """The objects around a workload: each is what its API accepts, every leaf says why, and the ends of each line agree."""
 
 import json
+import re
 from typing import Any
 
 import promql_parser
@@ -109,7 +110,11 @@ def test_monitors_scrape_the_service_or_the_side_car() -> None:
     (worker,) = one(compiled("mailer"), "ServiceMonitor").object["spec"]["endpoints"]
     assert (worker["interval"], worker["scrapeTimeout"]) == ("5s", "5s")
     (merged,) = one(compiled("checkout", "istio"), "PodMonitor", "checkout").object["spec"]["podMetricsEndpoints"]
-    assert merged["portNumber"] == 15020
+    assert merged["port"] == "http-envoy-prom", "the only port that the side-car declares, so the only target there is"
+    address = next(rule for rule in merged["relabelings"] if rule["targetLabel"] == "__address__")
+    assert (address["sourceLabels"], address["replacement"]) == (["__address__"], "$1:15020")
+    for found in ("10.0.0.7:15090", "[fd00::7]:15090"):
+        assert re.fullmatch(address["regex"], found)
     assert not [each for each in compiled("nightly") if each.identity[1].endswith("Monitor")]
 
 
