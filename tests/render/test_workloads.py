@@ -152,9 +152,35 @@ def test_a_queue_scales_to_nothing_with_keda() -> None:
     ],
 )
 def test_keda_is_told_what_one_instance_carries(signal: str, threshold: dict[str, str]) -> None:
-    spec = f"archetype: background-worker, dependsOn: [{{queue: nats}}], scale: {{min: 1, max: 5, signal: {signal}}}"
+    spec = f"archetype: api-service, dependsOn: [{{queue: nats}}], scale: {{min: 1, max: 5, signal: {signal}}}"
     trigger = of(objects(spec, components="autoscaler: keda"), "ScaledObject")["triggers"][0]
     assert threshold.items() <= trigger["metadata"].items()
+
+
+@pytest.mark.parametrize(
+    ("port", "mesh", "counted", "failed"),
+    [
+        ("http", "gateway-api", "http_server_request_duration_seconds_count", 'http_response_status_code=~"5.."'),
+        ("grpc", "gateway-api", "rpc_server_call_duration_seconds_count", 'rpc_response_status_code=~"UNKNOWN|'),
+        ("http", "istio", "istio_requests_total", ' response_code=~"5.."'),
+        ("grpc", "istio", "istio_requests_total", 'grpc_response_status=~"2|4|12|13|14|15"'),
+    ],
+)
+def test_requests_are_counted_by_what_is_spoken(port: str, mesh: str, counted: str, failed: str) -> None:
+    spec = f"archetype: api-service, port: {{{port}: 9000}}, slo: {{availability: 99%}}, scale: {{max: 3, signal: requests}}"
+    found = objects(spec, components=f"autoscaler: keda, mesh: {mesh}")
+    (trigger,) = of(found, "ScaledObject")["triggers"]
+    assert counted in trigger["metadata"]["query"]
+    for kind in ("PrometheusRule", "ConfigMap"):
+        text = str(found[kind].object).replace("\\", "")
+        assert counted in text
+        assert failed in text
+
+
+def test_nothing_counts_requests_in_bare_tcp() -> None:
+    found = objects("archetype: api-service, port: {tcp: 9000}, slo: {availability: 99%}")
+    assert "PrometheusRule" not in found
+    assert "Requests" not in found["ConfigMap"].object["data"]["shop.json"]
 
 
 @pytest.mark.parametrize(

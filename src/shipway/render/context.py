@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from shipway.render.signals import METERS
 from shipway.render.slo.levels import ServiceLevel
-from shipway.render.slo.promises import of_application
+from shipway.render.slo.promises import Meters, of_application, spoken
 from shipway.render.tracing import Traced, derived, said
 from shipway.spec import Application, Origin, Platform, Resolved
 from shipway.spec.application import SERVING, Dependency, Spec
@@ -260,9 +260,14 @@ class Context(msgspec.Struct, frozen=True, dict=True):
                 yield self.database_name(dependency)
 
     @property
+    def meters(self) -> Meters:
+        """What counts its requests: the mesh, or what it speaks."""
+        return spoken(METERS[self.components.mesh], self.spec.protocol)
+
+    @property
     def request_series(self) -> str:
         """PromQL selector of the counter of answered requests, as the SLO rules count them."""
-        return METERS[self.components.mesh].total.replace("{app}", self.name)
+        return self.meters.total.replace("{app}", self.name)
 
     @cached_property
     def promises(self) -> tuple[ServiceLevel, ...]:

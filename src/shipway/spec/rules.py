@@ -157,6 +157,18 @@ def _schedule(application: Application) -> Iterator[Broken]:
         )
 
 
+def _requests(application: Application) -> Iterator[Broken]:
+    spec, path = application.spec, ("spec", "scale", "signal")
+    if spec.scale is None or spec.scale.signal != "requests":
+        return
+    if spec.archetype not in SERVING:
+        message = f"the number of instances follows requests and {_an(spec.archetype)} answers none; follow cpu, memory or a queue"
+        yield Broken(path, "conflict", message, (("spec", "archetype"),))
+    elif spec.protocol == "tcp":
+        message = "the number of instances follows requests, and nobody can count them in bare TCP; follow cpu, memory or a queue"
+        yield Broken(path, "conflict", message, (("spec", "port"),))
+
+
 def _queue(application: Application) -> Iterator[Broken]:
     scale = application.spec.scale
     if scale and scale.signal == "queue" and not any(one.queue for one in application.spec.depends_on):
@@ -250,6 +262,7 @@ _RULES: Sequence[Rule] = (
     _environment_variables,
     _ports,
     _host,
+    _requests,
     _queue,
     _storage,
 )
