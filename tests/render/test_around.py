@@ -8,11 +8,12 @@ import promql_parser
 import pytest
 
 from shipway.render.compiling import compile_application
+from shipway.render.context import Place
 from shipway.render.rendered import Rendered, leaves, path_text
 from shipway.spec.organisation import read_organisation
 from shipway.spec.reading import Source
 from tests.render.schemas import catalogue, problems
-from tests.render.shop import APPLICATIONS, PLATFORM, compiled, contexts, one
+from tests.render.shop import APPLICATIONS, PLATFORM, compiled, contexts, one, organisation
 
 MESHES = ("gateway-api", "istio")
 NAMES = ("checkout", "inventory", "mailer", "nightly", "ranking")
@@ -173,11 +174,48 @@ def test_a_database_has_backups_and_lets_in_its_application_only() -> None:
             "wal": {"compression": "gzip"},
         },
         "retentionPolicy": "30d",
+        "instanceSidecarConfiguration": {
+            "resources": {
+                "requests": {"cpu": "50m", "memory": "128Mi"},
+                "limits": {"cpu": "500m", "memory": "512Mi"},
+            }
+        },
     }
     policy = one(objects, "NetworkPolicy", "checkout-db").object["spec"]
     assert policy["ingress"][0]["from"] == [{"podSelector": {"matchLabels": {"app.kubernetes.io/name": "checkout"}}}]
     dev = one(compiled("checkout", environment="dev"), "Cluster").object["spec"]
     assert (dev["instances"], dev["enablePDB"]) == (1, False)
+
+
+@pytest.mark.parametrize(
+    ("bucket", "asked"),
+    [
+        ("s3://acme-backups", [("169.254.170.23/32", 80)]),
+        ("gs://acme-backups", [("169.254.169.252/32", 988), ("169.254.169.254/32", 80)]),
+        ("https://acme.blob.core.windows.net/backups", []),
+    ],
+)
+def test_backups_may_ask_the_machine_for_their_identity(bucket: str, asked: list[tuple[str, int]]) -> None:
+    place = Place(organisation(platform=PLATFORM.replace("s3://acme-backups", bucket)), "prod", "prod-eu")
+    egress = one(compile_application(place.neighbour("checkout")), "NetworkPolicy", "checkout-db").object["spec"][
+        "egress"
+    ]
+    alone = [(rule["to"][0].get("ipBlock", {}).get("cidr", ""), rule["ports"][0]["port"]) for rule in egress]
+    assert [each for each in alone if each[0].startswith("169.254.")] == asked
+
+
+def test_a_database_stays_when_no_file_names_it_any_more() -> None:
+    told = "  components:\n    gitops: {repository: 'https://github.com/acme/deployments.git'}\n"
+    place = Place(organisation(platform=PLATFORM.replace("  components:\n", told)), "prod", "prod-eu")
+    objects = compile_application(place.neighbour("checkout"))
+    kept = {
+        each.identity[1:]
+        for each in objects
+        if "annotations" in each.object["metadata"] and "Prune=false" in str(each.object)
+    }
+    kinds = ("Cluster", "NetworkPolicy", "ObjectStore", "ScheduledBackup")
+    assert kept == {(kind, "checkout", "checkout-db") for kind in kinds}
+    assert "annotations" not in one(compiled("checkout"), "Cluster").object["metadata"]
 
 
 def test_faults_are_made_where_they_are_asked_for() -> None:
@@ -224,7 +262,7 @@ def test_a_namespace_is_bounded() -> None:
     hard: dict[str, Any] = one(objects, "ResourceQuota").object["spec"]["hard"]
     assert hard["pods"] == "25"  # two releases of ten, three of the database, two to spare
     assert hard["services.loadbalancers"] == "0"
-    assert (hard["requests.cpu"], hard["requests.memory"]) == ("13950m", "15616Mi")  # with a side-car in its own pods
+    assert (hard["requests.cpu"], hard["requests.memory"]) == ("14100m", "16000Mi")  # with a side-car in its own pods
     assert labels["policy.sigstore.dev/include"] == "true"
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from shipway.render.context import Context
-from shipway.render.databases import INSTANCE, clusters
+from shipway.render.databases import clusters, instance
 from shipway.render.rightsizing import controls
 from shipway.render.sizes import Size, cpu, mebibytes, memory, millicores
 from shipway.render.tracing import Draft, derived
@@ -69,8 +69,9 @@ def _pods(context: Context) -> tuple[int, int]:
 
 def _needs(context: Context, own: int, databases: int) -> dict[str, object]:
     beside = _SIDE_CAR if context.meshed else Size(0, 0)
-    cores = own * (cpu(context) + beside.cpu) + databases * INSTANCE.cpu
-    size = own * (memory(context) + beside.memory) + databases * INSTANCE.memory
+    database = instance(context)
+    cores = own * (cpu(context) + beside.cpu) + databases * database.cpu
+    size = own * (memory(context) + beside.memory) + databases * database.memory
     rule = "what an instance asks for, times the instances that there may be"
     amounts = {"cpu": millicores(cores), "memory": mebibytes(size)}
     measured = controls(context)  # what is set from measured use cannot be bounded in advance
