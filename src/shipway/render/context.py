@@ -284,16 +284,13 @@ class Context(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def host(self) -> Traced | None:
         """Host name under which it is reached from outside, if it is."""
-        if self.spec.host is not None:
-            return said(self.spec.host, "spec.host")
-        domain = self.components.ingress.domain
-        if self.spec.visibility != "public" or domain is None or not self.serving or self.spec.protocol == "tcp":
-            return None
-        inner = "" if self.production else f"{self.environment}."
+        found = self.place.platform.host_of(self.application, self.environment)
+        if found is None or self.spec.host is not None:
+            return said(found, "spec.host") if found else None
         rule = (
             "the application's name below the Platform's domain, with the environment between them outside production"
         )
-        return derived(f"{self.name}.{inner}{domain}", rule, "metadata.name", "platform.spec.components.ingress.domain")
+        return derived(found, rule, "metadata.name", "platform.spec.components.ingress.domain")
 
     def callees(self) -> Iterator[Callee]:
         """Applications that it calls, in the order of the file."""

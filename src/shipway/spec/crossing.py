@@ -38,6 +38,10 @@ LONGEST_NAME = 40
 """Of an application: a CronJob's name may have 52 characters, and other names are made of it."""
 LONGEST_DATABASE = 50
 """Of a database cluster: CloudNativePG's limit."""
+LONGEST_BUCKET = 63
+"""Of a bucket, with the names of the platform, the environment and the application in it."""
+_POSTGRES_OWN = re.compile(r"pg-.*|postgres|template[01]|streaming-replica")
+"""Names (with an underscore where we have a dash) of PostgreSQL's own users and databases."""
 _RESERVED = (
     "default",
     "default-deny",
@@ -151,6 +155,9 @@ def _names(declared: DeclaredApplication, platform: Platform) -> Iterator[Proble
             )
             where = ("spec", "dependsOn", index, "database")
             yield problem_at(declared.file, declared.node, where, "bad-name", message)
+    if _POSTGRES_OWN.fullmatch(name) and any(one.postgres for one in declared.application.spec.depends_on):
+        message = f"a database and its user are called like the application, and PostgreSQL keeps `{name}` for itself; choose another"
+        yield problem_at(declared.file, declared.node, path, "reserved-name", message)
 
 
 def _overrides(declared: DeclaredApplication, platform: Platform) -> Iterator[Problem]:
@@ -256,6 +263,12 @@ def _judged(resolved: Resolved, platform: Platform, environment: str) -> Iterato
         # Requests are counted by whoever answers them, and of nothing nobody does: it would never wake up.
         message = "expected at least 1, got 0; only KEDA scales to nothing, and only by a queue"
         yield Refused("spec.scale.min", "out-of-range", message)
+    for dependency in spec.depends_on:
+        if dependency.bucket is not None:
+            bucket = platform.bucket_of(application.metadata.name, environment, dependency.name)
+            if len(bucket) > LONGEST_BUCKET:
+                message = f"a bucket's name has at most {LONGEST_BUCKET} characters, and `{bucket}` has {len(bucket)}; choose a shorter name"
+                yield Refused("spec.dependsOn", "bad-name", message)
     yield from _minimums(application, platform, environment)
     yield from _objectives(application, platform)
 
@@ -292,24 +305,34 @@ def _minimums(application: Application, platform: Platform, environment: str) ->
 
 
 def _hosts(applications: Applications, platform: Platform, resolve: Resolve) -> Iterator[Problem]:
-    """Two applications that claim one host in one environment."""
+    """Two applications that have one host in one environment, whether they say it or get it."""
     for environment in platform.spec.environments:
         taken: dict[str, DeclaredApplication] = {}
         for name, declared in applications.items():
             if not declared.application.runs_in(environment):
                 continue
-            resolved = resolve(name, environment)
-            host = resolved.application.spec.host
+            host = platform.host_of(resolve(name, environment).application, environment)
             first = taken.setdefault(host, declared) if host else declared
             if host and first is not declared:
-                theirs = resolve(first.application.metadata.name, environment).provenance["spec.host"]
-                origin = resolved.provenance["spec.host"]
-                message = (
-                    f"`{host}` already belongs to `{first.application.metadata.name}` ({theirs.file}:{theirs.line});"
-                    " a host leads to one application"
-                )
-                column = declared.node.column_of("host", origin.line)
-                yield Problem(origin.file, origin.line, column, "spec.host", "duplicate-host", message)
+                yield _taken(host, first, declared, environment, resolve)
+
+
+def _taken(
+    host: str, first: DeclaredApplication, second: DeclaredApplication, environment: str, resolve: Resolve
+) -> Problem:
+    """Said to the second of the two, or to the first if the second has the host by its name alone."""
+    if resolve(second.application.metadata.name, environment).application.spec.host is None:
+        first, second = second, first
+    theirs = resolve(first.application.metadata.name, environment)
+    said = theirs.provenance.get("spec.host") if theirs.application.spec.host is not None else None
+    where = f"({said.file}:{said.line})" if said else "(it is public and called so)"
+    origin = resolve(second.application.metadata.name, environment).provenance["spec.host"]
+    message = (
+        f"`{host}` already belongs to `{first.application.metadata.name}` {where}; a host leads to one application"
+    )
+    return Problem(
+        origin.file, origin.line, second.node.column_of("host", origin.line), "spec.host", "duplicate-host", message
+    )
 
 
 def _cycles(applications: Applications) -> Iterator[Problem]:
