@@ -276,6 +276,48 @@ def test_pods_are_hardened() -> None:
     assert pod["terminationGracePeriodSeconds"] > pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
 
 
+def test_a_low_port_needs_no_rights_and_a_large_disk_no_minutes() -> None:
+    (low,) = of(objects("archetype: api-service, port: {http: 80, admin: 8081}"), "Deployment")["template"]["spec"][
+        "securityContext"
+    ]["sysctls"]
+    assert low == {"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}
+    usual = of(objects("archetype: api-service"), "Deployment")["template"]["spec"]["securityContext"]
+    assert not {"sysctls", "fsGroupChangePolicy"} & usual.keys()
+    disk = of(objects("archetype: api-service, storage: 1Ti"), "StatefulSet")["template"]["spec"]["securityContext"]
+    assert disk["fsGroupChangePolicy"] == "OnRootMismatch"
+
+
+@pytest.mark.parametrize("autoscaler", ["hpa", "keda"])
+def test_in_the_mesh_the_scaler_looks_at_the_application_alone(autoscaler: str) -> None:
+    found = objects(
+        "archetype: api-service, scale: {max: 3, signal: cpu 60%}", components=f"mesh: istio, autoscaler: {autoscaler}"
+    )
+    if autoscaler == "keda":
+        assert of(found, "ScaledObject")["triggers"][0]["metadata"] == {"value": "60", "containerName": "shop"}
+    else:
+        (metric,) = of(found, "HorizontalPodAutoscaler")["metrics"]
+        assert metric["containerResource"]["container"] == "shop"
+        assert metric["containerResource"]["target"] == {"type": "Utilization", "averageUtilization": 60}
+
+
+def test_whoever_is_called_ends_when_nobody_calls_it_any_more() -> None:
+    texts = [
+        PLATFORM.format(components="", defaults=""),
+        APPLICATION.format(name="reader", spec="archetype: background-worker, port: {tcp: 5000}"),
+        APPLICATION.format(name="caller", spec='archetype: background-worker, dependsOn: ["reader:tcp"]'),
+    ]
+    organisation, _ = read_organisation([Source("all.yaml", "---".join(texts))])
+    assert organisation is not None
+    place = Place(organisation, "prod", "prod")
+    for name, seconds, called in (("reader", 40, True), ("caller", 30, False)):
+        (deployment,) = (
+            each.object for each in compile_application(place.neighbour(name)) if each.identity[1] == "Deployment"
+        )
+        pod = deployment["spec"]["template"]["spec"]
+        assert pod["terminationGracePeriodSeconds"] == seconds
+        assert ("lifecycle" in pod["containers"][0]) is called
+
+
 def test_only_production_is_spread_and_kept_up() -> None:
     spec = "archetype: api-service, replicas: 2"
     assert "topologySpreadConstraints" in of(objects(spec), "Deployment")["template"]["spec"]

@@ -218,7 +218,8 @@ def _signals(scaler: Object) -> set[str]:
     spec = scaler["spec"]
     if scaler["kind"] == "ScaledObject":
         return {trigger["type"] for trigger in spec["triggers"]} & {"cpu", "memory"}
-    return {metric["resource"]["name"] for metric in spec["metrics"] if metric["type"] == "Resource"}
+    resources = (metric.get("resource") or metric.get("containerResource") for metric in spec["metrics"])
+    return {each["name"] for each in resources if each}
 
 
 def _controlled(scaler: Object) -> set[str]:
