@@ -70,6 +70,17 @@ def test_a_public_application_gets_a_route_with_everything_written_out() -> None
     assert not [each for each in compiled("inventory") if each.identity[1].endswith("Route")]
 
 
+def test_the_host_of_what_is_not_public_is_behind_a_gateway_of_its_own() -> None:
+    known = organisation(platform=PLATFORM.replace("ingress: {", "ingress: {internal: inside, "))
+    place = Place(known, "prod", "prod-eu")
+    parents = {
+        name: one(compile_application(place.neighbour(name)), "ListenerSet").object["spec"]["parentRef"]["name"]
+        for name in ("checkout", "ranking")
+    }
+    assert parents == {"checkout": "public", "ranking": "inside"}
+    assert one(compiled("ranking"), "ListenerSet").object["spec"]["parentRef"]["name"] == "public"
+
+
 def test_a_host_has_a_certificate_and_a_listener_that_shows_it() -> None:
     objects = compiled("checkout")
     (listener,) = one(objects, "ListenerSet").object["spec"]["listeners"]

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from shipway.model.problems import Problem
 from shipway.model.quantities import format_cpu, format_memory
 from shipway.model.suggestions import did_you_mean
-from shipway.spec.application import Application, Override
+from shipway.spec.application import Application, Override, Spec
 from shipway.spec.diagnosis import problem_at
 from shipway.spec.graph import cycles
 from shipway.spec.platform import Platform
@@ -40,6 +40,8 @@ LONGEST_DATABASE = 50
 """Of a database cluster: CloudNativePG's limit."""
 LONGEST_BUCKET = 63
 """Of a bucket, with the names of the platform, the environment and the application in it."""
+_SIDE_CARS = range(15000, 15100)
+"""Ports of Istio's side-car: https://istio.io/latest/docs/ops/deployment/application-requirements/"""
 _POSTGRES_OWN = re.compile(r"pg-.*|postgres|template[01]|streaming-replica")
 """Names (with an underscore where we have a dash) of PostgreSQL's own users and databases."""
 _RESERVED = (
@@ -263,14 +265,30 @@ def _judged(resolved: Resolved, platform: Platform, environment: str) -> Iterato
         # Requests are counted by whoever answers them, and of nothing nobody does: it would never wake up.
         message = "expected at least 1, got 0; only KEDA scales to nothing, and only by a queue"
         yield Refused("spec.scale.min", "out-of-range", message)
-    for dependency in spec.depends_on:
+    yield from _side_cars(spec, platform)
+    yield from _buckets(application, platform, environment)
+    yield from _minimums(application, platform, environment)
+    yield from _objectives(application, platform)
+
+
+def _side_cars(spec: Spec, platform: Platform) -> Iterator[Refused]:
+    """Ports that the mesh has beside the application's."""
+    if platform.spec.components.mesh == "istio":
+        for name, port in spec.listens.items():
+            if port in _SIDE_CARS:
+                message = f"expected a port outside of {_SIDE_CARS[0]} to {_SIDE_CARS[-1]}, which the mesh's side-car has, got {port}"
+                yield Refused(
+                    "spec.port" if list(spec.listens) == ["http"] else f"spec.port.{name}", "reserved-port", message
+                )
+
+
+def _buckets(application: Application, platform: Platform, environment: str) -> Iterator[Refused]:
+    for dependency in application.spec.depends_on:
         if dependency.bucket is not None:
             bucket = platform.bucket_of(application.metadata.name, environment, dependency.name)
             if len(bucket) > LONGEST_BUCKET:
                 message = f"a bucket's name has at most {LONGEST_BUCKET} characters, and `{bucket}` has {len(bucket)}; choose a shorter name"
                 yield Refused("spec.dependsOn", "bad-name", message)
-    yield from _minimums(application, platform, environment)
-    yield from _objectives(application, platform)
 
 
 def _objectives(application: Application, platform: Platform) -> Iterator[Refused]:
