@@ -119,6 +119,22 @@ def test_a_project_allows_what_its_team_has_and_nothing_of_the_others() -> None:
         assert not [one for one in written if "*" in {one.get("name"), one.get("namespace"), one.get("kind")}]
 
 
+@pytest.mark.parametrize("mesh", ["gateway-api", "istio"])
+def test_a_project_allows_what_its_team_had_so_that_it_can_be_removed(mesh: str) -> None:
+    made = {
+        each.identity[:2]
+        for one in shop.everything(shop.organisation(mesh))
+        for each in one.objects
+        if each.identity[2]
+    }
+    for project in objects("argocd", "AppProject", "applications/"):
+        listed = [(one["group"], one["kind"]) for one in project["spec"]["namespaceResourceWhitelist"]]
+        assert listed == sorted(set(listed))
+        assert project["metadata"]["name"].endswith(".shared") or {
+            (version.rpartition("/")[0], kind) for version, kind in made
+        } <= set(listed)
+
+
 def test_the_root_applies_the_applications_and_is_not_among_them() -> None:
     project, root = objects("argocd", below="root")
     assert root["spec"]["project"] == project["metadata"]["name"]

@@ -8,7 +8,7 @@ health of an Application is read (``resource.customizations.health.argoproj.io_A
 application's objects when its Application goes: a database must not leave with a file.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from shipway.render.admission import NAMESPACE as SHARED_NAMESPACE
@@ -24,6 +24,29 @@ from shipway.spec.organisation import Organisation
 IN_CLUSTER = "https://kubernetes.default.svc"
 """The cluster that Argo CD runs in."""
 _APPLICATIONS = "argocd/applications"
+_KINDS: Mapping[str, tuple[str, ...]] = {
+    "": ("ConfigMap", "LimitRange", "ResourceQuota", "Service", "ServiceAccount"),
+    "apps": ("Deployment", "StatefulSet"),
+    "autoscaling": ("HorizontalPodAutoscaler",),
+    "autoscaling.k8s.io": ("VerticalPodAutoscaler",),
+    "barmancloud.cnpg.io": ("ObjectStore",),
+    "batch": ("CronJob", "Job"),
+    "cert-manager.io": ("Certificate",),
+    "chaos-mesh.org": ("Schedule",),
+    "external-secrets.io": ("ExternalSecret",),
+    "gateway.networking.k8s.io": ("GRPCRoute", "HTTPRoute", "ListenerSet"),
+    "grafana.integreatly.org": ("GrafanaDashboard",),
+    "keda.sh": ("ScaledObject",),
+    "monitoring.coreos.com": ("PodMonitor", "PrometheusRule", "ServiceMonitor"),
+    "networking.istio.io": ("DestinationRule", "VirtualService"),
+    "networking.k8s.io": ("NetworkPolicy",),
+    "opentelemetry.io": ("Instrumentation",),
+    "policy": ("PodDisruptionBudget",),
+    "postgresql.cnpg.io": ("Cluster", "ScheduledBackup"),
+    "security.istio.io": ("AuthorizationPolicy", "PeerAuthentication"),
+}
+"""By API group, everything that an application is ever made into. Not only what it has today: Argo CD looks away from what a
+project does not allow, so that the last scaler or route of a team would stay for ever once no file asks for it."""
 _AUTOMATED = {"automated": {"prune": True, "selfHeal": True}, "syncOptions": ["ServerSideApply=true"]}
 
 
@@ -81,12 +104,14 @@ def _root(platform: str, where: Repository) -> list[dict[str, Any]]:
 def _project(
     team: str, compiled: Sequence[Compiled], where: Repository, previews: Sequence[Compiled]
 ) -> dict[str, Any]:
-    """A team may write the kinds that its applications have, into their namespaces on their clusters."""
+    """A team may write what applications consist of into the namespaces of its own on their clusters."""
     identities = [(one, each.identity) for one in compiled for each in one.objects]
     places = {(one.cluster, namespace) for one, (_, _, namespace, _) in identities if namespace}
     places |= {(one.cluster, _namespace(one)) for one in compiled}
     places |= {(one.cluster, namespaces(one.application)) for one in compiled if one in previews}
     kinds = {(bool(namespace), version.rpartition("/")[0], kind) for _, (version, kind, namespace, _) in identities}
+    if any(one.application for one in compiled):
+        kinds |= {(True, group, kind) for group, found in _KINDS.items() for kind in found}
     lists = {
         name: [{"group": group, "kind": kind} for inside, group, kind in sorted(kinds) if inside is namespaced]
         for name, namespaced in (("clusterResourceWhitelist", False), ("namespaceResourceWhitelist", True))
