@@ -71,7 +71,7 @@ def _resource(context: Context, dependency: Dependency) -> dict[str, Any]:
         return {"name": f"{prefix}DATABASE_URL", "valueFrom": {"secretKeyRef": traced}}
     if dependency.bucket:
         place = context.place
-        bucket = "-".join((place.platform.metadata.name, place.environment, context.name, dependency.name or "files"))
+        bucket = place.platform.bucket_of(context.name, place.environment, dependency.name)
         rule = "organisation, environment, application and logical name make a bucket's name unique"
         return {"name": f"{prefix}BUCKET", "value": derived(bucket, rule, "spec.dependsOn")}
     kind, engine = shared_engine(dependency)

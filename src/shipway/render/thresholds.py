@@ -12,7 +12,7 @@ import msgspec
 
 from shipway.model.quantities import Money, format_duration, format_ratio, parse_money
 from shipway.render.context import Context
-from shipway.render.signals import METERS, Signals
+from shipway.render.signals import Signals
 from shipway.spec.application import Application
 from shipway.spec.checks import Check
 from shipway.spec.delivery import Delivery
@@ -85,7 +85,7 @@ def notes(context: Context) -> Iterator[str]:
 
 def signals_of(context: Context) -> Signals:
     """The application's requests."""
-    return Signals(METERS[context.components.mesh], context.name)
+    return Signals(context.meters, context.name)
 
 
 def own_series(context: Context) -> str:

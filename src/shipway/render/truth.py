@@ -218,7 +218,8 @@ def _signals(scaler: Object) -> set[str]:
     spec = scaler["spec"]
     if scaler["kind"] == "ScaledObject":
         return {trigger["type"] for trigger in spec["triggers"]} & {"cpu", "memory"}
-    return {metric["resource"]["name"] for metric in spec["metrics"] if metric["type"] == "Resource"}
+    resources = (metric.get("resource") or metric.get("containerResource") for metric in spec["metrics"])
+    return {each["name"] for each in resources if each}
 
 
 def _controlled(scaler: Object) -> set[str]:
@@ -226,7 +227,12 @@ def _controlled(scaler: Object) -> set[str]:
     if scaler["spec"].get("updatePolicy", {}).get("updateMode", "Auto") == "Off":
         return set()
     policies = scaler["spec"].get("resourcePolicy", {}).get("containerPolicies") or [{}]
-    return {kind for policy in policies for kind in policy.get("controlledResources", ("cpu", "memory"))}
+    return {
+        kind
+        for policy in policies
+        if policy.get("mode") != "Off"
+        for kind in policy.get("controlledResources", ("cpu", "memory"))
+    }
 
 
 def _probes(workload: Object, pod: Object) -> Iterator[Found]:

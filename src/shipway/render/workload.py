@@ -21,7 +21,7 @@ _EXPECTED = "shipway.dev/expected-duration"
 SCALED_BY = "shipway.dev/scaled-by"
 """Read by the policy ``require-two-replicas``."""
 _KEPT = 86_400
-"""Seconds for which a finished job of a schedule can be looked at."""
+"""Seconds for which a finished run of a schedule can be looked at."""
 
 
 def objects(context: Context) -> Iterator[Draft]:
@@ -112,7 +112,7 @@ def _cron_job(context: Context) -> dict[str, Any]:
         "startingDeadlineSeconds": 300,
         "successfulJobsHistoryLimit": 3,
         "failedJobsHistoryLimit": 3,
-        "jobTemplate": {"metadata": {"labels": _metadata(context)["labels"]}, "spec": _job_spec(context, kept=_KEPT)},
+        "jobTemplate": {"metadata": {"labels": _metadata(context)["labels"]}, "spec": _job_spec(context)},
     }
     usual = context.spec.expected_duration
     told: dict[str, object] | None = (
@@ -124,20 +124,20 @@ def _cron_job(context: Context) -> dict[str, Any]:
 def _job(context: Context) -> dict[str, Any]:
     """A Job cannot be changed, so that a changed one gets another name: the same input always gives the same.
 
-    It stays when it has finished: were it removed, whoever applies the files again would run it again.
+    It stays when it is done. If the cluster removed it, whoever applies the same files again would run it again.
     """
-    spec = _job_spec(context, kept=None)
+    spec = _job_spec(context)
     content = msgspec.json.encode(plain(spec), order="sorted")
     name = f"{context.name}-{hashlib.sha256(content).hexdigest()[:8]}"
     named = derived(name, "a Job cannot be changed, so its name carries a digest of its content", "metadata.name")
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": {**_metadata(context), "name": named}, "spec": spec}
 
 
-def _job_spec(context: Context, kept: int | None) -> dict[str, Any]:
+def _job_spec(context: Context) -> dict[str, Any]:
     replicas = context.spec.replicas
     return {
         "backoffLimit": 2,
         "parallelism": said(replicas, "spec.replicas") if replicas is not None else None,
-        "ttlSecondsAfterFinished": kept,
+        "ttlSecondsAfterFinished": None if context.spec.schedule == EVERY_RELEASE else _KEPT,
         "template": template(context, restart="Never"),
     }
