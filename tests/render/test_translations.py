@@ -258,7 +258,9 @@ def test_what_is_lost_is_said() -> None:
     assert all(word in said for word in ("approval", "cartAbandonment", "selectors"))
     assert "selectors" not in " ".join(argo.notes(compiled("inventory")))
     said = " ".join(flagger.notes(compiled("checkout")))
-    assert all(word in said for word in ("every step lasts 900s", "approval", "minRequests", "keep"))
+    assert all(
+        word in said for word in ("every step lasts 900s", "answers 900s after", "approval", "minRequests", "keep")
+    )
     assert any("HTTPRoute alone" in note for note in flagger.notes(compiled("ranking", "istio")))
     assert flagger.notes(compiled("inventory"))[0].startswith("nothing splits requests")
     assert not argo.notes(compiled("nightly"))

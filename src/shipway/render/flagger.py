@@ -340,6 +340,7 @@ def _own_notes(context: Context, provider: str | None) -> Iterator[str]:
     times = {step.at_least for step in delivery.steps}
     if len(times) > 1 or min(times) < LEAST_INTERVAL:
         yield f"every step lasts {interval(context)}: Flagger knows one time for all steps"
+    yield f"a new application answers {interval(context)} after it was applied: Flagger looks once in that time, also at the first release"
     if any(step.weight != whole(step.weight) for step in delivery.steps):
         yield "weights are rounded to whole percents"
     if any(step.approval for step in delivery.steps):
