@@ -224,6 +224,8 @@ def test_flagger_keeps_a_fixed_number_of_instances() -> None:
     }
     spec = found["HorizontalPodAutoscaler"]["spec"]
     assert (spec["minReplicas"], spec["maxReplicas"], spec["scaleTargetRef"]["name"]) == (5, 5, "sum")
+    assert found["Deployment"]["metadata"]["annotations"] == {"shipway.dev/scaled-by": "Canary"}
+    assert "replicas" not in found["Deployment"]["spec"]
     assert "HorizontalPodAutoscaler" not in of("replicas: 1")
     assert "autoscalerRef" not in of("replicas: 1")["Canary"]["spec"]
 

@@ -52,6 +52,8 @@ _RESERVED = (
     "kube-node-lease",
     "istio-system",
     "shipway-policies",
+    "argocd",
+    "flux-system",
 )
 _PREVIEW = re.compile(r".*-pr-[0-9]+")
 """Namespaces of previews are called so."""
