@@ -432,6 +432,21 @@ def test_outside_is_what_is_not_ours_or_what_the_platform_lists() -> None:
     assert "443" not in str(of(objects("archetype: api-service"), "NetworkPolicy/shop")["egress"])
 
 
+@pytest.mark.parametrize(
+    ("endpoint", "ports"),
+    [
+        ("http://otel.tracing.svc:4317", [4317, 4318]),
+        ("http://otel.tracing.svc:55681/v1", [4317, 4318, 55681]),
+        ("http://otel.tracing.svc", [4317, 4318]),
+        ("otel:what", [4317, 4318]),
+    ],
+)
+def test_traces_go_out_by_the_port_of_the_collector(endpoint: str, ports: list[int]) -> None:
+    found = objects("archetype: api-service", components=f"tracing: {{endpoint: '{endpoint}'}}")
+    rule = of(found, "NetworkPolicy/shop")["egress"][-1]
+    assert [port["port"] for port in rule["ports"]] == ports
+
+
 def test_what_is_strict_reaches_nothing_outside_that_the_platform_does_not_list() -> None:
     """A rule without a peer would mean everybody."""
     spec = "archetype: api-service, dependsOn: [api.example.com], profiles: {security: strict}"
