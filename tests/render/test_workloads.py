@@ -86,6 +86,13 @@ def test_a_job_of_a_release_stays_so_that_nobody_who_applies_it_again_runs_it_ag
     assert runs["ttlSecondsAfterFinished"] == 86_400
 
 
+def test_a_run_whose_machine_goes_away_has_not_failed() -> None:
+    runs = of(objects("archetype: scheduled-job, schedule: 0 3 * * *"), "CronJob")["jobTemplate"]["spec"]
+    (rule,) = runs["podFailurePolicy"]["rules"]
+    assert (rule["action"], rule["onPodConditions"][0]["type"]) == ("Ignore", "DisruptionTarget")
+    assert runs["template"]["spec"]["restartPolicy"] == "Never", "the API takes the policy with no other"
+
+
 def test_replicas_or_a_scaler_and_never_both() -> None:
     fixed = objects("archetype: api-service, replicas: 3")
     assert of(fixed, "Deployment")["replicas"] == 3
