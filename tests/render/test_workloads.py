@@ -86,6 +86,13 @@ def test_a_job_of_a_release_stays_so_that_nobody_who_applies_it_again_runs_it_ag
     assert runs["ttlSecondsAfterFinished"] == 86_400
 
 
+def test_a_run_whose_machine_goes_away_has_not_failed() -> None:
+    runs = of(objects("archetype: scheduled-job, schedule: 0 3 * * *"), "CronJob")["jobTemplate"]["spec"]
+    (rule,) = runs["podFailurePolicy"]["rules"]
+    assert (rule["action"], rule["onPodConditions"][0]["type"]) == ("Ignore", "DisruptionTarget")
+    assert runs["template"]["spec"]["restartPolicy"] == "Never", "the API takes the policy with no other"
+
+
 def test_replicas_or_a_scaler_and_never_both() -> None:
     fixed = objects("archetype: api-service, replicas: 3")
     assert of(fixed, "Deployment")["replicas"] == 3
@@ -432,6 +439,21 @@ def test_outside_is_what_is_not_ours_or_what_the_platform_lists() -> None:
     assert "0.0.0.0/0" not in narrow
     assert "203.0.113.0/24" in narrow
     assert "443" not in str(of(objects("archetype: api-service"), "NetworkPolicy/shop")["egress"])
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "ports"),
+    [
+        ("http://otel.tracing.svc:4317", [4317, 4318]),
+        ("http://otel.tracing.svc:55681/v1", [4317, 4318, 55681]),
+        ("http://otel.tracing.svc", [4317, 4318]),
+        ("otel:what", [4317, 4318]),
+    ],
+)
+def test_traces_go_out_by_the_port_of_the_collector(endpoint: str, ports: list[int]) -> None:
+    found = objects("archetype: api-service", components=f"tracing: {{endpoint: '{endpoint}'}}")
+    rule = of(found, "NetworkPolicy/shop")["egress"][-1]
+    assert [port["port"] for port in rule["ports"]] == ports
 
 
 def test_what_is_strict_reaches_nothing_outside_that_the_platform_does_not_list() -> None:

@@ -7,6 +7,7 @@ says which networks its machines are in, the probes are let in by name as well, 
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from shipway.render import previewing
 from shipway.render.context import Context
@@ -93,7 +94,7 @@ def _egress(context: Context) -> Iterator[Rule]:
         yield from _identity(dependency.resource.engine)
     if context.components.tracing.endpoint is not None:
         namespace = said(context.components.tracing.namespace, "platform.spec.components.tracing.namespace")
-        yield {"to": [_namespace(namespace)], "ports": [_number(port) for port in OTLP]}
+        yield {"to": [_namespace(namespace)], "ports": list(_collector(context.components.tracing.endpoint))}
     if context.meshed:
         yield {"to": [_namespace(MESH_NAMESPACE)], "ports": [_number(MESH_CONTROL)]}
 
@@ -128,6 +129,17 @@ def _database(context: Context, name: str) -> Draft:
     rule = "a database talks to its application, its operator, its other instances, the cluster's API and its backups"
     policy = _policy(context, name, {"cnpg.io/cluster": name}, ingress, egress)
     return Draft({**policy, "metadata": {**policy["metadata"], "annotations": kept(context)}}, rule)
+
+
+def _collector(endpoint: str) -> Iterator[Rule]:
+    """The usual ports, and that of the address where it is another."""
+    yield from map(_number, OTLP)
+    try:
+        port = urlsplit(endpoint).port
+    except ValueError:  # no port that a collector could have
+        return
+    if port is not None and port not in OTLP:
+        yield {"protocol": "TCP", "port": said(port, "platform.spec.components.tracing.endpoint")}
 
 
 def _identity(scheme: str) -> Iterator[Rule]:

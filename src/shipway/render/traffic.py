@@ -107,6 +107,9 @@ class Traffic:
         namespace = policy["metadata"]["namespace"]
         if OWN_NAME in wanted and not any(matches(wanted, pods.labels) for pods in self._in[namespace]):
             yield _subject(policy), "selector", f"its selector {wanted} matches no pod"
+        for direction, side in (("ingress", "from"), ("egress", "to")):
+            if not all(rule.get(side) for rule in policy["spec"].get(direction) or ()):
+                yield _subject(policy), "open", f"a rule of its {direction} names nobody, which means everybody"
 
     def _other_end(self, policy: Object, direction: str, *, complete: bool) -> Iterator[Found]:
         """What one end allows towards pods that we know, the other end allows as well."""

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from shipway.render.compiling import Compiled
+from shipway.render.quotas import most, short
 from shipway.render.references import References
 from shipway.render.traffic import Traffic, matches
 
@@ -77,6 +78,7 @@ class _Cluster:
         yield from self._targets()
         yield from self._scalers()
         yield from self._budgets()
+        yield from self._quotas()
         yield from self._routes()
         yield from Traffic(self.objects, self.pods).check(complete=complete)
         yield from References(self.objects, self.pods).check()
@@ -170,6 +172,21 @@ class _Cluster:
                     )
                 elif isinstance(gone, int) and gone >= least:
                     yield subject(one), "budget", f"with {least} instances it lets all of them go at once"
+
+    def _quotas(self) -> Iterator[Found]:
+        """What may run in a namespace is let in."""
+        for quota in self.by_kind["ResourceQuota"]:
+            namespace = _namespace(quota)
+            running = [(pod, most(one, self._most(one))) for one, pod in self.inside[namespace]]
+            databases = [one for one in self.by_kind["Cluster"] if _namespace(one) == namespace]
+            scalers = [one for one in self.by_kind["VerticalPodAutoscaler"] if _namespace(one) == namespace]
+            sized = {kind for one in scalers for kind in _controlled(one)}
+            yield from ((subject(quota), *found) for found in short(quota, running, databases, sized))
+
+    def _most(self, workload: Object) -> int | None:
+        """Most instances that a scaler may want of a workload, if it has one."""
+        scalers = self.scalers.get(_key(workload))
+        return bounds(scalers[0])[1] if scalers else None
 
     def _least(self, workload: Object) -> int:
         """Fewest instances of a workload."""

@@ -22,6 +22,8 @@ SCALED_BY = "shipway.dev/scaled-by"
 """Read by the policy ``require-two-replicas``."""
 _KEPT = 86_400
 """Seconds for which a finished run of a schedule can be looked at."""
+_NOT_ITS_FAULT = {"rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]}
+"""A run whose machine was emptied or taken away starts again and is no failed attempt."""
 
 
 def objects(context: Context) -> Iterator[Draft]:
@@ -137,6 +139,7 @@ def _job_spec(context: Context) -> dict[str, Any]:
     replicas = context.spec.replicas
     return {
         "backoffLimit": 2,
+        "podFailurePolicy": _NOT_ITS_FAULT,
         "parallelism": said(replicas, "spec.replicas") if replicas is not None else None,
         "ttlSecondsAfterFinished": None if context.spec.schedule == EVERY_RELEASE else _KEPT,
         "template": template(context, restart="Never"),

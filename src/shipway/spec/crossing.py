@@ -17,6 +17,7 @@ from shipway.spec.graph import cycles
 from shipway.spec.platform import Platform
 from shipway.spec.reading import Path
 from shipway.spec.resolving import PROFILES, DeclaredApplication, DeclaredPlatform, Origin, Resolved
+from shipway.spec.variables import of_call, of_resource
 
 Applications = Mapping[str, DeclaredApplication]
 Resolve = Callable[[str, str], Resolved]
@@ -72,6 +73,7 @@ def crossing_problems(
         found += _names(declared, platform.platform)
         found += _overrides(declared, platform.platform)
         found += _dependencies(declared, applications, platform.platform, left_out)
+        found += _variables(declared, applications)
         found += _in_environments(declared, platform, resolve)
     found += _hosts(applications, platform.platform, resolve)
     found += _cycles(applications)
@@ -196,6 +198,27 @@ def _dependencies(
         other = applications[name].application
         yield from _port(declared, path, other, dependency.port)
         yield from _presence(declared, path, other, platform)
+
+
+def _variables(declared: DeclaredApplication, applications: Applications) -> Iterator[Problem]:
+    """Two dependencies that a container would be told by one variable: of two addresses it would get one."""
+    taken: dict[str, str] = {}
+    for index, dependency in enumerate(declared.application.spec.depends_on):
+        called, resource = applications.get(dependency.application or ""), dependency.resource
+        if called is not None:
+            variable = of_call(called.application, dependency.port)
+            main = variable == of_call(called.application, None)
+            name = str(dependency.application) if main else f"{dependency.application}:{dependency.port}"
+        elif resource is not None:
+            variable = of_resource(dependency)
+            name = f"{dependency.kind}: {resource.engine}" + (f"/{resource.name}" if resource.name else "")
+        else:
+            continue
+        first = taken.setdefault(variable, name)
+        if first != name:
+            hint = "give the resource a name of its own" if ": " in name + first else "rename one of the two"
+            message = f"`{variable}` is already the variable of `{first}`; {hint}"
+            yield problem_at(declared.file, declared.node, ("spec", "dependsOn", index), "duplicate", message)
 
 
 def _port(declared: DeclaredApplication, path: Path, other: Application, port: str | None) -> Iterator[Problem]:

@@ -15,6 +15,7 @@ from shipway.model.suggestions import did_you_mean
 from shipway.spec.application import HEALTH_PORT, RESOURCE_KINDS, SERVING, SPOKEN, Application, Dependency
 from shipway.spec.cron import cron_error
 from shipway.spec.reading import Path
+from shipway.spec.variables import of_resource
 
 
 class Broken(msgspec.Struct, frozen=True):
@@ -140,11 +141,8 @@ def _told_by_one_name(application: Application, index: int) -> Iterator[Broken]:
         if one and other.resource and other.kind == dependencies[index].kind and other.resource.name == one.name:
             if other.resource.engine == one.engine:
                 continue  # the same thing twice, which is said already
-            kind = dependencies[index].kind
-            variable = f"{one.name.upper().replace('-', '_')}_" if one.name else ""
-            variable += "BUCKET" if kind == "bucket" else f"{kind.upper()}_URL"
-            message = f"`{variable}` is already that of `{other.resource.engine}`; tell them apart by name: `{one.engine}/<name>`"
-            yield Broken(("spec", "dependsOn", index, kind), "duplicate", message)
+            message = f"`{of_resource(dependencies[index])}` is already that of `{other.resource.engine}`; tell them apart by name: `{one.engine}/<name>`"
+            yield Broken(("spec", "dependsOn", index, dependencies[index].kind), "duplicate", message)
 
 
 def _schedule(application: Application) -> Iterator[Broken]:
