@@ -1,17 +1,19 @@
 """The objects around a workload: each is what its API accepts, every leaf says why, and the ends of each line agree."""
 
 import json
+import re
 from typing import Any
 
 import promql_parser
 import pytest
 
 from shipway.render.compiling import compile_application
+from shipway.render.context import Place
 from shipway.render.rendered import Rendered, leaves, path_text
 from shipway.spec.organisation import read_organisation
 from shipway.spec.reading import Source
 from tests.render.schemas import catalogue, problems
-from tests.render.shop import APPLICATIONS, PLATFORM, compiled, contexts, one
+from tests.render.shop import APPLICATIONS, PLATFORM, compiled, contexts, one, organisation
 
 MESHES = ("gateway-api", "istio")
 NAMES = ("checkout", "inventory", "mailer", "nightly", "ranking")
@@ -68,6 +70,17 @@ def test_a_public_application_gets_a_route_with_everything_written_out() -> None
     assert not [each for each in compiled("inventory") if each.identity[1].endswith("Route")]
 
 
+def test_the_host_of_what_is_not_public_is_behind_a_gateway_of_its_own() -> None:
+    known = organisation(platform=PLATFORM.replace("ingress: {", "ingress: {internal: inside, "))
+    place = Place(known, "prod", "prod-eu")
+    parents = {
+        name: one(compile_application(place.neighbour(name)), "ListenerSet").object["spec"]["parentRef"]["name"]
+        for name in ("checkout", "ranking")
+    }
+    assert parents == {"checkout": "public", "ranking": "inside"}
+    assert one(compiled("ranking"), "ListenerSet").object["spec"]["parentRef"]["name"] == "public"
+
+
 def test_a_host_has_a_certificate_and_a_listener_that_shows_it() -> None:
     objects = compiled("checkout")
     (listener,) = one(objects, "ListenerSet").object["spec"]["listeners"]
@@ -109,7 +122,11 @@ def test_monitors_scrape_the_service_or_the_side_car() -> None:
     (worker,) = one(compiled("mailer"), "ServiceMonitor").object["spec"]["endpoints"]
     assert (worker["interval"], worker["scrapeTimeout"]) == ("5s", "5s")
     (merged,) = one(compiled("checkout", "istio"), "PodMonitor", "checkout").object["spec"]["podMetricsEndpoints"]
-    assert merged["portNumber"] == 15020
+    assert merged["port"] == "http-envoy-prom", "the only port that the side-car declares, so the only target there is"
+    address = next(rule for rule in merged["relabelings"] if rule["targetLabel"] == "__address__")
+    assert (address["sourceLabels"], address["replacement"]) == (["__address__"], "$1:15020")
+    for found in ("10.0.0.7:15090", "[fd00::7]:15090"):
+        assert re.fullmatch(address["regex"], found)
     assert not [each for each in compiled("nightly") if each.identity[1].endswith("Monitor")]
 
 
@@ -150,6 +167,13 @@ def test_a_profile_switches_alerts_and_dashboard_off() -> None:
     assert not [each for each in compiled("mailer") if each.identity[1] in {"ConfigMap", "PrometheusRule"}]
 
 
+def test_the_settings_of_traces_are_there_before_the_pods_that_take_them() -> None:
+    objects = compiled("checkout")
+    assert [each.identity[1] for each in objects[:2]] == ["Namespace", "Instrumentation"]
+    waves = [each.object["metadata"].get("annotations", {}).get("argocd.argoproj.io/sync-wave") for each in objects]
+    assert waves == ["-1", "-1", *[None] * (len(objects) - 2)]
+
+
 def test_a_database_has_backups_and_lets_in_its_application_only() -> None:
     objects = compiled("checkout")
     cluster = one(objects, "Cluster").object["spec"]
@@ -168,11 +192,48 @@ def test_a_database_has_backups_and_lets_in_its_application_only() -> None:
             "wal": {"compression": "gzip"},
         },
         "retentionPolicy": "30d",
+        "instanceSidecarConfiguration": {
+            "resources": {
+                "requests": {"cpu": "50m", "memory": "128Mi"},
+                "limits": {"cpu": "500m", "memory": "512Mi"},
+            }
+        },
     }
     policy = one(objects, "NetworkPolicy", "checkout-db").object["spec"]
     assert policy["ingress"][0]["from"] == [{"podSelector": {"matchLabels": {"app.kubernetes.io/name": "checkout"}}}]
     dev = one(compiled("checkout", environment="dev"), "Cluster").object["spec"]
     assert (dev["instances"], dev["enablePDB"]) == (1, False)
+
+
+@pytest.mark.parametrize(
+    ("bucket", "asked"),
+    [
+        ("s3://acme-backups", [("169.254.170.23/32", 80)]),
+        ("gs://acme-backups", [("169.254.169.252/32", 988), ("169.254.169.254/32", 80)]),
+        ("https://acme.blob.core.windows.net/backups", []),
+    ],
+)
+def test_backups_may_ask_the_machine_for_their_identity(bucket: str, asked: list[tuple[str, int]]) -> None:
+    place = Place(organisation(platform=PLATFORM.replace("s3://acme-backups", bucket)), "prod", "prod-eu")
+    egress = one(compile_application(place.neighbour("checkout")), "NetworkPolicy", "checkout-db").object["spec"][
+        "egress"
+    ]
+    alone = [(rule["to"][0].get("ipBlock", {}).get("cidr", ""), rule["ports"][0]["port"]) for rule in egress]
+    assert [each for each in alone if each[0].startswith("169.254.")] == asked
+
+
+def test_a_database_stays_when_no_file_names_it_any_more() -> None:
+    told = "  components:\n    gitops: {repository: 'https://github.com/acme/deployments.git'}\n"
+    place = Place(organisation(platform=PLATFORM.replace("  components:\n", told)), "prod", "prod-eu")
+    objects = compile_application(place.neighbour("checkout"))
+    kept = {
+        each.identity[1:]
+        for each in objects
+        if "annotations" in each.object["metadata"] and "Prune=false" in str(each.object)
+    }
+    kinds = ("Cluster", "NetworkPolicy", "ObjectStore", "ScheduledBackup")
+    assert kept == {(kind, "checkout", "checkout-db") for kind in kinds}
+    assert "annotations" not in one(compiled("checkout"), "Cluster").object["metadata"]
 
 
 def test_faults_are_made_where_they_are_asked_for() -> None:
@@ -219,7 +280,7 @@ def test_a_namespace_is_bounded() -> None:
     hard: dict[str, Any] = one(objects, "ResourceQuota").object["spec"]["hard"]
     assert hard["pods"] == "25"  # two releases of ten, three of the database, two to spare
     assert hard["services.loadbalancers"] == "0"
-    assert (hard["requests.cpu"], hard["requests.memory"]) == ("13950m", "15616Mi")  # with a side-car in its own pods
+    assert (hard["requests.cpu"], hard["requests.memory"]) == ("14100m", "16000Mi")  # with a side-car in its own pods
     assert labels["policy.sigstore.dev/include"] == "true"
 
 

@@ -61,7 +61,7 @@ def limits(controller: str) -> dict[str, tuple[str, str, float]]:
 
 
 def pod(controller: str, side: str) -> str:
-    flaggers = {"canary": "checkout-new-x1", "baseline": "checkout-primary-old-x1"}
+    flaggers = {"canary": "checkout-new-xxxx1", "baseline": "checkout-primary-old-xxxx1"}
     return (
         flaggers[side]
         if controller == "flagger"
@@ -113,6 +113,8 @@ ALL = frozenset({"errors", "slow-1", "slow-2", *(f"check-{number}" for number in
 """Checks 6 and 9 are the tolerance and a metric of the organisation's own. Check 7 wants one request a second."""
 ABSOLUTE = frozenset({"check-1", "check-2"})
 """errorRate < 0.1% and availability > 99.5%, which a baseline with 1 % errors breaks itself."""
+SELDOM = frozenset({"check-5", "check-7"})
+"""costPerRequest and requestRate, which a release that is seldom asked breaks."""
 
 CASES: Mapping[str, tuple[Release, Release, frozenset[str]]] = {
     "no worse than the baseline": (GOOD, GOOD, ABSOLUTE),
@@ -124,6 +126,9 @@ CASES: Mapping[str, tuple[Release, Release, frozenset[str]]] = {
         Release(100),
         frozenset({"errors", "check-1"}),
     ),
+    "one failure among few": (Release(1.25, failed=0.025), Release(100), ABSOLUTE | SELDOM),
+    "a little worse than is tolerated, as chance has it": (Release(10, failed=0.17), GOOD, ABSOLUTE | SELDOM),
+    "surely worse than is tolerated, among many": (Release(1000, failed=20), GOOD, ABSOLUTE | {"errors"}),
     "slow within the promise": (Release(100, slow=4), Release(100, slow=1), frozenset({"check-8"})),  # but p99 rose
     "slow beyond it": (Release(100, slow=20), Release(100, slow=1), frozenset({"slow-1", "check-3", "check-8"})),
     "bad, but hardly asked": (Release(0.5, failed=0.5, slow=0.5), GOOD, frozenset({"check-7"})),

@@ -87,7 +87,7 @@ CASES: dict[str, tuple[Break, list[str]]] = {
     ),
     "two scalers of one signal": (
         lambda o: spec(o, "cart/VerticalPodAutoscaler/cart")["updatePolicy"].update(updateMode="Recreate"),
-        ["cart/VerticalPodAutoscaler/cart [scaler]"],
+        ["cart/ResourceQuota/cart [quota]", "cart/VerticalPodAutoscaler/cart [scaler]"],
     ),
     "a budget that keeps all": (
         lambda o: spec(o, "cart/PodDisruptionBudget/cart").update(maxUnavailable=0),
@@ -119,6 +119,22 @@ CASES: dict[str, tuple[Break, list[str]]] = {
     "a caller that may not go out": (
         lambda o: without_rule(o, "payment-service/NetworkPolicy/payment-service", "egress", "'ledger'"),
         ["ledger/NetworkPolicy/ledger [one-sided]"],
+    ),
+    "a rule that means everybody": (
+        lambda o: spec(o, "ledger/NetworkPolicy/ledger")["egress"][0].update(to=[]),
+        ["ledger/NetworkPolicy/ledger [open]"],
+    ),
+    "a quota without room for a release": (
+        lambda o: spec(o, "cart/ResourceQuota/cart")["hard"].update(pods="7"),  # six, and two more of the next release
+        ["cart/ResourceQuota/cart [quota]"],
+    ),
+    "a quota without room for a database": (
+        lambda o: spec(o, "payment-service/ResourceQuota/payment-service")["hard"].update({"requests.cpu": "7"}),
+        ["payment-service/ResourceQuota/payment-service [quota]"],
+    ),
+    "a quota of what is sized from use": (
+        lambda o: spec(o, "web/ResourceQuota/web")["hard"].update({"requests.memory": "100Gi"}),
+        ["web/ResourceQuota/web [quota]"],
     ),
     "a probe that is shut out": (
         lambda o: spec(o, "cart/NetworkPolicy/cart")["ingress"][-1].update(ports=[{"protocol": "TCP", "port": 1}]),

@@ -80,6 +80,19 @@ def test_a_changed_job_gets_another_name() -> None:
     assert name != objects(f"{job}, env: {{A: b}}")["Job"].identity[3]
 
 
+def test_a_job_of_a_release_stays_so_that_nobody_who_applies_it_again_runs_it_again() -> None:
+    assert "ttlSecondsAfterFinished" not in of(objects("archetype: scheduled-job, schedule: release"), "Job")
+    runs = of(objects("archetype: scheduled-job, schedule: 0 3 * * *"), "CronJob")["jobTemplate"]["spec"]
+    assert runs["ttlSecondsAfterFinished"] == 86_400
+
+
+def test_a_run_whose_machine_goes_away_has_not_failed() -> None:
+    runs = of(objects("archetype: scheduled-job, schedule: 0 3 * * *"), "CronJob")["jobTemplate"]["spec"]
+    (rule,) = runs["podFailurePolicy"]["rules"]
+    assert (rule["action"], rule["onPodConditions"][0]["type"]) == ("Ignore", "DisruptionTarget")
+    assert runs["template"]["spec"]["restartPolicy"] == "Never", "the API takes the policy with no other"
+
+
 def test_replicas_or_a_scaler_and_never_both() -> None:
     fixed = objects("archetype: api-service, replicas: 3")
     assert of(fixed, "Deployment")["replicas"] == 3
@@ -88,6 +101,8 @@ def test_replicas_or_a_scaler_and_never_both() -> None:
         scaled = objects("archetype: api-service, scale: {min: 2, max: 9}", components=f"autoscaler: {autoscaler}")
         assert "replicas" not in of(scaled, "Deployment")
         assert {"HorizontalPodAutoscaler", "ScaledObject"} & set(scaled) == {kind}
+        # Without it the policy on two replicas would refuse the 1 that the API server fills in.
+        assert scaled["Deployment"].object["metadata"]["annotations"] == {"shipway.dev/scaled-by": kind}
 
 
 @pytest.mark.parametrize(
@@ -146,9 +161,35 @@ def test_a_queue_scales_to_nothing_with_keda() -> None:
     ],
 )
 def test_keda_is_told_what_one_instance_carries(signal: str, threshold: dict[str, str]) -> None:
-    spec = f"archetype: background-worker, dependsOn: [{{queue: nats}}], scale: {{min: 1, max: 5, signal: {signal}}}"
+    spec = f"archetype: api-service, dependsOn: [{{queue: nats}}], scale: {{min: 1, max: 5, signal: {signal}}}"
     trigger = of(objects(spec, components="autoscaler: keda"), "ScaledObject")["triggers"][0]
     assert threshold.items() <= trigger["metadata"].items()
+
+
+@pytest.mark.parametrize(
+    ("port", "mesh", "counted", "failed"),
+    [
+        ("http", "gateway-api", "http_server_request_duration_seconds_count", 'http_response_status_code=~"5.."'),
+        ("grpc", "gateway-api", "rpc_server_call_duration_seconds_count", 'rpc_response_status_code=~"UNKNOWN|'),
+        ("http", "istio", "istio_requests_total", ' response_code=~"5.."'),
+        ("grpc", "istio", "istio_requests_total", 'grpc_response_status=~"2|4|12|13|14|15"'),
+    ],
+)
+def test_requests_are_counted_by_what_is_spoken(port: str, mesh: str, counted: str, failed: str) -> None:
+    spec = f"archetype: api-service, port: {{{port}: 9000}}, slo: {{availability: 99%}}, scale: {{max: 3, signal: requests}}"
+    found = objects(spec, components=f"autoscaler: keda, mesh: {mesh}")
+    (trigger,) = of(found, "ScaledObject")["triggers"]
+    assert counted in trigger["metadata"]["query"]
+    for kind in ("PrometheusRule", "ConfigMap"):
+        text = str(found[kind].object).replace("\\", "")
+        assert counted in text
+        assert failed in text
+
+
+def test_nothing_counts_requests_in_bare_tcp() -> None:
+    found = objects("archetype: api-service, port: {tcp: 9000}, slo: {availability: 99%}")
+    assert "PrometheusRule" not in found
+    assert "Requests" not in found["ConfigMap"].object["data"]["shop.json"]
 
 
 @pytest.mark.parametrize(
@@ -196,6 +237,30 @@ def test_sizes_follow_the_factor_and_automatic_ones_are_set_from_use() -> None:
         "memory"
     ]
     assert "VerticalPodAutoscaler" not in objects("archetype: api-service, profiles: {cost: careful}")
+    for nightly in ("resources: auto", "profiles: {cost: spotty}"):  # a run is not ended to be sized anew
+        job = objects(f"archetype: scheduled-job, schedule: 0 3 * * *, {nightly}")
+        assert of(job, "VerticalPodAutoscaler")["updatePolicy"] == {"updateMode": "Initial"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "bounded"),
+    [
+        ("resources: auto", set()),
+        ("resources: {cpu: 250m}", {"requests.cpu"}),
+        ("resources: auto, scale: {min: 1, max: 2, signal: memory}", {"requests.memory"}),
+        ("resources: auto, profiles: {cost: careful}", {"requests.cpu", "requests.memory"}),
+        ("resources: {cpu: 250m, memory: 1Gi}, profiles: {cost: spotty}", set()),
+    ],
+)
+def test_a_quota_does_not_bound_what_is_set_from_measured_use(spec: str, bounded: set[str]) -> None:
+    hard = of(objects(f"archetype: api-service, {spec}"), "ResourceQuota")["hard"]
+    assert {key for key in hard if key.startswith("requests.")} == bounded
+
+
+def test_the_side_car_keeps_its_size() -> None:
+    found = objects("archetype: api-service, resources: auto", components="mesh: istio")
+    own, others = of(found, "VerticalPodAutoscaler")["resourcePolicy"]["containerPolicies"]
+    assert (own["containerName"], others) == ("shop", {"containerName": "*", "mode": "Off"})
 
 
 def test_amounts_are_written_as_kubernetes_writes_them() -> None:
@@ -218,6 +283,48 @@ def test_pods_are_hardened() -> None:
     }
     assert {"name": "tmp", "mountPath": TMP} in pod["containers"][0]["volumeMounts"]
     assert pod["terminationGracePeriodSeconds"] > pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
+
+
+def test_a_low_port_needs_no_rights_and_a_large_disk_no_minutes() -> None:
+    (low,) = of(objects("archetype: api-service, port: {http: 80, admin: 8081}"), "Deployment")["template"]["spec"][
+        "securityContext"
+    ]["sysctls"]
+    assert low == {"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}
+    usual = of(objects("archetype: api-service"), "Deployment")["template"]["spec"]["securityContext"]
+    assert not {"sysctls", "fsGroupChangePolicy"} & usual.keys()
+    disk = of(objects("archetype: api-service, storage: 1Ti"), "StatefulSet")["template"]["spec"]["securityContext"]
+    assert disk["fsGroupChangePolicy"] == "OnRootMismatch"
+
+
+@pytest.mark.parametrize("autoscaler", ["hpa", "keda"])
+def test_in_the_mesh_the_scaler_looks_at_the_application_alone(autoscaler: str) -> None:
+    found = objects(
+        "archetype: api-service, scale: {max: 3, signal: cpu 60%}", components=f"mesh: istio, autoscaler: {autoscaler}"
+    )
+    if autoscaler == "keda":
+        assert of(found, "ScaledObject")["triggers"][0]["metadata"] == {"value": "60", "containerName": "shop"}
+    else:
+        (metric,) = of(found, "HorizontalPodAutoscaler")["metrics"]
+        assert metric["containerResource"]["container"] == "shop"
+        assert metric["containerResource"]["target"] == {"type": "Utilization", "averageUtilization": 60}
+
+
+def test_whoever_is_called_ends_when_nobody_calls_it_any_more() -> None:
+    texts = [
+        PLATFORM.format(components="", defaults=""),
+        APPLICATION.format(name="reader", spec="archetype: background-worker, port: {tcp: 5000}"),
+        APPLICATION.format(name="caller", spec='archetype: background-worker, dependsOn: ["reader:tcp"]'),
+    ]
+    organisation, _ = read_organisation([Source("all.yaml", "---".join(texts))])
+    assert organisation is not None
+    place = Place(organisation, "prod", "prod")
+    for name, seconds, called in (("reader", 40, True), ("caller", 30, False)):
+        (deployment,) = (
+            each.object for each in compile_application(place.neighbour(name)) if each.identity[1] == "Deployment"
+        )
+        pod = deployment["spec"]["template"]["spec"]
+        assert pod["terminationGracePeriodSeconds"] == seconds
+        assert ("lifecycle" in pod["containers"][0]) is called
 
 
 def test_only_production_is_spread_and_kept_up() -> None:
@@ -332,6 +439,29 @@ def test_outside_is_what_is_not_ours_or_what_the_platform_lists() -> None:
     assert "0.0.0.0/0" not in narrow
     assert "203.0.113.0/24" in narrow
     assert "443" not in str(of(objects("archetype: api-service"), "NetworkPolicy/shop")["egress"])
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "ports"),
+    [
+        ("http://otel.tracing.svc:4317", [4317, 4318]),
+        ("http://otel.tracing.svc:55681/v1", [4317, 4318, 55681]),
+        ("http://otel.tracing.svc", [4317, 4318]),
+        ("otel:what", [4317, 4318]),
+    ],
+)
+def test_traces_go_out_by_the_port_of_the_collector(endpoint: str, ports: list[int]) -> None:
+    found = objects("archetype: api-service", components=f"tracing: {{endpoint: '{endpoint}'}}")
+    rule = of(found, "NetworkPolicy/shop")["egress"][-1]
+    assert [port["port"] for port in rule["ports"]] == ports
+
+
+def test_what_is_strict_reaches_nothing_outside_that_the_platform_does_not_list() -> None:
+    """A rule without a peer would mean everybody."""
+    spec = "archetype: api-service, dependsOn: [api.example.com], profiles: {security: strict}"
+    rules = of(objects(spec), "NetworkPolicy/shop")["egress"]
+    assert [port["port"] for rule in rules for port in rule["ports"]] == [53, 53]
+    assert all(rule["to"] for rule in rules)
 
 
 def test_a_leaf_says_who_said_it_and_why() -> None:

@@ -102,6 +102,27 @@ dependencies = st.lists(
     max_size=3,
     unique_by=str,
 )
+
+
+def countable(spec: dict[str, Any]) -> dict[str, Any]:
+    """Where nobody counts requests, no number of instances follows them, here and in the environments."""
+    port = spec.get("port", 8080)
+    spoken = {"http"} if isinstance(port, int) else {"http", "grpc"} & set(port)
+    if spoken and spec["archetype"] != "background-worker":
+        return spec
+    scale = {**spec.get("scale", {})}
+    if str(scale.get("signal")).startswith("requests"):
+        scale["signal"] = "cpu"
+    others = {"scale": scale} if scale else {}
+    environments = {
+        name: countable({**override, "archetype": "background-worker"})
+        for name, override in spec.get("environments", {}).items()
+    }
+    for override in environments.values():
+        override.pop("archetype")
+    return {**spec, **others, **({"environments": environments} if environments else {})}
+
+
 specs = st.tuples(
     changeable,
     instances,
@@ -113,7 +134,9 @@ specs = st.tuples(
         dataClass=st.sampled_from(["public", "internal", "confidential", "restricted"]),
         environments=st.dictionaries(names, overrides, max_size=3),
     ),
-).map(lambda parts: {"archetype": "api-service", "command": ["run", "1"], **parts[0], **parts[1], **parts[2]})
+).map(
+    lambda parts: countable({"archetype": "api-service", "command": ["run", "1"], **parts[0], **parts[1], **parts[2]})
+)
 applications = st.builds(
     lambda name, spec: {"apiVersion": API_VERSION, "kind": "Application", "metadata": {"name": name}, "spec": spec},
     names,

@@ -61,6 +61,23 @@ BROKEN = {
     "no port for health": (WORKER + "  health: /up\n  port: {metrics: 9090}\n", "spec.port", "missing-field"),
     "a second port for health": (HEAD + "  port: {grpc: 9000, health: 9001}\n", "spec.port.health", "reserved-name"),
     "port twice": (HEAD + "  port: {http: 9000, grpc: 9000}\n", "spec.port.grpc", "duplicate"),
+    "two databases by one variable": (
+        HEAD + "  dependsOn: [{database: postgres}, {database: mysql}]\n",
+        "spec.dependsOn[1].database",
+        "duplicate",
+    ),
+    "two caches by one variable": (
+        HEAD + "  dependsOn: [{cache: redis/hot}, a, {cache: memcached/hot}]\n",
+        "spec.dependsOn[2].cache",
+        "duplicate",
+    ),
+    "host of a worker": (WORKER + "  host: a.example.com\n", "spec.host", "conflict"),
+    "requests of a worker": (WORKER + "  scale: {max: 2, signal: requests}\n", "spec.scale.signal", "conflict"),
+    "requests in bare TCP": (
+        HEAD + "  port: {tcp: 9000}\n  scale: {max: 2, signal: requests}\n",
+        "spec.scale.signal",
+        "conflict",
+    ),
     "host of a private application": (HEAD + "  host: a.example.com\n  visibility: private\n", "spec.host", "conflict"),
 }
 

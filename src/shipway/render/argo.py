@@ -296,6 +296,8 @@ def _own_notes(context: Context, objects: tuple[Rendered, ...]) -> Iterator[str]
         yield "weights are shares of instances: nothing here splits requests (no mesh, and no host for a route)"
     elif "istio" not in router:
         yield "only requests through the gateway follow the weights: calls from inside reach either release"
+    if router is not None:
+        yield "weights, and the selectors of both Services, are the controller's: tell Argo CD or Flux to leave them alone"
     if any(step.weight != whole(step.weight) for step in delivery.steps):
         yield "weights are rounded to whole percents"
     if any(step.approval for step in delivery.steps):

@@ -60,6 +60,10 @@ Admission = Callable[[str], Sequence[Mapping[str, Any]]]
 """Name of an environment to its policies, ready for a cluster: what a cluster gets once for all of its applications."""
 
 
+_FIRST = ("Namespace", "Instrumentation")
+"""Settings of traces are read when a pod is made."""
+
+
 class Compiled(msgspec.Struct, frozen=True):
     """Everything of one application on one cluster, or (``application`` empty) what its applications share."""
 
@@ -70,7 +74,7 @@ class Compiled(msgspec.Struct, frozen=True):
 
 
 def compile_application(context: Context) -> tuple[Rendered, ...]:
-    """All objects of an application on a cluster, in canonical order: namespaces first, then by kind and name."""
+    """All objects of an application on a cluster, in canonical order: what others need to be there first, then by kind and name."""
     drafts = (draft for concern in CONCERNS for draft in concern(context))
     return _ordered(rendered(draft, context) for draft in drafts)
 
@@ -101,4 +105,4 @@ def _ordered(objects: Iterator[Rendered]) -> tuple[Rendered, ...]:
 
 def _place(one: Rendered) -> tuple[int, str, str, str, str]:
     version, kind, namespace, name = one.identity
-    return 0 if kind == "Namespace" else 1, kind, version, namespace, name
+    return _FIRST.index(kind) if kind in _FIRST else len(_FIRST), kind, version, namespace, name

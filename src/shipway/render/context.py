@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from shipway.render.signals import METERS
 from shipway.render.slo.levels import ServiceLevel
-from shipway.render.slo.promises import of_application
+from shipway.render.slo.promises import Meters, of_application, spoken
 from shipway.render.tracing import Traced, derived, said
 from shipway.spec import Application, Origin, Platform, Resolved
 from shipway.spec.application import SERVING, Dependency, Spec
@@ -260,9 +260,14 @@ class Context(msgspec.Struct, frozen=True, dict=True):
                 yield self.database_name(dependency)
 
     @property
+    def meters(self) -> Meters:
+        """What counts its requests: the mesh, or what it speaks."""
+        return spoken(METERS[self.components.mesh], self.spec.protocol)
+
+    @property
     def request_series(self) -> str:
         """PromQL selector of the counter of answered requests, as the SLO rules count them."""
-        return METERS[self.components.mesh].total.replace("{app}", self.name)
+        return self.meters.total.replace("{app}", self.name)
 
     @cached_property
     def promises(self) -> tuple[ServiceLevel, ...]:
@@ -279,16 +284,13 @@ class Context(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def host(self) -> Traced | None:
         """Host name under which it is reached from outside, if it is."""
-        if self.spec.host is not None:
-            return said(self.spec.host, "spec.host")
-        domain = self.components.ingress.domain
-        if self.spec.visibility != "public" or domain is None or not self.serving or self.spec.protocol == "tcp":
-            return None
-        inner = "" if self.production else f"{self.environment}."
+        found = self.place.platform.host_of(self.application, self.environment)
+        if found is None or self.spec.host is not None:
+            return said(found, "spec.host") if found else None
         rule = (
             "the application's name below the Platform's domain, with the environment between them outside production"
         )
-        return derived(f"{self.name}.{inner}{domain}", rule, "metadata.name", "platform.spec.components.ingress.domain")
+        return derived(found, rule, "metadata.name", "platform.spec.components.ingress.domain")
 
     def callees(self) -> Iterator[Callee]:
         """Applications that it calls, in the order of the file."""

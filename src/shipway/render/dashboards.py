@@ -9,7 +9,7 @@ from typing import Any
 from shipway.model.quantities import format_duration
 from shipway.render.context import Context
 from shipway.render.panels import Panel, Row, to_json
-from shipway.render.signals import METERS, Signals
+from shipway.render.signals import Signals
 from shipway.render.slo.levels import ServiceLevel
 from shipway.render.slo.rules import selector, share
 from shipway.render.tracing import Draft, derived, said
@@ -71,8 +71,8 @@ def _rows(context: Context) -> Iterator[Row]:
     promises = context.promises
     if promises:
         yield Row("Promises", (*(_budget(level) for level in promises), _burning(promises)))
-    if context.serving:
-        yield Row("Requests", _requests(Signals(METERS[context.components.mesh], context.name)))
+    if context.serving and context.spec.protocol != "tcp":
+        yield Row("Requests", _requests(Signals(context.meters, context.name)))
     yield Row("Saturation", _saturation(context))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from shipway.model.quantities import format_memory
 from shipway.render.context import Context
+from shipway.render.keeping import kept
 from shipway.render.monitors import labels
 from shipway.render.sizes import MIB, Size, mebibytes, millicores
 from shipway.render.tracing import Draft, derived, said
@@ -21,6 +22,9 @@ IMAGE = "ghcr.io/cloudnative-pg/postgresql:17"
 INSTANCE = Size(0.25, 512 * MIB)
 """What an instance of a small service's database asks for. Its memory is also the limit: no memory of PostgreSQL's can be
 taken back without ending it."""
+ARCHIVER, ARCHIVER_LIMIT = Size(0.05, 128 * MIB), Size(0.5, 512 * MIB)
+"""What the plugin's side-car asks for and may take: little for the log, more for an hour at night. Without a word it would
+get what the namespace gives to those who say nothing."""
 BACKUP_SCHEDULE = "0 0 2 * * *"
 """Six fields, seconds first: 02:00 UTC."""
 
@@ -45,7 +49,7 @@ def clusters(context: Context) -> Iterator[Dependency]:
 
 
 def _draft(context: Context, version: str, kind: str, name: str, spec: dict[str, Any]) -> Draft:
-    metadata = context.metadata(name, "database")
+    metadata = context.metadata(name, "database", kept(context))
     return Draft({"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec}, _RUN_FOR)
 
 
@@ -83,10 +87,19 @@ def _pod_labels(context: Context) -> dict[str, object]:
     return {**labels, "sidecar.istio.io/inject": outside} if context.meshed else labels
 
 
+def instance(context: Context) -> Size:
+    """What a pod of a database asks for."""
+    if context.components.databases.backups is None:
+        return INSTANCE
+    return Size(INSTANCE.cpu + ARCHIVER.cpu, INSTANCE.memory + ARCHIVER.memory)
+
+
 def _resources() -> dict[str, dict[str, str]]:
-    size = mebibytes(INSTANCE.memory)
-    requests = {"cpu": millicores(INSTANCE.cpu), "memory": size}
-    return {"requests": requests, "limits": {"cpu": millicores(4 * INSTANCE.cpu), "memory": size}}
+    return {"requests": _amounts(INSTANCE), "limits": _amounts(Size(4 * INSTANCE.cpu, INSTANCE.memory))}
+
+
+def _amounts(size: Size) -> dict[str, str]:
+    return {"cpu": millicores(size.cpu), "memory": mebibytes(size.memory)}
 
 
 def _instances(context: Context) -> object:
@@ -126,6 +139,9 @@ def _object_store(context: Context) -> dict[str, Any]:
             "wal": {"compression": "gzip"},
         },
         "retentionPolicy": derived(f"{days}d", "in whole days", f"{_DATABASES}.retention"),
+        "instanceSidecarConfiguration": {
+            "resources": {"requests": _amounts(ARCHIVER), "limits": _amounts(ARCHIVER_LIMIT)}
+        },
     }
 
 

@@ -11,6 +11,7 @@ from shipway.render.context import Callee, Context
 from shipway.render.queues import queue_name
 from shipway.render.tracing import derived, said
 from shipway.spec.application import Dependency
+from shipway.spec.variables import of_call, of_resource, prefix
 
 SHARED_PORTS = {"redis": 6379, "memcached": 11211, "kafka": 9092, "rabbitmq": 5672, "nats": 4222, "mysql": 3306}
 """Well-known ports of what the platform team runs for everybody."""
@@ -48,48 +49,36 @@ def _found(context: Context) -> Iterator[dict[str, Any]]:
         if dependency.queue:
             rule = "its logical name, or the application's"
             value = derived(queue_name(context, dependency), rule, "spec.dependsOn", "metadata.name")
-            yield {"name": f"{_prefix(dependency)}QUEUE_NAME", "value": value}
+            yield {"name": f"{prefix(dependency)}QUEUE_NAME", "value": value}
 
 
 def _address(callee: Callee) -> dict[str, Any]:
-    """``LEDGER_URL`` of a main port over HTTP, ``LEDGER_ADDRESS`` of another, ``LEDGER_ADMIN_ADDRESS`` of a further one."""
     other = callee.context
-    main = callee.port_name == other.main_port
-    name = _variable(other.name if main else f"{other.name}-{callee.port_name}")
-    web = main and other.spec.protocol == "http"
-    address = f"{'http://' if web else ''}{other.address}:{callee.port}"
-    value = derived(address, "the address of an application that it depends on", callee.field)
-    return {"name": f"{name}_{'URL' if web else 'ADDRESS'}", "value": value}
+    name = of_call(other.application, callee.port_name)
+    address = f"{'http://' if name.endswith('_URL') else ''}{other.address}:{callee.port}"
+    return {"name": name, "value": derived(address, "the address of an application that it depends on", callee.field)}
 
 
 def _resource(context: Context, dependency: Dependency) -> dict[str, Any]:
-    prefix = _prefix(dependency)
+    name = of_resource(dependency)
     if dependency.postgres:
         reference = {"name": f"{context.database_name(dependency)}-app", "key": "uri"}
         rule = "the database operator keeps address and credentials in this Secret"
         traced = {key: derived(value, rule, "spec.dependsOn") for key, value in reference.items()}
-        return {"name": f"{prefix}DATABASE_URL", "valueFrom": {"secretKeyRef": traced}}
+        return {"name": name, "valueFrom": {"secretKeyRef": traced}}
     if dependency.bucket:
         place = context.place
-        bucket = "-".join((place.platform.metadata.name, place.environment, context.name, dependency.name or "files"))
+        bucket = place.platform.bucket_of(context.name, place.environment, dependency.name)
         rule = "organisation, environment, application and logical name make a bucket's name unique"
-        return {"name": f"{prefix}BUCKET", "value": derived(bucket, rule, "spec.dependsOn")}
-    kind, engine = shared_engine(dependency)
+        return {"name": name, "value": derived(bucket, rule, "spec.dependsOn")}
+    _, engine = shared_engine(dependency)
     address = f"{_SCHEMES.get(engine, '')}{engine}.{context.components.network.data}.svc:{SHARED_PORTS[engine]}"
     rule = "what the platform team runs for everybody is called like its engine"
     value = derived(address, rule, "spec.dependsOn", "platform.spec.components.network.data")
-    return {"name": f"{prefix}{kind.upper()}_URL", "value": value}
+    return {"name": name, "value": value}
 
 
 def shared_engine(dependency: Dependency) -> tuple[str, str]:
     """(kind, engine) of something that the platform team runs for everybody: ``("cache", "redis")``."""
     assert dependency.resource is not None
     return dependency.kind, dependency.resource.engine
-
-
-def _prefix(dependency: Dependency) -> str:
-    return f"{_variable(dependency.name)}_" if dependency.name else ""
-
-
-def _variable(name: str) -> str:
-    return name.upper().replace("-", "_")

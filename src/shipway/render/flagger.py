@@ -6,7 +6,7 @@ itself; so whatever finds pods by that label is told of both names, and our own 
 sentences what the controller cannot do; docs/delivery-translations.md has the whole table.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import ceil
 from typing import Any
 
@@ -17,7 +17,8 @@ from shipway.render.editing import at, changed, everywhere, put
 from shipway.render.rendered import Rendered, rendered
 from shipway.render.thresholds import Sides, Threshold, guarded, own_series, priced_core, signals_of, thresholds
 from shipway.render.thresholds import notes as common_notes
-from shipway.render.tracing import Draft, Traced, derived, plain
+from shipway.render.tracing import Draft, Traced, derived, plain, said
+from shipway.render.workload import SCALED_BY
 
 LEAST_INTERVAL = 60.0
 """Seconds; Flagger looks once per step, and needs a few scrapes to have something to look at."""
@@ -28,6 +29,7 @@ _MADE_BY_FLAGGER: Mapping[str | None, frozenset[str]] = {
     "gatewayapi:v1": frozenset({"Service", "HTTPRoute"}),
     "istio": frozenset({"Service", "VirtualService", "DestinationRule"}),
 }
+_SCALER = ("autoscaling/v2", "HorizontalPodAutoscaler")
 _BY_LABELS_ONLY = frozenset({"AuthorizationPolicy", "PeerAuthentication"})
 """Selectors that know no expressions: an object for each of the two names."""
 
@@ -66,23 +68,26 @@ def _applies(objects: tuple[Rendered, ...]) -> bool:
 
 def _translated(context: Context, one: Rendered, objects: tuple[Rendered, ...]) -> Iterator[Draft]:
     kind, draft = one.identity[1], one.draft
-    if one.identity[3] != context.name:
+    if kind == "Schedule":
+        yield _struck(context, draft)
+    elif one.identity[3] != context.name:
         yield draft
     elif kind == "Deployment":
         yield _counted_once(draft)
+        yield from _held(context, objects)
         yield _canary(context, objects)
+    elif kind == "ScaledObject":
+        yield changed(draft, ("spec.triggers", _named(one.object["spec"]["triggers"])))
     elif kind == "GRPCRoute":
         yield _to_primary(context, draft)
     elif kind in _BY_LABELS_ONLY:
         yield from (draft, _for_primary(context, draft))
-    elif kind == "PodDisruptionBudget":
-        yield put_selector(draft, {"matchLabels": {_NAME: f"{context.name}-primary"}})
     elif kind == "VerticalPodAutoscaler":
         yield changed(
             retargeted(draft, "targetRef", "Deployment", "apps/v1"), ("spec.targetRef.name", _primary(context))
         )
-    elif kind in {"ServiceMonitor", "PodMonitor"}:
-        yield put_selector(draft, _scraped(context, kind))
+    elif kind in {"ServiceMonitor", "PodMonitor", "PodDisruptionBudget"}:
+        yield put_selector(draft, _selected(context, kind))
     elif kind not in _MADE_BY_FLAGGER[_provider(context, objects)]:
         yield draft
 
@@ -103,7 +108,33 @@ def _counted_once(draft: Draft) -> Draft:
     without = changed(draft, ("spec.replicas", None))
     template = without.tree["spec"]["template"]
     labels = {**template["metadata"]["labels"], "service.istio.io/canonical-name": at(draft.tree, "metadata", "name")}
-    return changed(without, ("spec.template", put(template, ["metadata", "labels"], labels)))
+    relabelled = changed(without, ("spec.template", put(template, ["metadata", "labels"], labels)))
+    scaled = at(draft.tree, "metadata", "annotations", SCALED_BY) or "Canary"
+    return Draft(put(relabelled.tree, ["metadata", "annotations", SCALED_BY], scaled), draft.rule)
+
+
+def _held(context: Context, objects: tuple[Rendered, ...]) -> Iterator[Draft]:
+    """A fixed number of instances as a scaler with no room: Flagger copies a scaler for the live release, and no number.
+
+    Without one the live release would start with the one instance that a Deployment without ``replicas`` has.
+    """
+    number = context.application.replicas
+    if number < 2 or _scaler(context, objects):
+        return
+    signal = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}}  # one is needed; none counts
+    spec = {
+        "scaleTargetRef": context.workload_reference,
+        "minReplicas": said(number, "spec.replicas"),
+        "maxReplicas": said(number, "spec.replicas"),
+        "metrics": [{"type": "Resource", "resource": signal}],
+    }
+    tree = {"apiVersion": _SCALER[0], "kind": _SCALER[1], "metadata": context.metadata(), "spec": spec}
+    yield Draft(tree, "a fixed number of instances, where Flagger would keep one")
+
+
+def _named(triggers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Names, by which the live release's queries are found."""
+    return [{"name": f"signal-{number}", **trigger} for number, trigger in enumerate(triggers, start=1)]
 
 
 def _to_primary(context: Context, draft: Draft) -> Draft:
@@ -120,8 +151,19 @@ def _for_primary(context: Context, draft: Draft) -> Draft:
     return changed(draft, ("metadata.name", _primary(context)), ("spec.selector", selector))
 
 
-def _scraped(context: Context, kind: str) -> dict[str, Any]:
-    """Pods of both releases, or their two Services; the third Service leads to the pods of the live one again."""
+def _struck(context: Context, draft: Draft) -> Draft:
+    """A fault is for the live release: under the other name there are only instances that are being judged."""
+
+    def live(found: dict[str, Any]) -> dict[str, Any]:
+        return {**found, "labelSelectors": {_NAME: _primary(context)}} if "labelSelectors" in found else found
+
+    return Draft(everywhere(draft.tree, live), draft.rule)
+
+
+def _selected(context: Context, kind: str) -> dict[str, Any]:
+    """What is scraped: pods of both releases, or their two Services; the third leads to the pods of the live one again."""
+    if kind == "PodDisruptionBudget":
+        return {"matchLabels": {_NAME: _primary(context)}}
     names = [f"{context.name}-canary" if kind == "ServiceMonitor" else context.name, _primary(context)]
     return {"matchExpressions": [{"key": _NAME, "operator": "In", "values": names}]}
 
@@ -157,15 +199,15 @@ def _delivered_by_flagger(context: Context, name: str) -> bool:
 
 def _canary(context: Context, objects: tuple[Rendered, ...]) -> Draft:
     provider = _provider(context, objects)
-    said = {
+    spec = {
         "provider": provider,
         "targetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": context.name},
         "autoscalerRef": _autoscaler(context, objects),
-        "progressDeadlineSeconds": ceil(context.spec.health.startup) + 60,
+        "progressDeadlineSeconds": _deadline(objects),
         "service": _service(context, provider, objects),
         "analysis": _analysis(context),
     }
-    traced = derived(plain(said), _RULE, "spec.delivery", "spec.slo", "spec.port")
+    traced = derived(plain(spec), _RULE, "spec.delivery", "spec.slo", "spec.port")
     tree = {"apiVersion": "flagger.app/v1beta1", "kind": "Canary", "metadata": context.metadata(), "spec": traced}
     return Draft(tree, _RULE)
 
@@ -178,12 +220,33 @@ def _provider(context: Context, objects: Iterable[Rendered]) -> str | None:
     return "istio" if "VirtualService" in kinds and context.spec.protocol != "tcp" else None
 
 
+def _deadline(objects: tuple[Rendered, ...]) -> int:
+    """As long as the Deployment itself may take: machines and images come late at times."""
+    (found,) = (one.object["spec"]["progressDeadlineSeconds"] for one in objects if one.identity[1] == "Deployment")
+    return int(found)
+
+
+def _scaler(context: Context, objects: tuple[Rendered, ...]) -> Rendered | None:
+    kinds = {"HorizontalPodAutoscaler", "ScaledObject"}
+    return next((one for one in objects if one.identity[1] in kinds and one.identity[3] == context.name), None)
+
+
 def _autoscaler(context: Context, objects: tuple[Rendered, ...]) -> dict[str, Any] | None:
-    for one in objects:
-        version, kind, _, name = one.identity
-        if kind in {"HorizontalPodAutoscaler", "ScaledObject"} and name == context.name:
-            return {"apiVersion": version, "kind": kind, "name": name}
-    return None
+    """The scaler that Flagger copies. All requests count for the copy, too: its own guess asks for another name's."""
+    found = _scaler(context, objects)
+    if found is None:
+        return _reference(*_SCALER, context.name) if context.application.replicas > 1 else None
+    queries = {
+        trigger["name"]: trigger["metadata"]["query"]
+        for trigger in _named(found.object["spec"].get("triggers", ()))
+        if "query" in trigger["metadata"]
+    }
+    version, kind, _, name = found.identity
+    return {**_reference(version, kind, name), "primaryScalerQueries": queries or None}
+
+
+def _reference(version: str, kind: str, name: str) -> dict[str, str]:
+    return {"apiVersion": version, "kind": kind, "name": name}
 
 
 def _service(context: Context, provider: str | None, objects: tuple[Rendered, ...]) -> dict[str, Any]:
@@ -244,7 +307,8 @@ def _analysis(context: Context) -> dict[str, Any]:
 
 
 def _sides(context: Context) -> Sides:
-    pod, where = "[0-9a-z]+-[0-9a-z]+", own_series(context)
+    # The last five are the pod's own; shorter is the number of an instance of a database.
+    pod, where = "[0-9a-z]+-[0-9a-z]{5}", own_series(context)
     return Sides(f'{where},pod=~"{context.name}-{pod}"', f'{where},pod=~"{_primary(context)}-{pod}"', "{{ interval }}")
 
 
@@ -271,9 +335,12 @@ def _own_notes(context: Context, provider: str | None) -> Iterator[str]:
     delivery = context.spec.delivery
     if provider != "istio":
         yield "only requests through the gateway are split: calls from inside go to the live release"
+    elif context.host is not None:
+        yield "requests through the gateway go to the live release: of its routes Flagger knows HTTPRoute alone"
     times = {step.at_least for step in delivery.steps}
     if len(times) > 1 or min(times) < LEAST_INTERVAL:
         yield f"every step lasts {interval(context)}: Flagger knows one time for all steps"
+    yield f"a new application answers {interval(context)} after it was applied: Flagger looks once in that time, also at the first release"
     if any(step.weight != whole(step.weight) for step in delivery.steps):
         yield "weights are rounded to whole percents"
     if any(step.approval for step in delivery.steps):

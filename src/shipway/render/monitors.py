@@ -12,6 +12,16 @@ from shipway.render.tracing import Draft, derived, said
 from shipway.render.versions import VERSION
 
 _MONITORING = "platform.spec.components.monitoring"
+_SIDE_CAR: dict[str, Any] = {"port": "http-envoy-prom", "path": "/stats/prometheus"}
+"""The one port that Istio's side-car declares, by which Prometheus finds it. There it answers without the application's
+own metrics, so that the merged ones are asked for at another, which no container declares."""
+_MERGED = {
+    "action": "replace",
+    "sourceLabels": ["__address__"],
+    "regex": "(.+):[0-9]+",
+    "targetLabel": "__address__",
+    "replacement": f"$1:{MESH_METRICS}",
+}
 
 
 def objects(context: Context) -> Iterator[Draft]:
@@ -19,7 +29,7 @@ def objects(context: Context) -> Iterator[Draft]:
     if context.is_job:
         return
     if context.meshed:
-        yield _monitor(context, "PodMonitor", {"portNumber": MESH_METRICS, "path": "/stats/prometheus"})
+        yield _monitor(context, "PodMonitor", _SIDE_CAR)
     elif context.metrics_port is not None:
         rule = "the port called `metrics`, else the main one"
         port = derived(context.metrics_port, rule, context.port_field(context.metrics_port))
@@ -43,11 +53,12 @@ def _monitor(context: Context, kind: str, where: dict[str, Any]) -> Draft:
         **where,
         "scheme": "http",
         "interval": derived(f"{interval}s", "what the monitoring profile says", *chosen),
-        # An answer that takes longer than the next question would be counted with it.
         # Set, not taken from a label: a rollout controller may rename the Service or the pods, and rules know the job.
         "relabelings": [
-            {"action": "replace", "targetLabel": "job", "replacement": said(context.name, "metadata.name")}
+            {"action": "replace", "targetLabel": "job", "replacement": said(context.name, "metadata.name")},
+            *([_MERGED] if where is _SIDE_CAR else []),
         ],
+        # An answer that takes longer than the next question would be counted with it.
         "scrapeTimeout": derived(f"{min(10, interval)}s", "ten seconds, or the interval when it is shorter", *chosen),
     }
     return Draft(

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from shipway.render.context import Context
-from shipway.render.databases import INSTANCE, clusters
+from shipway.render.databases import clusters, instance
+from shipway.render.rightsizing import controls
 from shipway.render.sizes import Size, cpu, mebibytes, memory, millicores
+from shipway.render.telemetry import early
 from shipway.render.tracing import Draft, derived
 
 POD_SECURITY = "pod-security.kubernetes.io"
@@ -25,7 +27,7 @@ _SIDE_CAR = Size(0.1, 128 * 2**20)
 
 def objects(context: Context) -> Iterator[Draft]:
     """Namespace, ResourceQuota and LimitRange."""
-    named = {key: value for key, value in context.metadata().items() if key != "namespace"}
+    named = {key: value for key, value in context.metadata(annotations=early(context)).items() if key != "namespace"}
     yield Draft(
         {
             "apiVersion": "v1",
@@ -55,8 +57,7 @@ def _hard(context: Context) -> dict[str, object]:
     own, databases = _pods(context)
     pods = derived(str(own + databases), "two releases side by side, the databases, and two to spare", *_COUNTED)
     closed = {"services.loadbalancers": "0", "services.nodeports": "0"}
-    # What is set from measured use cannot be bounded in advance.
-    return {"pods": pods, **({} if context.cost.rightsizing == "auto" else _needs(context, own, databases)), **closed}
+    return {"pods": pods, **_needs(context, own, databases), **closed}
 
 
 def _pods(context: Context) -> tuple[int, int]:
@@ -69,12 +70,16 @@ def _pods(context: Context) -> tuple[int, int]:
 
 def _needs(context: Context, own: int, databases: int) -> dict[str, object]:
     beside = _SIDE_CAR if context.meshed else Size(0, 0)
-    cores = own * (cpu(context) + beside.cpu) + databases * INSTANCE.cpu
-    size = own * (memory(context) + beside.memory) + databases * INSTANCE.memory
+    database = instance(context)
+    cores = own * (cpu(context) + beside.cpu) + databases * database.cpu
+    size = own * (memory(context) + beside.memory) + databases * database.memory
     rule = "what an instance asks for, times the instances that there may be"
+    amounts = {"cpu": millicores(cores), "memory": mebibytes(size)}
+    measured = controls(context)  # what is set from measured use cannot be bounded in advance
     return {
-        "requests.cpu": derived(millicores(cores), rule, "spec.resources.cpu", "spec.resources.factor", *_COUNTED),
-        "requests.memory": derived(mebibytes(size), rule, "spec.resources.memory", "spec.resources.factor", *_COUNTED),
+        f"requests.{kind}": derived(amount, rule, f"spec.resources.{kind}", "spec.resources.factor", *_COUNTED)
+        for kind, amount in amounts.items()
+        if kind not in measured
     }
 
 

@@ -5,12 +5,14 @@ A pod's own node may always reach it (kubernetes.io/docs/concepts/services-netwo
 says which networks its machines are in, the probes are let in by name as well, for clusters that do not keep to it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from shipway.render import previewing
 from shipway.render.context import Context
 from shipway.render.environment import SHARED_PORTS, shared_engine
+from shipway.render.keeping import kept
 from shipway.render.tracing import Draft, Traced, derived, said
 from shipway.spec.application import Dependency
 
@@ -22,6 +24,12 @@ MESH_NAMESPACE, MESH_CONTROL, MESH_PROBES, MESH_METRICS = "istio-system", 15012,
 """Istio's control plane, and the ports at which its sidecar answers rewritten probes and merged metrics."""
 DATABASE, DATABASE_STATUS, DATABASE_METRICS, CLUSTER_API = 5432, 8000, 9187, (443, 6443)
 """PostgreSQL, CloudNativePG's instance manager, its exporter, and the cluster's API as service and as endpoint."""
+IDENTITY: Mapping[str, Sequence[tuple[str, int]]] = {
+    "s3": [("169.254.170.23/32", 80)],
+    "gs": [("169.254.169.252/32", 988), ("169.254.169.254/32", 80)],
+}
+"""Where a pod gets its identity in the cloud, on its own machine: https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html
+and https://cloud.google.com/kubernetes-engine/docs/how-to/network-policy. That of Azure is outside, at port 443."""
 Rule = dict[str, Any]
 
 
@@ -78,11 +86,15 @@ def _egress(context: Context) -> Iterator[Rule]:
     for dependency in context.resources("database", "cache", "queue"):
         if not dependency.postgres:
             yield _shared(context, dependency)
-    if any(True for _ in context.resources("host", "bucket")):
-        yield {"to": _outside(context), "ports": [_number(443)]}
+    outside = _outside(context) if any(True for _ in context.resources("host", "bucket")) else []
+    if outside:  # a rule without a peer would let everything through
+        yield {"to": outside, "ports": [_number(443)]}
+    for dependency in list(context.resources("bucket"))[:1]:
+        assert dependency.resource is not None
+        yield from _identity(dependency.resource.engine)
     if context.components.tracing.endpoint is not None:
         namespace = said(context.components.tracing.namespace, "platform.spec.components.tracing.namespace")
-        yield {"to": [_namespace(namespace)], "ports": [_number(port) for port in OTLP]}
+        yield {"to": [_namespace(namespace)], "ports": list(_collector(context.components.tracing.endpoint))}
     if context.meshed:
         yield {"to": [_namespace(MESH_NAMESPACE)], "ports": [_number(MESH_CONTROL)]}
 
@@ -103,7 +115,10 @@ def _database(context: Context, name: str) -> Draft:
     machines = context.components.network.nodes
     if machines:
         ingress.append({"from": [_network(cidr, "nodes") for cidr in machines], "ports": [_number(DATABASE_STATUS)]})
-    backups = [{"to": _anywhere(), "ports": [_number(443)]}] if databases.backups else []
+    backups: list[Rule] = []
+    if databases.backups is not None:
+        scheme = databases.backups.partition("://")[0]
+        backups = [{"to": _anywhere(), "ports": [_number(443)]}, *_identity(scheme)]
     api = [_network(cidr, "nodes") for cidr in machines] or [{"ipBlock": {"cidr": "0.0.0.0/0"}}]
     egress = [
         _dns(context),
@@ -112,7 +127,24 @@ def _database(context: Context, name: str) -> Draft:
         *backups,
     ]
     rule = "a database talks to its application, its operator, its other instances, the cluster's API and its backups"
-    return Draft(_policy(context, name, {"cnpg.io/cluster": name}, ingress, egress), rule)
+    policy = _policy(context, name, {"cnpg.io/cluster": name}, ingress, egress)
+    return Draft({**policy, "metadata": {**policy["metadata"], "annotations": kept(context)}}, rule)
+
+
+def _collector(endpoint: str) -> Iterator[Rule]:
+    """The usual ports, and that of the address where it is another."""
+    yield from map(_number, OTLP)
+    try:
+        port = urlsplit(endpoint).port
+    except ValueError:  # no port that a collector could have
+        return
+    if port is not None and port not in OTLP:
+        yield {"protocol": "TCP", "port": said(port, "platform.spec.components.tracing.endpoint")}
+
+
+def _identity(scheme: str) -> Iterator[Rule]:
+    for network, port in IDENTITY.get(scheme, ()):
+        yield {"to": [{"ipBlock": {"cidr": network}}], "ports": [_number(port)]}
 
 
 def _dns(context: Context) -> Rule:

@@ -16,6 +16,8 @@ DRAIN = 10
 """Seconds between leaving the load balancers and SIGTERM: every proxy has heard of it by then."""
 GRACE = 30
 """Seconds after SIGTERM in which requests in flight may end."""
+_PRIVILEGED = 1024
+"""Ports below want rights, unless the pod says otherwise; some container runtimes say so by themselves, others do not."""
 
 _SECURE_POD = {
     "runAsNonRoot": True,
@@ -48,12 +50,23 @@ def _pod(context: Context, restart: str) -> dict[str, Any]:
         "restartPolicy": restart,
         "terminationGracePeriodSeconds": _grace(context),
         "imagePullSecrets": [{"name": said(pull, "platform.spec.components.pullSecret")}] if pull else None,
-        "securityContext": _SECURE_POD,
+        "securityContext": _security(context),
         "topologySpreadConstraints": _spread(context) if context.production and not context.is_job else None,
         **_spot(context),
         "containers": [_container(context)],
         "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}}],
     }
+
+
+def _security(context: Context) -> dict[str, Any]:
+    """Hardened; a disk is handed over once and not file by file at every start, and ports below 1024 need no rights."""
+    disk = context.spec.disk
+    rule = "files are handed over once, not at every start: of a large disk that takes minutes"
+    once = derived("OnRootMismatch", rule, f"spec.storage.{disk.path}") if disk else None
+    low = [name for name, number in context.ports.items() if number < _PRIVILEGED]
+    rule = "whoever is not root may open a port below 1024 by this alone, since no capability is left"
+    free = [{"name": "net.ipv4.ip_unprivileged_port_start", "value": derived("0", rule, *map(context.port_field, low))}]
+    return {**_SECURE_POD, "fsGroupChangePolicy": once, "sysctls": free if low else None}
 
 
 def _container(context: Context) -> dict[str, Any]:
@@ -66,7 +79,7 @@ def _container(context: Context) -> dict[str, Any]:
         "env": variables(context) or None,
         "resources": {"requests": requests(context), "limits": limits(context)},
         **_probes(context),
-        "lifecycle": {"preStop": {"sleep": {"seconds": DRAIN}}} if context.serving else None,
+        "lifecycle": {"preStop": {"sleep": {"seconds": DRAIN}}} if _called(context) else None,
         "securityContext": _SECURE_CONTAINER,
         "volumeMounts": _mounts(context),
     }
@@ -97,8 +110,13 @@ def _mounts(context: Context) -> list[dict[str, Any]]:
     return mounts
 
 
+def _called(context: Context) -> bool:
+    """Whether anybody may be calling it: whoever asks a service, or those who depend on a port of a worker."""
+    return context.serving or any(True for _ in context.callers())
+
+
 def _grace(context: Context) -> Traced:
-    if not context.serving:
+    if not _called(context):
         return derived(GRACE, f"{GRACE} s after SIGTERM to finish what is under way", "spec.archetype")
     rule = f"{DRAIN} s until no proxy sends requests any more and {GRACE} s for those in flight"
     return derived(DRAIN + GRACE, rule, "spec.archetype")

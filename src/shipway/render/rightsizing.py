@@ -1,4 +1,7 @@
-"""VerticalPodAutoscaler: what an instance should ask for, recommended or set, by cost profile and ``resources: auto``."""
+"""VerticalPodAutoscaler: what an instance should ask for, recommended or set, by cost profile and ``resources: auto``.
+
+What is set here cannot be bounded by a quota in advance (:mod:`.namespaces`).
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,11 +18,14 @@ def objects(context: Context) -> Iterator[Draft]:
     """One, unless the cost profile wants none or the workload is over before anything is learnt."""
     if context.cost.rightsizing == "off" or context.spec.schedule == EVERY_RELEASE:
         return
-    controlled = _controlled(context)
+    controlled = controls(context)
+    policies = [_policy(context, controlled or list(_KINDS))]
+    if context.meshed:  # without a word it would size the side-car too, which the quota counts at its usual size
+        policies.append({"containerName": "*", "mode": "Off"})
     spec = {
         "targetRef": context.workload_reference,
         "updatePolicy": {"updateMode": _mode(context, controlled)},
-        "resourcePolicy": {"containerPolicies": [_policy(context, controlled or list(_KINDS))]},
+        "resourcePolicy": {"containerPolicies": policies},
     }
     yield Draft(
         {
@@ -32,12 +38,23 @@ def objects(context: Context) -> Iterator[Draft]:
     )
 
 
+def controls(context: Context) -> list[str]:
+    """What is set from measured use: all that the profile or ``auto`` gives away, without the horizontal scaler's signal."""
+    if context.cost.rightsizing == "off" or context.spec.schedule == EVERY_RELEASE:
+        return []
+    wanted = list(_KINDS) if context.cost.rightsizing == "auto" else _automatic(context)
+    scale = context.spec.scale
+    return [kind for kind in wanted if scale is None or scale.signal != kind]
+
+
 def _mode(context: Context, controlled: list[str]) -> Traced:
+    """A run of a job is sized when it starts, and not ended for another size."""
     field = f"platform.spec.profiles.cost.{context.spec.profiles.cost}.rightsizing"
+    mode = "Initial" if context.is_job else "Recreate"
     if context.cost.rightsizing == "auto" and controlled:
-        return derived("Recreate", "the cost profile has sizes set from measured use", field)
-    if _automatic(context) and controlled and not context.is_job:
-        return derived("Recreate", "resources are automatic: sizes are set from measured use", "spec.resources")
+        return derived(mode, "the cost profile has sizes set from measured use", field, "spec.archetype")
+    if controlled:
+        return derived(mode, "resources are automatic: sizes are set from measured use", "spec.resources")
     return derived("Off", "recommendations only: sizes are said by the application", "spec.resources", field)
 
 
@@ -61,10 +78,3 @@ def _policy(context: Context, controlled: list[str]) -> dict[str, Any]:
 
 def _automatic(context: Context) -> list[str]:
     return [kind for kind in _KINDS if getattr(context.spec.resources, kind) is None]
-
-
-def _controlled(context: Context) -> list[str]:
-    """What may be set: all that the profile or ``auto`` gives away, without the horizontal scaler's own signal."""
-    wanted = list(_KINDS) if context.cost.rightsizing == "auto" else _automatic(context)
-    scale = context.spec.scale
-    return [kind for kind in wanted if scale is None or scale.signal != kind]

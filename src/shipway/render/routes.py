@@ -47,10 +47,14 @@ def backend(service: object, port: object, weight: int = 1) -> dict[str, object]
 
 def _gateway(context: Context) -> dict[str, object]:
     ingress = context.components.ingress
+    name = said(ingress.gateway, f"{_INGRESS}.gateway")
+    if ingress.internal is not None and context.spec.visibility != "public":
+        rule = "what is not public is behind a Gateway that the internet does not reach"
+        name = derived(ingress.internal, rule, f"{_INGRESS}.internal", "spec.visibility")
     return {
         "group": GROUP,
         "kind": "Gateway",
-        "name": said(ingress.gateway, f"{_INGRESS}.gateway"),
+        "name": name,
         "namespace": said(ingress.namespace, f"{_INGRESS}.namespace"),
     }
 

@@ -59,7 +59,11 @@ def _metrics(context: Context, scale: Scale) -> Iterator[dict[str, Any]]:
     target: dict[str, Any]
     if scale.signal in {"cpu", "memory"}:
         target = {"type": "Utilization", "averageUtilization": _target(scale, whole=True)}
-        yield {"type": "Resource", "resource": {"name": said(scale.signal, "spec.scale.signal"), "target": target}}
+        found = {"name": said(scale.signal, "spec.scale.signal"), "target": target}
+        if context.meshed:  # of the application alone: an idle side-car would hide that it is busy
+            yield {"type": "ContainerResource", "containerResource": {**found, "container": _container(context)}}
+        else:
+            yield {"type": "Resource", "resource": found}
         return
     target = {"type": "AverageValue", "averageValue": _target(scale)}
     if scale.signal == "requests":
@@ -93,7 +97,8 @@ def _trigger(context: Context, scale: Scale) -> dict[str, Any]:
         kind = said(scale.signal, "spec.scale.signal")
         wanted = _target(scale, whole=True)
         value = Traced(str(wanted.value), wanted.rule, wanted.fields)
-        return {"type": kind, "metricType": "Utilization", "metadata": {"value": value}}
+        alone = {"containerName": _container(context)} if context.meshed else {}
+        return {"type": kind, "metricType": "Utilization", "metadata": {"value": value, **alone}}
     server = said(context.components.monitoring.server, "platform.spec.components.monitoring.server")
     query = _requests(context) if scale.signal == "requests" else _waiting(context)
     return {
@@ -101,6 +106,10 @@ def _trigger(context: Context, scale: Scale) -> dict[str, Any]:
         "metricType": "AverageValue",
         "metadata": {"serverAddress": server, "query": query, "threshold": _target(scale)},
     }
+
+
+def _container(context: Context) -> Traced:
+    return said(context.name, "metadata.name")
 
 
 def _requests(context: Context) -> Traced:

@@ -28,11 +28,22 @@ def objects(context: Context) -> Iterator[Draft]:
         {
             "apiVersion": "opentelemetry.io/v1alpha1",
             "kind": "Instrumentation",
-            "metadata": context.metadata(),
+            "metadata": context.metadata(annotations=early(context)),
             "spec": spec,
         },
         "a caller's decision to trace is followed, and of the other requests a share is traced",
     )
+
+
+def early(context: Context) -> dict[str, object] | None:
+    """Annotation that makes Argo CD apply something before the workload, and that the namespace needs then as well.
+
+    The operator settles a pod's traces when the pod is made, and Argo CD applies custom resources last.
+    """
+    if context.components.tracing.endpoint is None:
+        return None
+    rule = "pods take the settings of their traces when they are made"
+    return {"argocd.argoproj.io/sync-wave": derived("-1", rule, f"{_TRACING}.endpoint")}
 
 
 def pod_annotations(context: Context) -> dict[str, object]:

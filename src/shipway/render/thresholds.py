@@ -5,13 +5,14 @@ evidence (``engine.planning``). What a fixed limit cannot say is not imitated: :
 """
 
 from collections.abc import Iterator, Mapping
+from statistics import NormalDist
 from types import MappingProxyType
 
 import msgspec
 
 from shipway.model.quantities import Money, format_duration, format_ratio, parse_money
 from shipway.render.context import Context
-from shipway.render.signals import METERS, Signals
+from shipway.render.signals import Signals
 from shipway.spec.application import Application
 from shipway.spec.checks import Check
 from shipway.spec.delivery import Delivery
@@ -53,7 +54,8 @@ def thresholds(application: Application, signals: Signals, sides: Sides, core: M
         canary, baseline = (
             signals.slow(side, sides.window, objective.threshold) for side in (sides.canary, sides.baseline)
         )
-        query = _times_allowed(canary, baseline, delivery.tolerance, max(delivery.floor, share))
+        sure = _surely(canary, signals.count(sides.canary, sides.window), delivery.alpha)
+        query = _times_allowed(sure, baseline, delivery.tolerance, max(delivery.floor, share))
         text = f"at most {format_ratio(round(share, 9))} slower than {format_duration(objective.threshold)}, or {delivery.tolerance:g} times the baseline"
         yield Threshold(f"slow-{number}", query, "<=", 1, text)
     for number, check in enumerate(delivery.check, start=1):
@@ -67,7 +69,7 @@ def thresholds(application: Application, signals: Signals, sides: Sides, core: M
 def notes(context: Context) -> Iterator[str]:
     """What the delivery section says and no fixed limit can, in sentences."""
     delivery, core = context.spec.delivery, priced_core(context)
-    yield f"evidence at alpha {delivery.alpha:g} becomes fixed limits: a noisy baseline may fail a good release"
+    yield f"evidence at alpha {delivery.alpha:g} becomes a margin for chance in every look: looks are not added up, and each may err"
     if delivery.advance == "evidence":
         yield "`advance: evidence` becomes time: a step lasts as long as `for` says, however early the evidence is in"
     if delivery.exposure_budget:
@@ -83,7 +85,7 @@ def notes(context: Context) -> Iterator[str]:
 
 def signals_of(context: Context) -> Signals:
     """The application's requests."""
-    return Signals(METERS[context.components.mesh], context.name)
+    return Signals(context.meters, context.name)
 
 
 def own_series(context: Context) -> str:
@@ -111,13 +113,25 @@ def _errors(delivery: Delivery, signals: Signals, sides: Sides) -> Threshold:
     allowed = [check.limit for check in delivery.check if check.increase and check.indicator == "errorRate"]
     tolerance = 1 + min(allowed) if allowed else delivery.tolerance
     canary, baseline = (signals.errors(side, sides.window) for side in (sides.canary, sides.baseline))
-    query = _times_allowed(canary, baseline, tolerance, delivery.floor)
+    sure = _surely(canary, signals.count(sides.canary, sides.window), delivery.alpha)
+    query = _times_allowed(sure, baseline, tolerance, delivery.floor)
     text = f"errorRate at most {tolerance:g} times the baseline's; below {format_ratio(delivery.floor)} stops nobody"
     return Threshold("errors", query, "<=", 1, text)
 
 
+def _surely(share: str, count: str, alpha: float) -> str:
+    """The share that the canary has at least, but for chance with probability ``alpha`` in a look.
+
+    Without it a release that is as good as its baseline would break the limit in half of all looks, and one failure among
+    few requests would be a rate. Lower bound of a Poisson rate by the score method, with a continuity correction of one
+    event; twice the variance, since the baseline's share is measured as well and it is asked at least as often.
+    """
+    variance = f"{2 * NormalDist().inv_cdf(1 - alpha) ** 2:.6g} / {count}"
+    return f"((sqrt(4 * clamp_min({share} - 1 / {count}, 0) + {variance}) - sqrt({variance})) ^ 2 / 4)"
+
+
 def _times_allowed(canary: str, baseline: str, tolerance: float, floor: float) -> str:
-    """How many times the canary's share is what it may be: the tolerated multiple of the baseline, at least the floor."""
+    """How many times the canary's sure share is what it may be: the tolerated multiple of the baseline, at least the floor."""
     return f"{canary} / clamp_min({tolerance:g} * ({baseline} >= 0 or vector(0)), {round(floor, 9):g})"
 
 

@@ -82,8 +82,7 @@ class Traffic:
                     yield name, "twice", f"it finds {pods.subject} by two Services, and would count it twice"
                     continue
                 for endpoint in endpoints:
-                    # A number is a side-car's port, which no container of ours opens.
-                    port = endpoint.get("portNumber") or pods.ports.get(endpoint.get("port", ""))
+                    port = _scraped_port(endpoint, pods)
                     if port is None:
                         yield name, "port", f"it scrapes the port {endpoint.get('port')}, which no container opens"
                     elif not any(_admits_namespace(rule, port) for rule in self._rules(pods, "ingress")):
@@ -108,6 +107,9 @@ class Traffic:
         namespace = policy["metadata"]["namespace"]
         if OWN_NAME in wanted and not any(matches(wanted, pods.labels) for pods in self._in[namespace]):
             yield _subject(policy), "selector", f"its selector {wanted} matches no pod"
+        for direction, side in (("ingress", "from"), ("egress", "to")):
+            if not all(rule.get(side) for rule in policy["spec"].get(direction) or ()):
+                yield _subject(policy), "open", f"a rule of its {direction} names nobody, which means everybody"
 
     def _other_end(self, policy: Object, direction: str, *, complete: bool) -> Iterator[Found]:
         """What one end allows towards pods that we know, the other end allows as well."""
@@ -180,6 +182,14 @@ def _probed(containers: Sequence[Object], ports: Mapping[str, int]) -> frozenset
                     port = handler["port"]
                     found.add(ports.get(port, 0) if isinstance(port, str) else port)
     return frozenset(found - {0})
+
+
+def _scraped_port(endpoint: Object, pods: _Pods) -> int | None:
+    """The port that is asked: that of the address where it is rewritten (a side-car's), else the named one of a container."""
+    for rule in endpoint.get("relabelings") or ():
+        if rule.get("targetLabel") == "__address__":
+            return int(rule["replacement"].rpartition(":")[2])
+    return pods.ports.get(endpoint.get("port", ""))
 
 
 def _names_pods(peer: Object) -> str | None:

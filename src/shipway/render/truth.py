@@ -14,6 +14,7 @@ import msgspec
 from shipway.model.errors import ShipwayError
 from shipway.model.suggestions import known
 from shipway.render.compiling import Admission, Compiled, compile_organisation
+from shipway.render.quotas import most, short
 from shipway.render.references import References
 from shipway.render.traffic import Traffic, matches
 from shipway.spec.organisation import Organisation, environments
@@ -80,6 +81,7 @@ class _Cluster:
         yield from self._targets()
         yield from self._scalers()
         yield from self._budgets()
+        yield from self._quotas()
         yield from self._routes()
         yield from Traffic(self.objects, self.pods).check(complete=complete)
         yield from References(self.objects, self.pods).check()
@@ -174,6 +176,21 @@ class _Cluster:
                 elif isinstance(gone, int) and gone >= least:
                     yield subject(one), "budget", f"with {least} instances it lets all of them go at once"
 
+    def _quotas(self) -> Iterator[Found]:
+        """What may run in a namespace is let in."""
+        for quota in self.by_kind["ResourceQuota"]:
+            namespace = _namespace(quota)
+            running = [(pod, most(one, self._most(one))) for one, pod in self.inside[namespace]]
+            databases = [one for one in self.by_kind["Cluster"] if _namespace(one) == namespace]
+            scalers = [one for one in self.by_kind["VerticalPodAutoscaler"] if _namespace(one) == namespace]
+            sized = {kind for one in scalers for kind in _controlled(one)}
+            yield from ((subject(quota), *found) for found in short(quota, running, databases, sized))
+
+    def _most(self, workload: Object) -> int | None:
+        """Most instances that a scaler may want of a workload, if it has one."""
+        scalers = self.scalers.get(_key(workload))
+        return bounds(scalers[0])[1] if scalers else None
+
     def _least(self, workload: Object) -> int:
         """Fewest instances of a workload."""
         scalers = self.scalers.get(_key(workload))
@@ -221,7 +238,8 @@ def _signals(scaler: Object) -> set[str]:
     spec = scaler["spec"]
     if scaler["kind"] == "ScaledObject":
         return {trigger["type"] for trigger in spec["triggers"]} & {"cpu", "memory"}
-    return {metric["resource"]["name"] for metric in spec["metrics"] if metric["type"] == "Resource"}
+    resources = (metric.get("resource") or metric.get("containerResource") for metric in spec["metrics"])
+    return {each["name"] for each in resources if each}
 
 
 def _controlled(scaler: Object) -> set[str]:
@@ -229,7 +247,12 @@ def _controlled(scaler: Object) -> set[str]:
     if scaler["spec"].get("updatePolicy", {}).get("updateMode", "Auto") == "Off":
         return set()
     policies = scaler["spec"].get("resourcePolicy", {}).get("containerPolicies") or [{}]
-    return {kind for policy in policies for kind in policy.get("controlledResources", ("cpu", "memory"))}
+    return {
+        kind
+        for policy in policies
+        if policy.get("mode") != "Off"
+        for kind in policy.get("controlledResources", ("cpu", "memory"))
+    }
 
 
 def _probes(workload: Object, pod: Object) -> Iterator[Found]:

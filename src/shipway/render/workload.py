@@ -18,8 +18,12 @@ from shipway.spec.cron import EVERY_RELEASE
 _RULE = "workloads are replaced without a gap, and their pods are hardened"
 _EXPECTED = "shipway.dev/expected-duration"
 """Read by :mod:`shipway.cost.demand`."""
+SCALED_BY = "shipway.dev/scaled-by"
+"""Read by the policy ``require-two-replicas``."""
 _KEPT = 86_400
-"""Seconds for which a finished job can be looked at."""
+"""Seconds for which a finished run of a schedule can be looked at."""
+_NOT_ITS_FAULT = {"rules": [{"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]}
+"""A run whose machine was emptied or taken away starts again and is no failed attempt."""
 
 
 def objects(context: Context) -> Iterator[Draft]:
@@ -43,7 +47,12 @@ def _deployment(context: Context) -> dict[str, Any]:
         "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": 0}},
         "template": template(context),
     }
-    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": _metadata(context), "spec": spec}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": _metadata(context, _scaled(context)),
+        "spec": spec,
+    }
 
 
 def _stateful_set(context: Context) -> dict[str, Any]:
@@ -58,7 +67,20 @@ def _stateful_set(context: Context) -> dict[str, Any]:
         "template": template(context),
         "volumeClaimTemplates": [_claim(context)],
     }
-    return {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": _metadata(context), "spec": spec}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "metadata": _metadata(context, _scaled(context)),
+        "spec": spec,
+    }
+
+
+def _scaled(context: Context) -> dict[str, object] | None:
+    """Says that the number of instances is a scaler's: to an admission policy, one that nobody wrote is 1."""
+    if context.spec.scale is None:
+        return None
+    kind = "ScaledObject" if context.components.autoscaler == "keda" else "HorizontalPodAutoscaler"
+    return {SCALED_BY: derived(kind, "what changes the number of instances", "spec.scale")}
 
 
 def _metadata(context: Context, annotations: dict[str, object] | None = None) -> dict[str, Any]:
@@ -102,7 +124,10 @@ def _cron_job(context: Context) -> dict[str, Any]:
 
 
 def _job(context: Context) -> dict[str, Any]:
-    """A Job cannot be changed, so that a changed one gets another name: the same input always gives the same."""
+    """A Job cannot be changed, so that a changed one gets another name: the same input always gives the same.
+
+    It stays when it is done. If the cluster removed it, whoever applies the same files again would run it again.
+    """
     spec = _job_spec(context)
     content = msgspec.json.encode(plain(spec), order="sorted")
     name = f"{context.name}-{hashlib.sha256(content).hexdigest()[:8]}"
@@ -114,7 +139,8 @@ def _job_spec(context: Context) -> dict[str, Any]:
     replicas = context.spec.replicas
     return {
         "backoffLimit": 2,
+        "podFailurePolicy": _NOT_ITS_FAULT,
         "parallelism": said(replicas, "spec.replicas") if replicas is not None else None,
-        "ttlSecondsAfterFinished": _KEPT,
+        "ttlSecondsAfterFinished": None if context.spec.schedule == EVERY_RELEASE else _KEPT,
         "template": template(context, restart="Never"),
     }

@@ -35,6 +35,11 @@ class Ingress(Closed):
     gateway: Name = Field(
         default="public", description="Name of the Gateway that routes attach to.", examples=["public"]
     )
+    internal: Name | None = Field(
+        default=None,
+        description="Name of the Gateway for hosts of internal applications, which the internet does not reach; that of all others when left out.",
+        examples=["internal"],
+    )
     namespace: Name = Field(
         default="ingress", description="Namespace of the Gateway and of its proxies.", examples=["ingress"]
     )
@@ -124,7 +129,7 @@ class Network(Closed):
     )
     nodes: Annotated[tuple[Cidr, ...], Field(strict=False)] = Field(
         default=(),
-        description="Networks of the machines, which ask probes; any when left out.",
+        description="Networks of the machines, which ask probes, and of the cluster's API, which databases ask; any when left out.",
         examples=[["10.0.0.0/16"]],
     )
     egress: Annotated[tuple[Cidr, ...], Field(strict=False)] = Field(

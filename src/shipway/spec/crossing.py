@@ -11,12 +11,13 @@ from typing import NamedTuple
 from shipway.model.problems import Problem
 from shipway.model.quantities import format_cpu, format_memory
 from shipway.model.suggestions import did_you_mean
-from shipway.spec.application import Application, Override
+from shipway.spec.application import Application, Override, Spec
 from shipway.spec.diagnosis import parted, problem_at
 from shipway.spec.graph import cycles
 from shipway.spec.platform import Platform
 from shipway.spec.reading import Path
 from shipway.spec.resolving import PROFILES, DeclaredApplication, DeclaredPlatform, Origin, Resolved
+from shipway.spec.variables import of_call, of_resource
 
 Applications = Mapping[str, DeclaredApplication]
 Resolve = Callable[[str, str], Resolved]
@@ -38,6 +39,12 @@ LONGEST_NAME = 40
 """Of an application: a CronJob's name may have 52 characters, and other names are made of it."""
 LONGEST_DATABASE = 50
 """Of a database cluster: CloudNativePG's limit."""
+LONGEST_BUCKET = 63
+"""Of a bucket, with the names of the platform, the environment and the application in it."""
+_SIDE_CARS = range(15000, 15100)
+"""Ports of Istio's side-car: https://istio.io/latest/docs/ops/deployment/application-requirements/"""
+_POSTGRES_OWN = re.compile(r"pg-.*|postgres|template[01]|streaming-replica")
+"""Names (with an underscore where we have a dash) of PostgreSQL's own users and databases."""
 _RESERVED = (
     "default",
     "default-deny",
@@ -46,6 +53,8 @@ _RESERVED = (
     "kube-node-lease",
     "istio-system",
     "shipway-policies",
+    "argocd",
+    "flux-system",
 )
 _PREVIEW = re.compile(r".*-pr-[0-9]+")
 """Namespaces of previews are called so."""
@@ -64,6 +73,7 @@ def crossing_problems(
         found += _names(declared, platform.platform)
         found += _overrides(declared, platform.platform)
         found += _dependencies(declared, applications, platform.platform, left_out)
+        found += _variables(declared, applications)
         found += _in_environments(declared, platform, resolve)
     found += _hosts(applications, platform.platform, resolve)
     found += _cycles(applications)
@@ -151,6 +161,9 @@ def _names(declared: DeclaredApplication, platform: Platform) -> Iterator[Proble
             )
             where = ("spec", "dependsOn", index, "database")
             yield problem_at(declared.file, declared.node, where, "bad-name", message)
+    if _POSTGRES_OWN.fullmatch(name) and any(one.postgres for one in declared.application.spec.depends_on):
+        message = f"a database and its user are called like the application, and PostgreSQL keeps `{name}` for itself; choose another"
+        yield problem_at(declared.file, declared.node, path, "reserved-name", message)
 
 
 def _overrides(declared: DeclaredApplication, platform: Platform) -> Iterator[Problem]:
@@ -185,6 +198,27 @@ def _dependencies(
         other = applications[name].application
         yield from _port(declared, path, other, dependency.port)
         yield from _presence(declared, path, other, platform)
+
+
+def _variables(declared: DeclaredApplication, applications: Applications) -> Iterator[Problem]:
+    """Two dependencies that a container would be told by one variable: of two addresses it would get one."""
+    taken: dict[str, str] = {}
+    for index, dependency in enumerate(declared.application.spec.depends_on):
+        called, resource = applications.get(dependency.application or ""), dependency.resource
+        if called is not None:
+            variable = of_call(called.application, dependency.port)
+            main = variable == of_call(called.application, None)
+            name = str(dependency.application) if main else f"{dependency.application}:{dependency.port}"
+        elif resource is not None:
+            variable = of_resource(dependency)
+            name = f"{dependency.kind}: {resource.engine}" + (f"/{resource.name}" if resource.name else "")
+        else:
+            continue
+        first = taken.setdefault(variable, name)
+        if first != name:
+            hint = "give the resource a name of its own" if ": " in name + first else "rename one of the two"
+            message = f"`{variable}` is already the variable of `{first}`; {hint}"
+            yield problem_at(declared.file, declared.node, ("spec", "dependsOn", index), "duplicate", message)
 
 
 def _port(declared: DeclaredApplication, path: Path, other: Application, port: str | None) -> Iterator[Problem]:
@@ -250,12 +284,35 @@ def _judged(resolved: Resolved, platform: Platform, environment: str) -> Iterato
     if (
         spec.scale
         and spec.scale.min == 0
-        and (platform.spec.components.autoscaler != "keda" or spec.scale.signal in {"cpu", "memory"})
+        and (platform.spec.components.autoscaler != "keda" or spec.scale.signal != "queue")
     ):
-        message = "expected at least 1, got 0; only KEDA scales to nothing, and only by requests or a queue"
+        # Requests are counted by whoever answers them, and of nothing nobody does: it would never wake up.
+        message = "expected at least 1, got 0; only KEDA scales to nothing, and only by a queue"
         yield Refused("spec.scale.min", "out-of-range", message)
+    yield from _side_cars(spec, platform)
+    yield from _buckets(application, platform, environment)
     yield from _minimums(application, platform, environment)
     yield from _objectives(application, platform)
+
+
+def _side_cars(spec: Spec, platform: Platform) -> Iterator[Refused]:
+    """Ports that the mesh has beside the application's."""
+    if platform.spec.components.mesh == "istio":
+        for name, port in spec.listens.items():
+            if port in _SIDE_CARS:
+                message = f"expected a port outside of {_SIDE_CARS[0]} to {_SIDE_CARS[-1]}, which the mesh's side-car has, got {port}"
+                yield Refused(
+                    "spec.port" if list(spec.listens) == ["http"] else f"spec.port.{name}", "reserved-port", message
+                )
+
+
+def _buckets(application: Application, platform: Platform, environment: str) -> Iterator[Refused]:
+    for dependency in application.spec.depends_on:
+        if dependency.bucket is not None:
+            bucket = platform.bucket_of(application.metadata.name, environment, dependency.name)
+            if len(bucket) > LONGEST_BUCKET:
+                message = f"a bucket's name has at most {LONGEST_BUCKET} characters, and `{bucket}` has {len(bucket)}; choose a shorter name"
+                yield Refused("spec.dependsOn", "bad-name", message)
 
 
 def _objectives(application: Application, platform: Platform) -> Iterator[Refused]:
@@ -290,24 +347,34 @@ def _minimums(application: Application, platform: Platform, environment: str) ->
 
 
 def _hosts(applications: Applications, platform: Platform, resolve: Resolve) -> Iterator[Problem]:
-    """Two applications that claim one host in one environment."""
+    """Two applications that have one host in one environment, whether they say it or get it."""
     for environment in platform.spec.environments:
         taken: dict[str, DeclaredApplication] = {}
         for name, declared in applications.items():
             if not declared.application.runs_in(environment):
                 continue
-            resolved = resolve(name, environment)
-            host = resolved.application.spec.host
+            host = platform.host_of(resolve(name, environment).application, environment)
             first = taken.setdefault(host, declared) if host else declared
             if host and first is not declared:
-                theirs = resolve(first.application.metadata.name, environment).provenance["spec.host"]
-                origin = resolved.provenance["spec.host"]
-                message = (
-                    f"`{host}` already belongs to `{first.application.metadata.name}` ({theirs.file}:{theirs.line});"
-                    " a host leads to one application"
-                )
-                column = declared.node.column_of("host", origin.line)
-                yield Problem(origin.file, origin.line, column, "spec.host", "duplicate-host", message)
+                yield _taken(host, first, declared, environment, resolve)
+
+
+def _taken(
+    host: str, first: DeclaredApplication, second: DeclaredApplication, environment: str, resolve: Resolve
+) -> Problem:
+    """Said to the second of the two, or to the first if the second has the host by its name alone."""
+    if resolve(second.application.metadata.name, environment).application.spec.host is None:
+        first, second = second, first
+    theirs = resolve(first.application.metadata.name, environment)
+    said = theirs.provenance.get("spec.host") if theirs.application.spec.host is not None else None
+    where = f"({said.file}:{said.line})" if said else "(it is public and called so)"
+    origin = resolve(second.application.metadata.name, environment).provenance["spec.host"]
+    message = (
+        f"`{host}` already belongs to `{first.application.metadata.name}` {where}; a host leads to one application"
+    )
+    return Problem(
+        origin.file, origin.line, second.node.column_of("host", origin.line), "spec.host", "duplicate-host", message
+    )
 
 
 def _cycles(applications: Applications) -> Iterator[Problem]:

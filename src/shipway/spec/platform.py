@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from shipway.spec.application import API_VERSION, Archetype, Changeable
+from shipway.spec.application import API_VERSION, SERVING, Application, Archetype, Changeable
 from shipway.spec.checks import Unit
 from shipway.spec.components import Components
 from shipway.spec.fields import (
@@ -275,3 +275,22 @@ class Platform(Closed):
         """Whether customers depend on the environment: as it says, or because it is the last one."""
         said = self.spec.environments[environment].production
         return said if said is not None else environment == list(self.spec.environments)[-1]
+
+    def host_of(self, application: Application, environment: str) -> str | None:
+        """Host name under which an application (resolved for the environment) is reached from outside, if it is.
+
+        That which it says; else, of what is public, its name below the Platform's domain, with the environment between
+        them outside production. Bare TCP carries no name.
+        """
+        spec, domain = application.spec, self.spec.components.ingress.domain
+        said: str | None = spec.host
+        if said is not None:
+            return said
+        if spec.visibility != "public" or domain is None or spec.archetype not in SERVING or spec.protocol == "tcp":
+            return None
+        inner = "" if self.is_production(environment) else f"{environment}."
+        return f"{application.metadata.name}.{inner}{domain}"
+
+    def bucket_of(self, application: str, environment: str, name: str | None) -> str:
+        """Name of a bucket for files, of which there is one in all the world."""
+        return "-".join((self.metadata.name, environment, application, name or "files"))

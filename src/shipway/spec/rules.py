@@ -15,6 +15,7 @@ from shipway.model.suggestions import did_you_mean
 from shipway.spec.application import HEALTH_PORT, RESOURCE_KINDS, SERVING, SPOKEN, Application, Dependency
 from shipway.spec.cron import cron_error
 from shipway.spec.reading import Path
+from shipway.spec.variables import of_resource
 
 
 class Broken(msgspec.Struct, frozen=True):
@@ -119,6 +120,7 @@ def _dependencies(application: Application) -> Iterator[Broken]:
             hint = f", or tell them apart by name: `{one.engine}/<name>`" if one else ""
             yield Broken(path, "duplicate", f"this dependency is already declared; remove one of the two{hint}")
         seen[identity] += 1
+        yield from _told_by_one_name(application, index)
         if dependency.postgres and dependency.name in UNNAMED:
             message = f"`{dependency.name}` is what a database without a name is called; choose another"
             yield Broken((*path, "database"), "reserved-name", message)
@@ -129,6 +131,18 @@ def _dependency(path: Path, dependency: Dependency) -> Iterator[Broken]:
     if len(given) != 1:
         message = f"expected one of {', '.join(_TARGETS)}, got {' and '.join(given) or 'none of them'}"
         yield Broken(path, "conflict", message, tuple((*path, kind) for kind in _TARGETS))
+
+
+def _told_by_one_name(application: Application, index: int) -> Iterator[Broken]:
+    """Two resources of one kind and name, whatever their engines: a container is told both by one variable."""
+    dependencies = application.spec.depends_on
+    one = dependencies[index].resource
+    for other in dependencies[:index]:
+        if one and other.resource and other.kind == dependencies[index].kind and other.resource.name == one.name:
+            if other.resource.engine == one.engine:
+                continue  # the same thing twice, which is said already
+            message = f"`{of_resource(dependencies[index])}` is already that of `{other.resource.engine}`; tell them apart by name: `{one.engine}/<name>`"
+            yield Broken(("spec", "dependsOn", index, dependencies[index].kind), "duplicate", message)
 
 
 def _schedule(application: Application) -> Iterator[Broken]:
@@ -155,6 +169,18 @@ def _schedule(application: Application) -> Iterator[Broken]:
             about,
             key=True,
         )
+
+
+def _requests(application: Application) -> Iterator[Broken]:
+    spec, path = application.spec, ("spec", "scale", "signal")
+    if spec.scale is None or spec.scale.signal != "requests":
+        return
+    if spec.archetype not in SERVING:
+        message = f"the number of instances follows requests and {_an(spec.archetype)} answers none; follow cpu, memory or a queue"
+        yield Broken(path, "conflict", message, (("spec", "archetype"),))
+    elif spec.protocol == "tcp":
+        message = "the number of instances follows requests, and nobody can count them in bare TCP; follow cpu, memory or a queue"
+        yield Broken(path, "conflict", message, (("spec", "port"),))
 
 
 def _queue(application: Application) -> Iterator[Broken]:
@@ -226,7 +252,10 @@ def _host(application: Application) -> Iterator[Broken]:
     if spec.host is not None and spec.visibility == "private":
         message = "a private application has no host name; use `visibility: internal` or `public`, or remove it"
         yield Broken(("spec", "host"), "conflict", message, (("spec", "visibility"),), key=True)
-    if spec.host is not None and spec.protocol == "tcp":
+    if spec.host is not None and spec.archetype not in SERVING:
+        message = f"{_an(spec.archetype)} answers no requests from outside, so it has no host name; remove it"
+        yield Broken(("spec", "host"), "conflict", message, (("spec", "archetype"),), key=True)
+    elif spec.host is not None and spec.protocol == "tcp":
         message = "a tcp service has no host name: no name travels with bare TCP; call the port `http` or `grpc`, or remove it"
         yield Broken(("spec", "host"), "conflict", message, (("spec", "port"),), key=True)
 
@@ -250,6 +279,7 @@ _RULES: Sequence[Rule] = (
     _environment_variables,
     _ports,
     _host,
+    _requests,
     _queue,
     _storage,
 )

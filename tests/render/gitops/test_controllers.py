@@ -10,8 +10,12 @@ import yaml
 from msgspec import structs
 
 from shipway.model.errors import BadInput
+from shipway.render.admission import KINDS
+from shipway.render.compiling import Compiled
 from shipway.render.formats import layout
 from shipway.render.gitops.repository import waves
+from shipway.spec.organisation import Organisation, read_organisation
+from shipway.spec.reading import Source
 from tests.render import shop
 from tests.render.schemas import catalogue, problems
 from tests.render.test_example import everything, organisation
@@ -117,6 +121,50 @@ def test_a_project_allows_what_its_team_has_and_nothing_of_the_others() -> None:
         assert project["spec"]["sourceRepos"] == [URL]
         written = [*project["spec"]["destinations"], *project["spec"]["namespaceResourceWhitelist"]]
         assert not [one for one in written if "*" in {one.get("name"), one.get("namespace"), one.get("kind")}]
+
+
+@pytest.mark.parametrize("mesh", ["gateway-api", "istio"])
+@pytest.mark.parametrize("others", ["", "    autoscaler: keda\n    admission: kyverno\n"])
+def test_a_project_allows_what_could_be_there_as_well(mesh: str, others: str) -> None:
+    """What a project does not allow is never removed: the last of its kind would stay when its file loses it."""
+    known = shop.organisation(mesh, shop.PLATFORM.replace("mesh: %s\n", "mesh: %s\n" + others))
+    written = {(bool(n), v.rpartition("/")[0], k) for one in shop.everything(known) for v, k, n, _ in identities(one)}
+    shared = structs.replace(everything()[0], application="")
+    team, cluster = (
+        {
+            (inside, each["group"], each["kind"])
+            for inside, name in enumerate(("clusterResourceWhitelist", "namespaceResourceWhitelist"))
+            for each in project["spec"][name]
+        }
+        for project in (objects("argocd", "AppProject", "applications/")[0], _projects(organisation(), [shared])[0])
+    )
+    assert written <= team
+    assert {kind for _, _, kind in cluster} >= {kind for kinds in KINDS.values() for kind in kinds}
+
+
+def identities(one: Compiled) -> list[tuple[str, str, str, str]]:
+    return [each.identity for each in one.objects]
+
+
+def _projects(known: Organisation, compiled: list[Compiled]) -> list[dict[str, Any]]:
+    made = dict(layout("argocd")(known, compiled))
+    return list(yaml.load_all(made["argocd/applications/projects.yaml"], yaml.CSafeLoader))
+
+
+def test_a_team_does_not_become_the_project_that_argo_cd_brings() -> None:
+    platform = shop.PLATFORM % f"istio\n    gitops: {{repository: {URL}}}"
+    files = {"platform.yaml": platform, "applications.yaml": shop.APPLICATIONS.replace("team: stock", "team: default")}
+    known, _ = read_organisation([Source(*file) for file in files.items()])
+    assert known is not None
+    names = {one["metadata"]["name"] for one in _projects(known, shop.everything(known))}
+    assert names == {"acme.default", "payments", "unowned"}
+
+
+def test_what_the_api_server_fills_in_is_no_difference() -> None:
+    found = [*objects("argocd", "Application", "applications/")]
+    found += [one["spec"]["template"] for one in objects("argocd", "ApplicationSet")]
+    options = {one["metadata"]["annotations"]["argocd.argoproj.io/compare-options"] for one in found}
+    assert options == {"ServerSideDiff=true"}
 
 
 def test_the_root_applies_the_applications_and_is_not_among_them() -> None:

@@ -15,8 +15,9 @@ from shipway.render.admission import NAMESPACE as SHARED_NAMESPACE
 from shipway.render.catalog import UNOWNED
 from shipway.render.compiling import Compiled
 from shipway.render.formats import File, to_yaml
+from shipway.render.gitops.kinds import allowed
 from shipway.render.gitops.kustomize import kustomize
-from shipway.render.gitops.previews import API_VERSION, NAMESPACE, layer, preview, previewed
+from shipway.render.gitops.previews import API_VERSION, COMPARED, NAMESPACE, layer, preview, previewed
 from shipway.render.gitops.repository import SHARED_NAME, Repository, repository, waves
 from shipway.render.previewing import namespaces
 from shipway.spec.organisation import Organisation
@@ -24,6 +25,8 @@ from shipway.spec.organisation import Organisation
 IN_CLUSTER = "https://kubernetes.default.svc"
 """The cluster that Argo CD runs in."""
 _APPLICATIONS = "argocd/applications"
+_BUILT_IN = "default"
+"""Argo CD's own project, which must not become a team's."""
 _AUTOMATED = {"automated": {"prune": True, "selfHeal": True}, "syncOptions": ["ServerSideApply=true"]}
 
 
@@ -81,18 +84,12 @@ def _root(platform: str, where: Repository) -> list[dict[str, Any]]:
 def _project(
     team: str, compiled: Sequence[Compiled], where: Repository, previews: Sequence[Compiled]
 ) -> dict[str, Any]:
-    """A team may write the kinds that its applications have, into their namespaces on their clusters."""
-    identities = [(one, each.identity) for one in compiled for each in one.objects]
-    places = {(one.cluster, namespace) for one, (_, _, namespace, _) in identities if namespace}
+    """A team may write what applications are made of, into the namespaces of its own on their clusters."""
+    places = {(one.cluster, namespace) for one in compiled for each in one.objects if (namespace := each.identity[2])}
     places |= {(one.cluster, _namespace(one)) for one in compiled}
     places |= {(one.cluster, namespaces(one.application)) for one in compiled if one in previews}
-    kinds = {(bool(namespace), version.rpartition("/")[0], kind) for _, (version, kind, namespace, _) in identities}
-    lists = {
-        name: [{"group": group, "kind": kind} for inside, group, kind in sorted(kinds) if inside is namespaced]
-        for name, namespaced in (("clusterResourceWhitelist", False), ("namespaceResourceWhitelist", True))
-    }
     destinations = [{"name": cluster, "namespace": namespace} for cluster, namespace in sorted(places)]
-    spec = {"sourceRepos": [where.url], "destinations": destinations, **lists}
+    spec = {"sourceRepos": [where.url], "destinations": destinations, **allowed(shared=not compiled[0].application)}
     return _object("AppProject", team, spec, wave=-1)
 
 
@@ -105,7 +102,9 @@ def _application(one: Compiled, team: str, wave: int, where: Repository) -> dict
         "syncPolicy": _AUTOMATED,
     }
     labels = {"shipway.dev/environment": one.environment, "shipway.dev/cluster": one.cluster}
-    return _object("Application", f"{name}.{one.cluster}", spec, wave=wave, labels=labels)
+    found = _object("Application", f"{name}.{one.cluster}", spec, wave=wave, labels=labels)
+    found["metadata"]["annotations"] |= COMPARED
+    return found
 
 
 def _object(
@@ -121,9 +120,11 @@ def _object(
 
 def _project_of(organisation: Organisation, one: Compiled) -> str:
     """Its team's; what a cluster has once belongs to the platform. No team can be called so."""
+    platform = organisation.platform.metadata.name
     if not one.application:
-        return f"{organisation.platform.metadata.name}.shared"
-    return organisation.declared[one.application].application.metadata.team or UNOWNED
+        return f"{platform}.shared"
+    team = organisation.declared[one.application].application.metadata.team or UNOWNED
+    return f"{platform}.{team}" if team == _BUILT_IN else team
 
 
 def _namespace(one: Compiled) -> str:

@@ -22,6 +22,8 @@ from shipway.render.yaml import to_yaml as text_of
 API_VERSION = "argoproj.io/v1alpha1"
 NAMESPACE = "argocd"
 """Where Argo CD runs and keeps its objects."""
+COMPARED = {"argocd.argoproj.io/compare-options": "ServerSideDiff=true"}
+"""Compared by asking the API server what an apply would change: what it and operators fill in is then no difference."""
 _FINALIZER = "resources-finalizer.argocd.argoproj.io"
 _KEPT_AWAY = frozenset(
     {
@@ -53,7 +55,11 @@ def preview(one: Compiled, project: str, where: Repository) -> dict[str, Any]:
         "kustomize": {"namespace": namespace},
     }
     template = {
-        "metadata": {"name": f"{name}.pr-{{{{.number}}}}", "finalizers": [_FINALIZER]},
+        "metadata": {
+            "name": f"{name}.pr-{{{{.number}}}}",
+            "annotations": COMPARED,
+            "finalizers": [_FINALIZER],
+        },
         "spec": {
             "project": project,
             "source": source,

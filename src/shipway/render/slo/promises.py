@@ -6,8 +6,10 @@ bucket does not exist, and the service level has no data, which is said by an al
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
+from msgspec import structs
 
 from shipway.model.errors import BadInput
 from shipway.model.quantities import format_duration, format_number
@@ -23,7 +25,7 @@ from shipway.render.slo.levels import (
     Window,
 )
 from shipway.render.slo.rules import selector
-from shipway.spec.application import SERVING, Application
+from shipway.spec.application import SERVING, Application, Protocol
 from shipway.spec.checks import LatencyObjective
 from shipway.spec.platform import Journey, Metric
 
@@ -60,6 +62,32 @@ ISTIO = Meters(
 """Istio's standard metrics, seen from the service that answers."""
 
 
+_GRPC_ERRORS = MappingProxyType(
+    {"UNKNOWN": 2, "DEADLINE_EXCEEDED": 4, "UNIMPLEMENTED": 12, "INTERNAL": 13, "UNAVAILABLE": 14, "DATA_LOSS": 15}
+)
+"""Status codes that are the server's fault: https://opentelemetry.io/docs/specs/semconv/rpc/grpc/"""
+OPENTELEMETRY_GRPC = Meters(
+    total='rpc_server_call_duration_seconds_count{job="{app}"}',
+    bad=f'rpc_server_call_duration_seconds_count{{job="{{app}}", rpc_response_status_code=~"{"|".join(_GRPC_ERRORS)}"}}',
+    buckets='rpc_server_call_duration_seconds_bucket{job="{app}", {le}}',
+)
+"""OpenTelemetry's semantic conventions for gRPC servers. Older instrumentations count so with
+``OTEL_SEMCONV_STABILITY_OPT_IN=rpc``."""
+ISTIO_GRPC = structs.replace(
+    ISTIO,
+    bad=ISTIO.bad.replace(
+        'response_code=~"5.."', f'grpc_response_status=~"{"|".join(map(str, _GRPC_ERRORS.values()))}"'
+    ),
+)
+"""The same metrics: an answer over gRPC is 200 whatever happened, and says how it went in a status of its own."""
+_OVER_GRPC: Mapping[Meters, Meters] = MappingProxyType({OPENTELEMETRY: OPENTELEMETRY_GRPC, ISTIO: ISTIO_GRPC})
+
+
+def spoken(meters: Meters, protocol: Protocol) -> Meters:
+    """The metrics that count what is spoken on the main port."""
+    return _OVER_GRPC.get(meters, meters) if protocol == "grpc" else meters
+
+
 def of_application(
     application: Application,
     meters: Meters = OPENTELEMETRY,
@@ -71,6 +99,7 @@ def of_application(
 ) -> tuple[ServiceLevel, ...]:
     """Every promise of an application: availability and latencies when it answers requests, and those about ``metrics``.
 
+    ``meters`` are those for HTTP; what speaks gRPC is counted by their counterparts (:func:`spoken`).
     ``metrics`` are the Platform's. ``labels`` (the environment, the cluster) go on every rule beside the owning team.
     ``runbook`` may hold ``{app}`` and ``{slo}``.
 
@@ -139,9 +168,10 @@ def _own(application: Application, metrics: Mapping[str, Metric]) -> Iterator[_P
 
 
 def _requests(application: Application, meters: Meters) -> Iterator[_Promise]:
-    name, slo = application.metadata.name, application.spec.slo
-    if application.spec.archetype not in SERVING:
+    name, slo, protocol = application.metadata.name, application.spec.slo, application.spec.protocol
+    if application.spec.archetype not in SERVING or protocol == "tcp":  # nothing counts requests in bare TCP
         return
+    meters = spoken(meters, protocol)
     if slo.availability is not None:
         about = "Requests answered without an error."
         yield AVAILABILITY, percent(slo.availability), about, availability(meters, name)
