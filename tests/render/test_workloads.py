@@ -184,6 +184,20 @@ def test_requests_are_counted_by_what_is_spoken(port: str, mesh: str, counted: s
         assert failed in text
 
 
+@pytest.mark.parametrize(
+    ("monitoring", "address"),
+    [
+        ("{}", "http://prometheus-operated.monitoring.svc:9090"),
+        ("{namespace: watch}", "http://prometheus-operated.watch.svc:9090"),
+        ("{namespace: watch, server: 'http://thanos.watch.svc:9090'}", "http://thanos.watch.svc:9090"),
+    ],
+)
+def test_prometheus_is_asked_where_it_runs(monitoring: str, address: str) -> None:
+    spec = "archetype: api-service, scale: {max: 3, signal: requests}"
+    found = objects(spec, components=f"autoscaler: keda, monitoring: {monitoring}")
+    assert of(found, "ScaledObject")["triggers"][0]["metadata"]["serverAddress"] == address
+
+
 def test_nothing_counts_requests_in_bare_tcp() -> None:
     found = objects("archetype: api-service, port: {tcp: 9000}, slo: {availability: 99%}")
     assert "PrometheusRule" not in found

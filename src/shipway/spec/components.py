@@ -71,9 +71,9 @@ class Monitoring(Closed):
     path: UrlPath = Field(
         default="/metrics", description="Where applications serve their metrics.", examples=["/metrics"]
     )
-    server: Line = Field(
-        default="http://prometheus-operated.monitoring.svc:9090",
-        description="Address of Prometheus, for autoscaling and analysis in the cluster.",
+    server: Line | None = Field(
+        default=None,
+        description="Address of Prometheus, for autoscaling and analysis in the cluster; what the operator calls it in that namespace when left out.",
         examples=["http://prometheus-operated.monitoring.svc:9090"],
     )
     runbooks: Line | None = Field(
@@ -86,6 +86,11 @@ class Monitoring(Closed):
         description="How Grafana finds dashboards: labelled ConfigMaps, or its operator.",
         examples=["sidecar"],
     )
+
+    @property
+    def address(self) -> str:
+        """Of Prometheus."""
+        return self.server or f"http://prometheus-operated.{self.namespace}.svc:9090"
 
 
 class Tracing(Closed):
