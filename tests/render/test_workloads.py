@@ -454,18 +454,22 @@ def test_outside_is_what_is_not_ours_or_what_the_platform_lists() -> None:
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "ports"),
+    ("endpoint", "namespace", "ports"),
     [
-        ("http://otel.tracing.svc:4317", [4317, 4318]),
-        ("http://otel.tracing.svc:55681/v1", [4317, 4318, 55681]),
-        ("http://otel.tracing.svc", [4317, 4318]),
-        ("otel:what", [4317, 4318]),
+        ("http://otel.tracing.svc:4317", "tracing", [4317, 4318]),
+        ("http://otel.tracing.svc.cluster.local:55681/v1", "tracing", [4317, 4318, 55681]),
+        ("http://otel.tracing:4318", "tracing", [4317, 4318]),
+        ("https://otel.acme.example.com", "observability", [4317, 4318]),
+        ("otel:what", "observability", [4317, 4318]),
+        ("http://[otel", "observability", [4317, 4318]),
     ],
 )
-def test_traces_go_out_by_the_port_of_the_collector(endpoint: str, ports: list[int]) -> None:
+def test_traces_go_out_to_where_the_collector_is(endpoint: str, namespace: str, ports: list[int]) -> None:
     found = objects("archetype: api-service", components=f"tracing: {{endpoint: '{endpoint}'}}")
     rule = of(found, "NetworkPolicy/shop")["egress"][-1]
     assert [port["port"] for port in rule["ports"]] == ports
+    (peer,) = rule["to"]
+    assert peer["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": namespace}
 
 
 def test_what_is_strict_reaches_nothing_outside_that_the_platform_does_not_list() -> None:
