@@ -12,7 +12,7 @@ from tests.cli.stub import Stub
 @pytest.fixture
 def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A home whose path is short enough for a socket, named by SHIPWAY_HOME."""
-    with tempfile.TemporaryDirectory(prefix="shipway-test-") as directory:
+    with tempfile.TemporaryDirectory(prefix="home-") as directory:
         monkeypatch.setenv("SHIPWAY_HOME", directory)
         yield Path(directory)
 

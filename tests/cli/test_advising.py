@@ -19,8 +19,11 @@ from shipway.engine.loop import STREAM
 from shipway.engine.ports import Append
 from shipway.insight.sizing.usage import Usage
 from shipway.journal.sqlite import SqliteJournal
+from shipway.model.quantities import parse_money
 from shipway.rollout.codec import encode
 from shipway.rollout.events import ReleaseRequested
+from shipway.spec import Source, parse_documents
+from shipway.spec.application import API_VERSION
 from shipway.testing.recordings import APP, Version, record
 from tests.cli.shell import Shell
 
@@ -96,11 +99,38 @@ def test_what_may_go_wrong_is_stated(shipway: Shell, tmp_path: Path) -> None:
     assert "--killed" in shipway("rightsize", "--csv", file, "--killed", "rarely", "--json").error["message"]
 
 
+def remembered(scale: str, environment: str = "") -> str:
+    """What a release remembers of an application with one core and a half."""
+    said = "{name: storefront, team: web}\nspec:\n  archetype: web-app\n  image: r.example.com/a:1\n"
+    said += f"  resources: {{cpu: 1500m, memory: 1Gi}}\n  budget: $90/month\n  {scale}\n"
+    (one,) = parse_documents(
+        [Source("a.yaml", f"apiVersion: {API_VERSION}\nkind: Application\nmetadata: {said}")]
+    ).applications
+    document = {"application": one.document(), "environment": environment, "origins": {}}
+    return msgspec.json.encode(document).decode()
+
+
+@pytest.mark.parametrize(
+    ("scale", "scaled_on", "instances", "carries"),
+    [
+        ("replicas: 3", (), 3, None),
+        ("scale: {min: 2, max: 4}", ("cpu",), 2, None),
+        ("scale: {max: 4, signal: memory 75%}", ("memory",), 1, None),
+        ("scale: {max: 4, signal: requests}", (), 1, None),
+        ("scale: {max: 4, signal: requests 50/s}", (), 1, 50.0),
+    ],
+)
+def test_what_a_release_asks_for_is_read_from_what_it_remembers(
+    scale: str, scaled_on: tuple[str, ...], instances: int, carries: float | None
+) -> None:
+    budget = parse_money("$90/month")
+    expected = Now(1.5, 2.0**30, frozenset(scaled_on), instances, carries, budget)
+    assert released.asked(remembered(scale)) == expected
+    assert released.asked(remembered(scale).replace("1500m", "much")) == Now()
+
+
 def test_what_is_saved_is_told_from_what_the_live_release_requests(shipway: Shell, home: Path) -> None:
-    document = (
-        '{"application":{"metadata":{"team":"web"},"spec":{"resources":{"cpu":"1500m","memory":"1Gi"},"scale":{"signal":"cpu"}}},'
-        '"environment":"prod","origins":{}}'
-    )
+    document = remembered("scale: {max: 4, signal: cpu 60%}", environment="prod")
     events = [
         msgspec.structs.replace(one, document=document) if isinstance(one, ReleaseRequested) else one
         for one in record([Version("1")])
@@ -109,7 +139,7 @@ def test_what_is_saved_is_told_from_what_the_live_release_requests(shipway: Shel
         appends = [Append(f"{STREAM}{APP}", i, e.at, type(e).__name__, encode(e)) for i, e in enumerate(events)]
         journal.append(appends)
     with records(home) as opened:
-        assert released.now(opened, APP) == Now(1.5, 2.0**30, frozenset({"cpu"}))
+        assert released.now(opened, APP) == released.asked(document)
         assert released.now(opened, "nobody") == Now()
     keep(home, 400, step=60.0)
     (one,) = shipway("rightsize", APP, "--json").data["applications"]

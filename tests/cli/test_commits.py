@@ -133,20 +133,18 @@ def test_files_that_git_does_not_track_have_no_commit(repository: Repository) ->
     assert commit_of(Question((repository.root / "gone",)), {}) == NoCommit("the application's directory is not there")
 
 
-def test_many_applications_in_one_directory_are_told_apart_by_the_directories_of_their_code(
-    repository: Repository,
-) -> None:
+def test_applications_are_told_apart_by_the_directories_of_their_files(repository: Repository) -> None:
     first = repository.commit(
-        apps__shop_yaml="a: 1\n", apps__till_yaml="a: 1\n", shop__main_py="1\n", till__main_py="1\n"
+        shop__app_yaml="a: 1\n", shop__main_py="1\n", till__app_yaml="a: 1\n", till__src__main_py="1\n"
     )
-    repository.commit(apps__till_yaml="a: 2\n", till__main_py="2\n")
-    file = repository.root / "apps" / "shop.yaml"
-    other = commit_of(Question(own_paths(file, "../shop"), first), {})
-    beside = commit_of(Question(own_paths(file, None), first), {})
-    assert isinstance(other, Commit)
-    assert isinstance(beside, Commit)
-    assert (other.files, other.brought) == (0, ())
-    assert beside.files == 1
+    repository.commit(till__app_yaml="a: 2\n", till__src__main_py="2\n")
+    shop, till = (
+        commit_of(Question(own_paths(repository.root / name / "app.yaml"), first), {}) for name in ("shop", "till")
+    )
+    assert isinstance(shop, Commit)
+    assert isinstance(till, Commit)
+    assert (shop.files, shop.brought) == (0, ())
+    assert (till.files, len(till.brought)) == (2, 1)
 
 
 def test_without_git(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -10,17 +10,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
-import psutil
 import pytest
 
 import shipway.testing.service
 from shipway.cli.controlling import starting
 from shipway.cli.home import JOURNAL
+from tests import leftovers
 from tests.cli.shell import Shell
 
 pytestmark = [pytest.mark.e2e]
 
 FILE = """\
+apiVersion: shipway.dev/v1alpha1
+kind: Platform
+metadata: {{name: here}}
+spec:
+  defaults: {{health: {{startup: {startup}}}}}
+---
 apiVersion: shipway.dev/v1alpha1
 kind: Application
 metadata:
@@ -29,7 +35,7 @@ spec:
   archetype: api-service
   command: [{python}, {service}]
   port: {port}
-  health: {{path: /healthz, startup: 10s}}
+  health: /healthz
   env: {{VERSION: "1"}}
   delivery: {delivery}
 """
@@ -40,9 +46,12 @@ CANARY = "{steps: [{weight: 5%, for: 1h}]}"
 def nothing_is_left(home: Path) -> Iterator[None]:
     """Whatever a test leaves running is ended, and it is an error if that does not end everything."""
     yield
-    if (home / "proxy").exists():
-        starting.end(home)
-    assert _processes_of(home) == []
+    try:
+        if (home / "proxy").exists():
+            starting.end(home)
+        assert _processes_of(home) == []
+    finally:
+        leftovers.end([home])
 
 
 @pytest.fixture
@@ -57,9 +66,9 @@ def file(tmp_path: Path, port: int) -> Path:
     return write(tmp_path / "shop.yaml", port)
 
 
-def write(path: Path, port: int, *, delivery: str = "direct") -> Path:
-    service = shipway.testing.service.__file__
-    path.write_text(FILE.format(python=sys.executable, service=service, port=port, delivery=delivery))
+def write(path: Path, port: int, *, delivery: str = "direct", startup: str = "10s") -> Path:
+    words = {"python": sys.executable, "service": shipway.testing.service.__file__, "port": port}
+    path.write_text(FILE.format(**words, delivery=delivery, startup=startup))
     return path
 
 
@@ -68,12 +77,7 @@ def answer(port: int) -> str:
 
 
 def _processes_of(home: Path) -> list[int]:
-    found = []
-    for process in psutil.process_iter(["cmdline", "cwd", "status"]):
-        words = " ".join(process.info["cmdline"] or []) + " " + (process.info["cwd"] or "")
-        if str(home) in words and process.info["status"] != psutil.STATUS_ZOMBIE:
-            found.append(process.pid)
-    return found
+    return [process.pid for process in leftovers.processes(home)]
 
 
 def kill(pid: int) -> None:
@@ -226,10 +230,10 @@ def test_a_port_that_somebody_else_has(shipway: Shell, home: Path, file: Path, p
     assert shipway("deploy", file, "--watch").code == 0  # freed: the same command works
 
 
-def test_a_service_that_never_becomes_ready(shipway: Shell, home: Path, file: Path) -> None:
+def test_a_service_that_never_becomes_ready(shipway: Shell, home: Path, tmp_path: Path, port: int) -> None:
     shipway("up", "--detach")
-    words = ["--set", "spec.health.startup=1s", "--set", "spec.env.START_DELAY=60"]
-    result = shipway("deploy", file, "--watch", *words)
+    file = write(tmp_path / "shop.yaml", port, startup="1s")
+    result = shipway("deploy", file, "--watch", "--set", "spec.env.START_DELAY=60")
     assert result.code == 1
     assert "never became ready: GET /healthz" in result.out
     assert "shipway logs shop --release v1" in result.err
@@ -251,8 +255,16 @@ def test_bad_files_and_names(shipway: Shell, home: Path, file: Path) -> None:
     file.write_text(text)
     result = shipway("deploy", file)
     assert result.code == 2
-    assert f"{file}:8:3 error spec.prot: there is no field `prot` here; did you mean `port`?" in result.err
+    assert f"{file}:14:3 error spec.prot: there is no field `prot` here; did you mean `port`?" in result.err
+    assert f"{file}:5:32 error spec.defaults.health.startup" in result.err
     assert "did you mean `10s`?" in result.err
+    write(file, 8080, delivery="{alpha: 0.1%}")
+    result = shipway("deploy", file)
+    assert result.code == 2
+    assert f"{file}:17:14 error spec.delivery.alpha: `alpha` is for the Platform to say" in result.err
+    error = shipway("deploy", file, "--json").error
+    assert (error["exit_code"], [one["code"] for one in error["problems"]]) == (2, ["for-the-platform"])
+    assert shipway("status", "--json").data["applications"] == []
     nobody = shipway("status", "shpo", "--json").error
     assert (nobody["code"], nobody["exit_code"]) == ("not-found", 2)
 

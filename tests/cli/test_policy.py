@@ -2,6 +2,8 @@
 
 import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -185,6 +187,17 @@ def test_many_files_over_processes_say_the_same(shipway: Shell, tmp_path: Path) 
     two = shipway("policy", "check", tmp_path, "--processes", "2", "--format", "sarif")
     assert one.out == two.out
     assert "web-129" in two.out
+
+
+def test_objects_are_judged_without_what_compiles_applications_and_reads_the_journal(web: Path) -> None:
+    script = (
+        "import sys; from shipway.cli.policing.checking import Check, check\n"
+        f"print(check(Check(paths=({str(web)!r},))).objects, *sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    objects, *modules = done.stdout.split()
+    assert objects == "1"
+    assert not {"sqlalchemy", "httpx", "numpy", "shipway.plan.releasing", "shipway.render.compiling"} & set(modules)
 
 
 def test_test_runs_tests(shipway: Shell, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The webhook as processes with TLS: policies change under load, and every request is answered."""
 
+import contextlib
 import socket
 import ssl
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from http.client import HTTPSConnection
 from pathlib import Path
 
 import httpx
@@ -95,3 +97,17 @@ def test_policies_change_under_load_and_no_request_is_dropped(client: Clients, t
     assert all(allowed for _, allowed in answers[-50:])
     with client() as last:
         assert 'worker="' in last.get("/metrics").text
+
+
+@pytest.mark.e2e
+@pytest.mark.slow
+@pytest.mark.usefixtures("client")
+def test_a_connection_that_is_idle_stays_open(port: int, tmp_path: Path) -> None:
+    context = ssl.create_default_context(cafile=tmp_path / "admission" / "tls.crt")
+    with contextlib.closing(HTTPSConnection("127.0.0.1", port, context=context, timeout=30)) as connection:
+        for pause in (0, 6):  # uvicorn would close it after 5; an API server keeps it for 90
+            time.sleep(pause)
+            connection.request("POST", "/validate", asked())
+            answer = connection.getresponse()
+            assert (answer.status, answer.will_close) == (200, False)
+            answer.read()

@@ -140,8 +140,11 @@ def test_rules_as_sloth_makes_them(shipway: Shell, name: str) -> None:
 def test_every_file_of_ours_can_be_had_in_sloths_style(shipway: Shell, file: Path) -> None:
     groups = yaml.safe_load(shipway("slo", "rules", file, "--compat", "sloth").out)["groups"]
     assert groups[0]["name"] == "sloth-slo-sli-recordings-shop-availability"
-    file.write_text(SHOP.replace("99.9%}", "99.9%, calendar: month}"))
-    assert "calendar" in shipway("slo", "rules", file, "--compat", "sloth").err
+    file.write_text(
+        f"{SHOP}---\n{PLATFORM}".replace("spec: {journeys", "spec: {defaults: {slo: {calendar: month}}, journeys")
+    )
+    refused = shipway("slo", "rules", file, "--compat", "sloth").err
+    assert "Sloth knows no calendar windows, which shop-availability" in refused
 
 
 @pytest.mark.parametrize(
@@ -166,8 +169,11 @@ def test_validate_and_import(shipway: Shell, tmp_path: Path) -> None:
     assert shipway("slo", "validate", sloth, "--json").data["serviceLevels"] == ["shop-up", "shop-queue"]
     made = shipway("slo", "import", sloth)
     first, second = yaml.safe_load_all(made.out)
-    assert first == {"slo": {"window": "30d", "availability": "99.9%"}}
-    assert "Application shop" in made.out
+    assert first == {"slo": {"availability": "99.9%"}}
+    assert "Application shop,\n# where the Platform says `slo: {window: 30d}` under `spec.defaults`." in made.out
+    file = tmp_path / "shop.yaml"
+    file.write_text(SHOP.replace("{availability: 99.9%}", str(first["slo"])))
+    assert shipway("validate", file).code == 0
     ours = tmp_path / "levels.yaml"
     ours.write_text(made.out.partition("---\n")[2])
     assert shipway("slo", "validate", ours).out == "valid: shop-queue\n"

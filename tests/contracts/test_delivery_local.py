@@ -4,7 +4,6 @@ import asyncio
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
 
 from shipway.engine.ports import MetricSource, Router, Runtime
@@ -15,6 +14,7 @@ from shipway.runtimes.local.runtime import LocalRuntime
 from shipway.testing import service
 from shipway.testing.contracts import delivery
 from shipway.testing.load import Load
+from tests import leftovers
 from tests.listening import app_port
 
 pytestmark = [pytest.mark.e2e]
@@ -103,19 +103,12 @@ class LocalStage:
             await source.close()
         await self._current.close()
         last = LocalRuntime(self.directory)
-        await last.open(lambda _app, _event: None, {})
-        await last.shutdown()
-        mine = [p for p in psutil.process_iter() if _is_in(p, self.directory)]
-        for process in mine:
-            process.kill()
-        assert mine == []
-
-
-def _is_in(process: psutil.Process, directory: Path) -> bool:
-    try:
-        return any(word.startswith(str(directory)) for word in process.cmdline())
-    except psutil.Error:
-        return False
+        try:
+            await last.open(lambda _app, _event: None, {})
+            await last.shutdown()
+            assert leftovers.processes(self.directory) == []
+        finally:
+            leftovers.end([self.directory])
 
 
 @pytest.mark.parametrize(

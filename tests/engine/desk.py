@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
 from shipway.engine.service import Deployment, DeployRequest, Service, SourceFile
-from shipway.spec import DeclaredPlatform
+from shipway.spec import DeclaredPlatform, Source, parse_documents
 from tests.engine.world import World
 
 SHOP_FILE = """\
@@ -15,21 +15,36 @@ spec:
   archetype: api-service
   command: [serve]
   port: {port}
-  health: {{path: /healthz, startup: 20s}}
+  health: /healthz
   env: {{VERSION: "{version}"}}
   slo: {{availability: 99%}}
   delivery:
-    keep: 5s
-    warmUp: 0s
     steps:
-      - {{weight: 5%, for: 2s, minRequests: 20}}
-      - {{weight: 50%, for: 2s, minRequests: 20}}
+      - {{weight: 5%, for: 2s}}
+      - {{weight: 50%, for: 2s}}
 {more}"""
+
+PLATFORM_FILE = """\
+apiVersion: shipway.dev/v1alpha1
+kind: Platform
+metadata: {name: acme}
+spec:
+  defaults:
+    health: {startup: 20s}
+    delivery: {keep: 5s, warmUp: 0s, minRequests: 20}
+"""
 
 
 def application(name: str = "shop", *, port: int = 8080, version: str = "1", more: str = "") -> SourceFile:
     """An application file; ``more`` is appended under ``spec``."""
     return SourceFile(f"{name}.yaml", SHOP_FILE.format(name=name, port=port, version=version, more=more))
+
+
+def platform(more: str = "") -> DeclaredPlatform:
+    """A platform whose rollouts are over in seconds; ``more`` is appended under ``spec``."""
+    found = parse_documents([Source("platform.yaml", PLATFORM_FILE + more)])
+    assert found.declared_platform is not None, found.problems
+    return found.declared_platform
 
 
 class Vault:
@@ -46,7 +61,7 @@ class Vault:
 class Desk:
     """A service over a running controller."""
 
-    def __init__(self, world: World, platform: DeclaredPlatform | None = None) -> None:
+    def __init__(self, world: World, given: DeclaredPlatform | None = None) -> None:
         self.world = world
         self.vault = Vault()
         self.busy: dict[int, str] = {}
@@ -57,7 +72,7 @@ class Desk:
             world.clock,
             secrets=self.vault,
             port_trouble=lambda port: self.busy.get(port, ""),
-            platform=platform,
+            platform=given or platform(),
         )
 
     def deploy(
@@ -69,8 +84,8 @@ class Desk:
         )
 
 
-async def desk(platform: DeclaredPlatform | None = None) -> Desk:
+async def desk(given: DeclaredPlatform | None = None) -> Desk:
     """A desk in a new world."""
     world = World()
     await world.start()
-    return Desk(world, platform)
+    return Desk(world, given)

@@ -64,7 +64,7 @@ def test_what_denies_refuses_the_release_and_says_where() -> None:
     with pytest.raises(Denied) as caught:
         _run("deny", "  replicas: 9\n")
     (problem,) = caught.value.problems
-    assert (problem.file, problem.line, problem.path, problem.code) == ("shop.yaml", 17, "spec.replicas", "few")
+    assert (problem.file, problem.line, problem.path, problem.code) == ("shop.yaml", 15, "spec.replicas", "few")
     assert "at most 5" in problem.message
     assert "shipway policy explain few" in caught.value.hint
 
@@ -142,7 +142,7 @@ async def test_a_rule_on_pods_refuses_the_release() -> None:
         with pytest.raises(Denied) as caught:
             made.deploy(application(more=f"{IMAGE}  replicas: 9\n"), environment=environment)
         (problem,) = caught.value.problems
-        assert (problem.file, problem.line, problem.column, problem.code) == ("shop.yaml", 18, 13, "calm")
+        assert (problem.file, problem.line, problem.column, problem.code) == ("shop.yaml", 16, 13, "calm")
         assert made.deploy(application(more=f"{IMAGE}  replicas: 5\n"), environment=environment).applications[0].changed
 
 

@@ -7,9 +7,9 @@ from shipway.analysis.judge import begin, begin_step, observe
 from shipway.analysis.policy import Indicator, JudgePolicy, Step
 from shipway.analysis.readings import ArmReading, Reading
 from shipway.engine.planning import Surroundings, indicators, plan_of
-from shipway.spec import Application, Source, parse_documents
+from shipway.spec import Application, Source, parse_documents, resolve
 from shipway.spec.platform import Local
-from tests.engine.desk import application
+from tests.engine.desk import application, platform
 
 HEAD = """\
 apiVersion: shipway.dev/v1alpha1
@@ -21,10 +21,21 @@ spec:
 """
 
 
-def parsed(spec: str) -> Application:
-    found = parse_documents([Source("shop.yaml", HEAD + spec)])
+PLATFORM = """\
+---
+apiVersion: shipway.dev/v1alpha1
+kind: Platform
+metadata: {name: acme}
+spec:
+  defaults:
+"""
+
+
+def parsed(spec: str, defaults: str = "") -> Application:
+    """What ``spec`` makes of an application where a platform says ``defaults``."""
+    found = parse_documents([Source("shop.yaml", HEAD + spec + (PLATFORM + defaults) * bool(defaults))])
     assert found.problems == ()
-    return found.declared[0].application
+    return resolve(found.declared[0], found.declared_platform).application
 
 
 def around(**changes: object) -> Surroundings:
@@ -51,17 +62,21 @@ def around(**changes: object) -> Surroundings:
                 ("requestRate > 10/s", "requests", 10.0, 1.0),
             ],
         ),
-        (
-            "  delivery: {tolerance: 2, check: ['errorRate increase < 50%', 'latencyP95 increase < 10%']}\n",
-            [
-                ("errorRate", "errors", None, 1.5),
-                ("latencyP95 increase < 10%", "distribution", None, 1.0),
-            ],
-        ),
     ],
 )
 def test_what_is_judged(spec: str, expected: list[tuple[object, ...]]) -> None:
     assert [(one.name, one.kind, one.limit, one.tolerance) for one in indicators(parsed(spec))] == expected
+
+
+def test_an_increase_that_is_fine_takes_the_place_of_the_platforms_tolerance() -> None:
+    tolerant, check = "    delivery: {tolerance: 2}\n", "['errorRate increase < 50%', 'latencyP95 increase < 10%']"
+    slow = "  slo: {latency: 95% < 200ms}\n"
+    assert [one.tolerance for one in indicators(parsed(slow, tolerant))] == [2.0, 2.0]
+    judged = indicators(parsed(f"  delivery: {{check: {check}}}\n", tolerant))
+    assert [(one.name, one.kind, one.limit, one.tolerance) for one in judged] == [
+        ("errorRate", "errors", None, 1.5),
+        ("latencyP95 increase < 10%", "distribution", None, 1.0),
+    ]
 
 
 def test_an_slo_is_the_floor_below_which_a_latency_is_no_harm() -> None:
@@ -71,18 +86,25 @@ def test_an_slo_is_the_floor_below_which_a_latency_is_no_harm() -> None:
 
 
 def test_what_runs() -> None:
-    spec = "  port: 8080\n  health: {path: /up, startup: 7s, interval: 2s}\n  replicas: 3\n  env: {B: '1', A: '2'}\n"
-    workload = plan_of(parsed(spec), around()).workload
+    spec = "  port: 8080\n  health: /up\n  replicas: 3\n  env: {B: '1', A: '2'}\n"
+    workload = plan_of(parsed(spec, "    health: {startup: 7s, interval: 2s}\n"), around()).workload
     assert workload.command == ("serve", "{port}")
     assert (workload.replicas, workload.env) == (3, (("A", "2"), ("B", "1")))
     assert workload.startup.interval * workload.startup.failures == pytest.approx(7.0)
     assert workload.liveness == workload.readiness
-    assert workload.readiness.interval == 2.0
+    assert (workload.readiness.path, workload.readiness.interval) == ("/up", 2.0)
 
 
 def test_without_a_health_path_there_is_no_liveness() -> None:
     workload = plan_of(parsed(""), around()).workload
     assert (workload.liveness, workload.readiness.path) == (None, "")
+
+
+def test_what_speaks_grpc_is_not_asked_over_http_whatever_is_said_for_everybody() -> None:
+    everybody = "    health: /healthz\n"
+    for ports, path in (("8080", "/healthz"), ("{grpc: 9000, admin: 8080}", "")):
+        workload = plan_of(parsed(f"  port: {ports}\n", everybody), around()).workload
+        assert (workload.readiness.path, workload.startup.path, workload.liveness is None) == (path, path, not path)
 
 
 def test_dependencies_are_reached_through_the_proxy_and_the_file_has_the_last_word() -> None:
@@ -97,15 +119,30 @@ def test_secrets_are_digests() -> None:
 
 
 def test_affinity_switches_the_split_test_off() -> None:
-    assert plan_of(parsed("  delivery: {affinity: cookie}\n"), around()).judge.check_exposure is False
+    assert plan_of(parsed("", "    delivery: {affinity: cookie}\n"), around()).judge.check_exposure is False
     assert plan_of(parsed(""), around()).judge.check_exposure is True
 
 
 def test_delivery_is_carried_over() -> None:
-    declared = parse_documents([Source("shop.yaml", application().text)]).declared[0].application
-    plan = plan_of(declared, around())
+    (declared,) = parse_documents([Source("shop.yaml", application().text)]).declared
+    plan = plan_of(resolve(declared, platform()).application, around())
     assert [(step.weight, step.at_least, step.min_requests) for step in plan.steps] == [(5.0, 2.0, 20), (50.0, 2.0, 20)]
     assert (plan.strategy, plan.keep, plan.ready_within, plan.judge.warm_up) == ("canary", 5.0, 22.0, 0.0)
+
+
+def test_a_step_waits_as_many_times_its_time_as_the_platform_has_patience() -> None:
+    spec = "  delivery: {steps: [{weight: 5%, for: 2s}, {weight: 50%, for: 3m}]}\n"
+    assert [step.at_most for step in plan_of(parsed(spec), around()).steps] == [20.0, 1800.0]
+    patient = parsed(spec, "    delivery: {patience: 2.5}\n")
+    assert [step.at_most for step in plan_of(patient, around()).steps] == [5.0, 450.0]
+
+
+def test_every_word_of_a_platform_about_judging_reaches_the_plan() -> None:
+    said = "alpha: 5%, floor: 2%, tolerance: 3, warmUp: 7s, onInconclusive: extend, supersede: queue, keep: 1h, match: {header: x-canary}"
+    plan = plan_of(parsed("  replicas: 1\n", f"    delivery: {{{said}}}\n"), around())
+    (errors,) = plan.judge.indicators
+    assert (plan.judge.alpha, plan.judge.warm_up, errors.floor, errors.tolerance) == (0.05, 7.0, 0.02, 3.0)
+    assert (plan.inconclusive, plan.supersede, plan.keep, plan.match.header) == ("extend", "queue", 3600.0, "x-canary")
 
 
 def test_costs_are_not_compared_while_the_canary_has_little_to_do() -> None:

@@ -14,8 +14,7 @@ from shipway.model.ids import ReleaseId
 from shipway.slo.budget import Spending, Status, Unknown
 from shipway.slo.counters import Sample, counted
 from shipway.slo.journeys import Composite
-from shipway.spec import Source, parse_documents
-from tests.engine.desk import Desk, application, desk
+from tests.engine.desk import PLATFORM_FILE, Desk, application, desk, platform
 from tests.engine.world import FAILING, SHOP, V1, V2, simulated
 
 LATENCY = application().text.replace("availability: 99%", "availability: 99%, latency: 90% < 20ms")
@@ -102,12 +101,9 @@ async def test_asking_twice_counts_nothing_twice() -> None:
 @simulated
 async def test_what_cannot_be_measured_here_says_so() -> None:
     it = await desk()
-    text = application().text.replace("{availability: 99%}", "{objectives: [{metric: mailsSent, target: 99%}]}")
-    platform = (
-        "apiVersion: shipway.dev/v1alpha1\nkind: Platform\nmetadata: {name: acme}\n"
-        "spec: {metrics: {mailsSent: {unit: ratio}}}\n"
-    )
-    it.deploy(msgspec.structs.replace(application(), text=f"{text}---\n{platform}"))
+    text = application().text.replace("{availability: 99%}", "{objectives: {mailsSent: 99%}}")
+    measured = PLATFORM_FILE + "  metrics: {mailsSent: {unit: ratio}}\n"
+    it.deploy(msgspec.structs.replace(application(), text=f"{text}---\n{measured}"))
     await it.world.settled()
     found = await status(it, "mailsSent")
     assert isinstance(found.spending, Unknown)
@@ -178,10 +174,6 @@ async def test_what_only_an_earlier_controller_and_an_earlier_proxy_saw_counts()
 
 
 JOURNEYS = """\
-apiVersion: shipway.dev/v1alpha1
-kind: Platform
-metadata: {name: acme}
-spec:
   journeys:
     buy: {applications: [shop, till], objective: 90%, window: 7d}
     look: {applications: [shop, nothing], objective: 99%}
@@ -190,7 +182,7 @@ spec:
 
 @simulated
 async def test_a_journey_fails_where_any_of_its_applications_does() -> None:
-    it = await desk(parse_documents([Source("platform.yaml", JOURNEYS)]).declared_platform)
+    it = await desk(platform(JOURNEYS))
     it.deploy(application(), application("till", port=8081))
     await it.world.settled()
     await it.world.clock.sleep(120)

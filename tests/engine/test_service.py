@@ -5,21 +5,19 @@ import re
 import msgspec
 import pytest
 
+from shipway.engine import service
+from shipway.engine.promised import written
 from shipway.engine.service import DeployRequest, SourceFile, label_of
 from shipway.model.commits import Commit, NoCommit, pseudonym
 from shipway.model.errors import BadInput, JournalError, NotFound, Refused, ShipwayError
 from shipway.rollout.states import Phase
 from shipway.runtimes.sim.behaviour import Behaviour
-from shipway.spec import Source, parse_documents
+from shipway.spec import Source, parse_documents, resolve
 from shipway.testing.journals import HostileJournal, MemoryJournal
-from tests.engine.desk import Desk, application, desk
+from tests.engine.desk import PLATFORM_FILE, Desk, application, desk, platform
 from tests.engine.world import GOOD, SHOP, V1, V2, V3, simulated
 
-PLATFORM = """\
-apiVersion: shipway.dev/v1alpha1
-kind: Platform
-metadata: {name: acme}
-spec:
+MORE = """\
   environments: {dev: {}, prod: {}}
   metrics: {cartAbandonment: {unit: ratio}}
   prices: {cpu: $36/hour}
@@ -41,7 +39,7 @@ async def live_desk() -> Desk:
 def fair(more: str) -> SourceFile:
     """The shop with one step in which costs can be compared."""
     text = application().text
-    steps = "      - {weight: 50%, for: 200s, minRequests: 20}\n"
+    steps = "      - {weight: 50%, for: 200s}\n"
     return SourceFile("shop.yaml", text[: text.index("      - {weight: 5%")] + steps + more)
 
 
@@ -82,7 +80,7 @@ async def test_the_same_again_changes_nothing_whether_live_or_on_the_way() -> No
 def test_a_release_remembers_its_commit_and_the_author_as_the_platform_says(authors: str, kept: str) -> None:
     @simulated
     async def play() -> None:
-        it = await desk(platform_of(PLATFORM + f"  authors: {authors}\n"))
+        it = await desk(platform(MORE + f"  authors: {authors}\n"))
         request = DeployRequest(
             files=(application(),), directory="/srv", commits={"shop": Commit(sha="a1", author="Ada")}
         )
@@ -131,12 +129,13 @@ async def test_after_a_rollback_the_same_file_is_tried_again_and_what_is_live_is
 async def test_a_queued_release_is_told_so_and_what_waits_is_not_asked_for_twice() -> None:
     it = await live_desk()
     it.deploy(application(version="2"))
-    queue = application(version="3", more="").text.replace("keep: 5s", "keep: 5s\n    supersede: queue")
-    (waits,) = it.deploy(SourceFile("shop.yaml", queue)).applications
+    queue = PLATFORM_FILE.replace("keep: 5s", "keep: 5s, supersede: queue")
+    third = SourceFile("shop.yaml", f"{application(version='3').text}---\n{queue}")
+    (waits,) = it.deploy(third).applications
     assert (waits.release, waits.rollout) == ("v3", "shop-3")
     assert waits.message == "begins when the rollout under way has ended"
     assert it.service.application("shop").pending == "v3"
-    (again,) = it.deploy(SourceFile("shop.yaml", queue)).applications
+    (again,) = it.deploy(third).applications
     assert (again.changed, again.rollout) == (False, "shop-3")
     await it.world.settled()
     assert [past.phase for past in it.world.engine.states()[0].past] == [Phase.PROMOTED, Phase.PROMOTED]
@@ -253,28 +252,122 @@ def test_what_cannot_be_deployed(files: list[SourceFile], directory: str, error:
 
 
 @simulated
+async def test_what_is_for_the_platform_to_say_stops_all_of_them_and_is_told_where() -> None:
+    it = await desk()
+    strict = SourceFile("strict.yaml", application("strict", port=8082).text + "    alpha: 0.1%\n    keep: 1h\n")
+    with pytest.raises(BadInput, match="2 problems found") as caught:
+        it.deploy(application(), strict)
+    assert [(one.file, one.line, one.column, one.path, one.code) for one in caught.value.problems] == [
+        ("strict.yaml", 15, 5, "spec.delivery.alpha", "for-the-platform"),
+        ("strict.yaml", 16, 5, "spec.delivery.keep", "for-the-platform"),
+    ]
+    assert "in its `spec.defaults.delivery`" in caught.value.problems[0].message
+    with pytest.raises(BadInput) as caught:
+        it.deploy(application(), sets=("spec.delivery.tolerance=2",))
+    (problem,) = caught.value.problems
+    assert (problem.file, problem.code) == ("--set spec.delivery.tolerance=2", "for-the-platform")
+    assert (it.world.engine.states(), it.world.store) == ([], [])
+
+
+@simulated
 async def test_the_port_of_a_live_application_stays() -> None:
     it = await live_desk()
     with pytest.raises(Refused, match="reached on port 8080; moving it to 8081 would cut off its callers"):
         it.deploy(application(port=8081))
 
 
+@simulated
+async def test_the_hint_about_a_port_that_is_taken_names_it_as_the_file_does() -> None:
+    it = await desk()
+    it.busy = {port: f"port {port} is in use" for port in (8080, 9000)}
+    with pytest.raises(Refused) as caught:
+        it.deploy(application())
+    assert caught.value.hint == "Give it another `port`, or --set port=…"
+    named = application().text.replace("port: 8080", "port: {grpc: 9000, metrics: 9090}")
+    with pytest.raises(Refused) as caught:
+        it.deploy(SourceFile("shop.yaml", named))
+    assert caught.value.hint == "Give it another `port.grpc`, or --set port.grpc=…"
+    (one,) = it.deploy(SourceFile("shop.yaml", named), sets=("port.grpc=9001",)).applications
+    assert (one.changed, it.world.engine.states()[0].port) == (True, 9001)
+
+
 # --- the platform -------------------------------------------------------------------------------------------------
-
-
-def platform_of(text: str = PLATFORM):  # type: ignore[no-untyped-def]  # DeclaredPlatform, never None here
-    return parse_documents([Source("platform.yaml", text)]).declared_platform
 
 
 @simulated
 async def test_the_platform_prices_a_request_and_sets_the_limits_of_processes() -> None:
-    it = await desk(platform_of())
+    it = await desk(platform(MORE))
     it.deploy(fair(check_line("costPerRequest < $0.002")))
     (state,) = it.world.engine.states()
     plan = state.releases[V1].plan
     (cost,) = [one for one in plan.judge.indicators if one.kind == "continuous"]
     assert (cost.measure, cost.limit, cost.relative) == ("cpuSeconds", pytest.approx(0.2), False)  # a cent per second
     assert (plan.workload.crash_limit, plan.workload.drain_seconds) == (7, 1.0)
+
+
+@simulated
+async def test_a_platform_in_the_same_file_holds_for_what_is_deployed_with_it() -> None:
+    it = await desk()
+    strict = PLATFORM_FILE.replace("keep: 5s", "keep: 1h, alpha: 0.1%")
+    it.deploy(SourceFile("shop.yaml", f"{strict}---\n{application().text}"), application("other", port=8081))
+    for name in ("shop", "other"):
+        plan = it.world.engine.state(type(SHOP)(name)).releases[V1].plan  # type: ignore[union-attr]  # it is there
+        assert (plan.keep, plan.judge.alpha, plan.judge.warm_up) == (3600.0, 0.001, 0.0)
+    (keep,) = it.service.explain("other", "delivery.keep")[1]
+    assert (keep.value, keep.origin, keep.file, keep.line) == ("1h", "platform default", "shop.yaml", 7)
+    it.deploy(application("third", port=8082))
+    (keep,) = it.service.explain("third", "delivery.keep")[1]
+    assert (keep.value, keep.file) == ("5s", "platform.yaml")
+
+
+EVERYTHING = """\
+  scale: {min: 2, max: 10, signal: requests 50/s}
+  dependsOn: [stock, api.stripe.com, {database: postgres/orders}, {cache: redis}, {bucket: s3/invoices}]
+  storage: {/var/lib/shop.d: 10Gi, orders: 50Gi}
+  budget: $300/month
+"""
+WORKER = """\
+apiVersion: shipway.dev/v1alpha1
+kind: Application
+metadata: {name: mailer, team: logistics}
+spec:
+  archetype: background-worker
+  command: [mail]
+  port: {health: 8083, metrics: 9090}
+  health: /healthz
+  dependsOn: [{queue: rabbitmq/mails}]
+  scale: {min: 1, max: 5, signal: queue 200}
+"""
+SAYING = (
+    MORE
+    + """\
+  archetypes:
+    api-service: {resources: {factor: 0.5}, slo: {window: 7d}, chaos: [instance-loss], delivery: {affinity: {header: x-user}}}
+"""
+)
+
+
+@simulated
+async def test_a_release_remembers_what_it_was_with_what_the_platform_said() -> None:
+    it = await desk(platform(SAYING))
+    files = [application("stock", port=8081), application(more=EVERYTHING), SourceFile("mailer.yaml", WORKER)]
+    it.deploy(*files, environment="prod")
+    await it.world.settled()
+    declared = parse_documents([Source(one.file, one.text) for one in files]).declared
+    states = {str(state.app): state for state in it.world.engine.states()}
+    for one in declared:
+        wanted = resolve(one, platform(SAYING), "prod").application
+        state = states[wanted.metadata.name]
+        (release,) = state.releases.values()
+        read_back = service._declared(state)
+        assert read_back is not None
+        assert read_back.application == written(release.document) == wanted
+    assert states["shop"].releases[V1].plan.affinity.by == "header"
+    assert [(one.path, one.value, one.line) for one in it.service.explain("shop", "storage")[1]] == [
+        ("spec.storage./var/lib/shop.d", "10Gi", 17),
+        ("spec.storage.orders", "50Gi", 17),
+    ]
+    assert (wanted.spec.port, wanted.spec.ports, wanted.spec.delivery.keep) == (8083, {"metrics": 9090}, 5.0)
 
 
 @pytest.mark.parametrize(
@@ -288,7 +381,7 @@ async def test_the_platform_prices_a_request_and_sets_the_limits_of_processes() 
 def test_checks_that_could_never_fail_are_refused(line: str, says: str) -> None:
     @simulated
     async def refuses() -> None:
-        it = await desk(platform_of())
+        it = await desk(platform(MORE))
         with pytest.raises(Refused, match=says):
             it.deploy(application(more=check_line(line)))
 
@@ -297,7 +390,7 @@ def test_checks_that_could_never_fail_are_refused(line: str, says: str) -> None:
 
 @simulated
 async def test_an_unknown_environment_is_named() -> None:
-    it = await desk(platform_of())
+    it = await desk(platform(MORE))
     request = msgspec.structs.replace
     from shipway.engine.service import DeployRequest
 
@@ -439,8 +532,10 @@ async def test_reading() -> None:
     assert it.service.logs("shop") == ()
     _, fields, view = it.service.explain("shop", "delivery.keep")
     assert view is not None
+    fields += it.service.explain("shop", "env.VERSION")[1]
     assert [(f.path, f.value, f.origin, f.file, f.line) for f in fields] == [
-        ("spec.delivery.keep", "5s", "application", "shop.yaml", 12)
+        ("spec.delivery.keep", "5s", "platform default", "platform.yaml", 7),
+        ("spec.env.VERSION", "2", "application", "shop.yaml", 9),
     ]
     (replicas,) = it.service.explain("shop", "spec.delivery.alpha")[1]
     assert replicas.origin == "default"

@@ -36,8 +36,14 @@ spec:
   slo: {{availability: 99%}}
   delivery:
     steps:
-      - {{weight: 20%, for: {first}s, minRequests: 20}}
-      - {{weight: 50%, for: 2s, minRequests: 20}}
+      - {{weight: 20%, for: {first}s}}
+      - {{weight: 50%, for: 2s}}
+---
+apiVersion: shipway.dev/v1alpha1
+kind: Platform
+metadata: {{name: here}}
+spec:
+  defaults: {{delivery: {{minRequests: 20}}}}
 """
 
 

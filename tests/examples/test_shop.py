@@ -28,8 +28,8 @@ class Service:
         self.url = f"http://127.0.0.1:{port}"
         self.process = subprocess.Popen(
             [*application.spec.command],
-            cwd=SHOP / name / (application.spec.directory or "."),
-            env={"PATH": os.environ["PATH"], "PORT": str(port), "SHIPWAY_RELEASE": "v7", **env},
+            cwd=SHOP / name,
+            env={**application.spec.env, "PATH": os.environ["PATH"], "PORT": str(port), "SHIPWAY_RELEASE": "v7", **env},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -54,10 +54,11 @@ class Service:
 
 
 def read(name: str) -> Application:
-    path = SHOP / name / "application.yaml"
-    parsed = parse_documents([Source(str(path), path.read_text())])
+    """As the demo releases it: over the platform of the shop."""
+    paths = (SHOP / name / "application.yaml", SHOP / "platform.yaml")
+    parsed = parse_documents([Source(str(path), path.read_text()) for path in paths])
     assert parsed.problems == ()
-    return resolve(parsed.declared[0]).application
+    return resolve(parsed.declared[0], parsed.declared_platform).application
 
 
 @contextlib.contextmanager
@@ -89,7 +90,10 @@ def free_ports() -> Iterator[int]:
 def test_the_files_say_what_the_demo_needs():
     storefront, inventory = read("storefront").spec, read("inventory").spec
     assert [step.weight for step in storefront.delivery.steps] == [5, 25, 50]
-    assert storefront.delivery.warm_up is not None
+    assert storefront.delivery.warm_up == 1.0
+    assert storefront.delivery.min_requests <= 5 / 100 * 4 * 100, (
+        "the first step sees enough at 100 requests per second"
+    )
     assert storefront.delivery.warm_up < storefront.delivery.steps[0].at_least, "a slow release shows in the first step"
     assert storefront.env["INVENTORY_URL"] == f"http://127.0.0.1:{inventory.port}"
     assert storefront.depends_on[0].application == "inventory"

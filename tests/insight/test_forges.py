@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from shipway.insight.delivery import statistics
 from shipway.insight.forges import github, gitlab
-from shipway.insight.forges.history import Imported, Item, imported
+from shipway.insight.forges.answers import Item
+from shipway.insight.forges.history import Imported, imported
 
 LABELS = frozenset({"incident"})
 API = "https://api.github.com/repos/acme/shop"

@@ -238,12 +238,23 @@ def test_suites() -> None:
     assert found[2].cause == "expected no violations, found 1"
 
 
-@pytest.mark.parametrize("field", ["variables", "matchConditions", "validations"])
+@pytest.mark.parametrize("field", ["variables", "matchCondition", "validations"])
 @pytest.mark.parametrize("odd", ["text", 5, ["text"], {"a": 1}])
 def test_odd_lists_in_a_template_are_problems(field: str, odd: Any) -> None:
     source = {"validations": [{"expression": "true"}], field: odd}
     _, problems = load([template({"engine": "K8sNativeValidation", "source": source})], [])
     assert f"expected a list of maps as `{field}`" in {one.message for one in problems}
+
+
+def test_conditions_have_gatekeepers_name() -> None:
+    conditions = [{"name": "web", "expression": "object.metadata.name == 'web'"}]
+    source: dict[str, Any] = {"validations": [{"expression": "false"}], "matchCondition": conditions}
+    made = template({"engine": "K8sNativeValidation", "source": source})
+    found = [judged(Request(object=pod(name=name)), made)[0].status for name in ("web", "other")]
+    assert found == ["fail", "skip"]
+    source["matchConditions"] = source.pop("matchCondition")
+    _, problems = load([template({"engine": "K8sNativeValidation", "source": source})], [])
+    assert [one.code for one in problems] == ["unknown-field"]
 
 
 def test_providers_of_external_data_are_refused_by_name() -> None:

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from shipway.cli.policing.policies import PACK, read_policies
-from shipway.cli.policing.scanning import OVERLAP, PIECE, scan, secret_in
+from shipway.cli.policing.scanning import OVERLAP, PIECE, TELLING, scan, secret_in
 from shipway.policy.evaluating import Evaluator
 from shipway.policy.facts import outline, workloads
 from shipway.policy.rules import Request
@@ -136,3 +136,13 @@ def test_no_policy_reads_a_file_by_its_name(tmp_path: Path) -> None:
 @example((PIECE - OVERLAP) // 2, 0)
 def test_a_secret_is_found_wherever_it_stands_in_a_long_line(before: int, after: int) -> None:
     assert secret_in("data", "x " * before + "AKIAIOSFODNN7ABCDEFG" + " x" * after)
+
+
+def test_no_word_for_a_secret_is_passed_over() -> None:
+    from detect_secrets.plugins.keyword import DENYLIST
+
+    assert [word for word in DENYLIST if not any(part in word.replace("?", "") for part in TELLING)] == []
+    assert secret_in("ApiKey", "Zq8vLm2x") == secret_in("db_pa\u017fsword", "Zq8vLm2x") == "Secret Keyword"
+    assert (
+        secret_in("\u017fecret", "Zq8vLm2x") == "Secret Keyword"
+    )  # an s as it was written once, which re takes for one

@@ -7,7 +7,6 @@ fails the test if shutdown had left any.
 import asyncio
 import contextlib
 import functools
-import os
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from pathlib import Path
@@ -24,6 +23,7 @@ from shipway.model.workload import Probe, Workload
 from shipway.rollout.commands import SetRoutes, StartRelease, StopRelease
 from shipway.runtimes.local.runtime import LocalRuntime
 from shipway.testing import service
+from tests import leftovers
 from tests.listening import app_port
 
 SERVICE = Path(service.__file__)
@@ -132,15 +132,13 @@ class Lab:
 
     def processes(self) -> list[psutil.Process]:
         """Every process that belongs to this directory."""
-        found = []
-        for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error):
-                words = [*process.cmdline(), process.cwd()]
-                inside = any(word.startswith(str(self.directory)) for word in words)
-                inherited = process.environ().get("LAB") == str(self.directory)
-                if process.pid != os.getpid() and (inside or inherited):
-                    found.append(process)
-        return found
+        inherited = filter(self._inherited, psutil.process_iter())
+        return list({*leftovers.processes(self.directory), *inherited})
+
+    def _inherited(self, process: psutil.Process) -> bool:
+        with contextlib.suppress(psutil.Error):
+            return process.environ().get("LAB") == str(self.directory)
+        return False
 
 
 @contextlib.asynccontextmanager
@@ -157,4 +155,6 @@ async def lab(directory: Path, *known: str) -> AsyncIterator[Lab]:
         raise
     finally:
         for process in found.processes():
-            process.kill()
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        leftovers.end([found.directory])

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from shipway.runtimes.local import keeper
+from tests import leftovers
 
 pytestmark = pytest.mark.e2e
 
@@ -21,9 +22,7 @@ pytestmark = pytest.mark.e2e
 def directory(tmp_path: Path) -> Iterator[Path]:
     """A keeper's directory; whatever it keeps is killed afterwards."""
     yield tmp_path
-    state = keeper.read_json(str(tmp_path / "state.json"))
-    for identity in (state.get("keeper"), state.get("child") and (state["child"]["pid"], state["child"]["start"])):
-        keeper.send(tuple(identity) if identity else None, signal.SIGKILL)
+    leftovers.end([tmp_path])
 
 
 def specify(directory: Path, script: str, **changes: object) -> None:

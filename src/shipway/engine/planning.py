@@ -19,7 +19,7 @@ from shipway.spec.checks import Check
 from shipway.spec.platform import Local
 
 LOCAL_WARM_UP = 5.0
-"""Seconds after the start of a process that do not count for latency, when the file does not say (evidence.md, 5)."""
+"""Seconds after the start of a process that do not count for latency, when the Platform does not say (evidence.md, 5)."""
 
 LAST_WORD = 2.0
 """Seconds that a runtime is given, beyond the time to become ready, to say itself what went wrong."""
@@ -215,7 +215,7 @@ def _workload(application: Application, around: Surroundings) -> Workload:
     spec, local = application.spec, around.local
     health, path = spec.health, spec.health_path or ""
     asked = Probe(path, health.interval, health.timeout, health.failures)
-    # Startup asks often, so that a release is up as soon as it can be; it is given the whole time that the file allows.
+    # Startup asks often, so that a release is up as soon as it can be; it is given all the time that the Platform allows.
     starting = Probe(path, 0.1, health.timeout, max(1, int(health.startup / 0.1)))
     return Workload(
         app=AppName(application.metadata.name),

@@ -51,6 +51,7 @@ from shipway.rollout.events import (
 from shipway.rollout.evolve import LOGIC
 from shipway.rollout.states import Delivery, Phase, Rollout
 from shipway.spec import Application, DeclaredApplication, DeclaredPlatform, Source, parse_documents, resolve
+from shipway.spec.application import HEALTH_PORT
 from shipway.spec.diagnosis import parted
 from shipway.spec.platform import Local
 
@@ -316,7 +317,7 @@ class Service:
         places.require(application)
         base = Path(request.directory) / Path(declared.file).parent
         around = Surroundings(
-            port=places.give(name, application.spec.port),
+            port=places.give(application),
             directory=str(base.resolve()),
             addresses=places.ports,
             secrets=self._digests(application),
@@ -488,19 +489,21 @@ class _Places:
                 hint="Deploy it first, or in the same command.",
             )
 
-    def give(self, name: str, port: int) -> int:
-        """``port`` for the application. Raises Refused when it cannot have that one."""
+    def give(self, application: Application) -> int:
+        """The main port, as the application asks. Raises Refused when it cannot have that one."""
+        name, spec = application.metadata.name, application.spec
+        port, field = spec.port, "port" if list(spec.listens) == ["http"] else f"port.{spec.main or HEALTH_PORT}"
         if self._is_reached(name) and self.ports[name] != port:
             raise Refused(
                 f"{name} is reached on port {self.ports[name]}; moving it to {port} would cut off its callers",
-                hint=f"Keep `port: {self.ports[name]}`.",
+                hint=f"Keep `{field}: {self.ports[name]}`.",
             )
         taken = next((other for other, its in self.ports.items() if its == port and other != name), None)
         trouble = f"port {port} belongs to {taken}" if taken else ""
         if not trouble and not self._listens(name, port):
             trouble = self._trouble(port)
         if trouble:
-            raise Refused(f"{name}: {trouble}", hint="Give it another `port`, or --set port=…")
+            raise Refused(f"{name}: {trouble}", hint=f"Give it another `{field}`, or --set {field}=…")
         self.ports[name] = port
         return port
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from shipway.policy import facts
+from shipway.policy.gatekeeper.engines import CONDITIONS
 from shipway.policy.resources import metadata, name, plural
 from shipway.policy.rules import Action, CompiledRule, Document
 
@@ -111,7 +112,8 @@ def _kyverno(data: Mapping[str, Any], action: Action) -> Mapping[str, Any]:
 
 def _gatekeeper(data: Mapping[str, Any], action: Action) -> list[Mapping[str, Any]]:
     spec, kind = data["spec"], "".join(part.capitalize() for part in name(data).split("-"))
-    source = {key: spec[key] for key in ("failurePolicy", "matchConditions", "variables") if key in spec}
+    words = {"failurePolicy": "failurePolicy", "matchConditions": CONDITIONS, "variables": "variables"}
+    source = {word: spec[key] for key, word in words.items() if key in spec}
     allowed = ("expression", "message", "messageExpression")
     source["validations"] = [{key: one[key] for key in allowed if key in one} for one in spec["validations"]]
     template = {

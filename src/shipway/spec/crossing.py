@@ -12,7 +12,7 @@ from shipway.model.problems import Problem
 from shipway.model.quantities import format_cpu, format_memory
 from shipway.model.suggestions import did_you_mean
 from shipway.spec.application import Application, Override, Spec
-from shipway.spec.diagnosis import problem_at
+from shipway.spec.diagnosis import parted, problem_at
 from shipway.spec.graph import cycles
 from shipway.spec.platform import Platform
 from shipway.spec.reading import Path
@@ -261,12 +261,11 @@ def _placed(declared: DeclaredApplication, platform: DeclaredPlatform, origin: O
     """At the line where the value was written, in whichever file; at the application when nobody wrote it."""
     field, code, message = refused
     if origin.line:
-        key = field.rpartition(".")[2]
+        key = parted(field)[-1]
         documents = [one.node for one in (declared, platform) if one.file == origin.file]
         column = max(one.column_of(key, origin.line) for one in documents)
         return Problem(origin.file, origin.line, column, field, code, message)
-    path = tuple(field.split("."))
-    return problem_at(declared.file, declared.node, path, code, message)
+    return problem_at(declared.file, declared.node, parted(field), code, message)
 
 
 def _judged(resolved: Resolved, platform: Platform, environment: str) -> Iterator[Refused]:

@@ -12,7 +12,8 @@ import msgspec
 
 from shipway.cli.compiling.documents import read
 from shipway.insight.forges import github, gitlab
-from shipway.insight.forges.history import Imported, Item, imported
+from shipway.insight.forges.answers import Item
+from shipway.insight.forges.history import Imported, imported
 from shipway.model.errors import BadInput
 from shipway.model.problems import Problem
 

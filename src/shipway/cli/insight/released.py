@@ -9,6 +9,8 @@ from shipway.cost.allocation import Owner
 from shipway.cost.usage import Requested
 from shipway.model.quantities import Money, QuantityError, parse_cpu, parse_memory, parse_money
 from shipway.rollout.states import Delivery
+from shipway.spec.fields import Misspelt
+from shipway.spec.texts import parse_signal
 
 LOCAL = "local"
 """Environment of a release that was asked for none."""
@@ -37,8 +39,8 @@ class _Resources(msgspec.Struct):
 
 class _Scale(msgspec.Struct):
     min: int = 1
-    signal: str = ""
-    target: float | None = None
+    signal: str = "cpu"
+    """What is followed and what an instance carries of it, such as ``requests 50/s``."""
 
 
 class _Spec(msgspec.Struct):
@@ -69,16 +71,17 @@ def asked(document: str) -> Now:
         cpu = parse_cpu(str(spec.resources.cpu)) if spec.resources.cpu else None
         memory = float(parse_memory(str(spec.resources.memory))) if spec.resources.memory else None
         budget = parse_money(spec.budget) if spec.budget else None
-    except (msgspec.DecodeError, QuantityError):
+        signal = parse_signal(spec.scale.signal) if spec.scale else None
+    except (msgspec.DecodeError, QuantityError, Misspelt):
         return Now()
     scale, factor = spec.scale, spec.resources.factor
     fewest = spec.replicas if spec.replicas is not None else scale.min if scale else 1
     return Now(
         cpu=None if cpu is None else cpu * factor,
         memory=None if memory is None else memory * factor,
-        scaled_on=frozenset({scale.signal} & {"cpu", "memory"}) if scale else frozenset(),
+        scaled_on=frozenset({signal.kind} & {"cpu", "memory"}) if signal else frozenset(),
         instances=fewest,
-        carries=scale.target if scale and scale.signal == "requests" else None,
+        carries=signal.target if signal and signal.kind == "requests" else None,
         budget=budget,
     )
 

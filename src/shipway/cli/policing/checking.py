@@ -12,7 +12,6 @@ import msgspec
 
 from shipway.cli.compiling.guarding import parameters_of
 from shipway.cli.compiling.organisations import sources
-from shipway.cli.policing.applying import Applying, applied
 from shipway.cli.policing.policies import Locating, Policies, files_below, read_policies, read_source
 from shipway.cli.policing.scanning import scan
 from shipway.model.errors import BadInput
@@ -238,6 +237,9 @@ class Judging:
         sources = [self._source(file) for file in self.found.ours if not self._is_policy_set(file)]
         if not sources:
             return
+        # Imported here: what compiles Applications and reads the journal takes as long to import as 2,000 objects to judge.
+        from shipway.cli.policing.applying import Applying, applied
+
         found = applied(
             Applying(
                 sources=sources,

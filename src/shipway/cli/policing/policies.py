@@ -5,12 +5,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import msgspec
 
 import shipway.policy
 from shipway.cli.compiling.organisations import POLICIES
-from shipway.engine.gating import Enforced
 from shipway.model.errors import BadInput
 from shipway.model.problems import Problem
 from shipway.policy.evaluating import Evaluator
@@ -20,6 +20,9 @@ from shipway.policy.rules import Path as ValuePath
 from shipway.spec import Source
 from shipway.spec.manifests import Manifest, Positions, read_manifests
 from shipway.spec.policies import DeclaredPolicySet, Merged, merged, parse_policy_sets
+
+if TYPE_CHECKING:
+    from shipway.engine.gating import Enforced
 
 PACK = Path(shipway.policy.__file__).parent / "pack"
 """The built-in rules, in the wheel."""
@@ -73,12 +76,14 @@ class PolicyDirectory:
         self._stamp: object = None
         self._policies = Policies(())
 
-    def read(self) -> Enforced:
+    def read(self) -> "Enforced":
         """What holds now.
 
         Raises:
             BadInput: with every problem of every file; what held before no longer does.
         """
+        from shipway.engine.gating import Enforced  # who reads policies to judge files needs nothing of the engine
+
         policies = self.policies()
         return Enforced(policies.rules, policies.sets)
 

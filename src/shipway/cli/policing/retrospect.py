@@ -123,7 +123,7 @@ def _asking(event: ReleaseRequested, book: PriceBook, decision: Decision | None)
 
 def _declared(label: str, event: ReleaseRequested, platform: DeclaredPlatform | None) -> DeclaredApplication | None:
     text = msgspec.json.encode(_document(event).application)
-    return next(iter(parse_documents([Source(label, text)], platform).declared), None)
+    return next(iter(parse_documents([Source(label, text)], platform, resolved=True).declared), None)
 
 
 def _document(event: ReleaseRequested) -> _Document:

@@ -23,6 +23,8 @@ from shipway.web.admission.inventory import Inventory
 if TYPE_CHECKING:
     from cryptography import x509
 
+KEPT_OPEN = 120
+"""Seconds that a connection may be idle. An API server keeps one for 90 s, and a review sent just as we close it would fail."""
 _OPTIONS = "SHIPWAY_ADMISSION"
 """Environment variable through which worker processes learn what to serve."""
 DAYS = 365
@@ -72,6 +74,7 @@ def serve(asked: Serving) -> None:
         ssl_certfile=asked.certificate or None,
         ssl_keyfile=asked.key or None,
         log_level="warning",
+        timeout_keep_alive=KEPT_OPEN,
         timeout_graceful_shutdown=5,
     )
 

@@ -5,27 +5,10 @@ Read are deployments and their statuses, pull requests and their comments and re
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from shipway.insight.delivery import Incident
-from shipway.insight.forges.history import (
-    PRODUCTION,
-    RELEASE,
-    Change,
-    Deploy,
-    Forge,
-    Item,
-    Kind,
-    Shapes,
-    Taker,
-    Written,
-    inside,
-    listed,
-    moment,
-    optional_moment,
-    take,
-    text,
-)
+from shipway.insight.forges.answers import Answer, Item, Shapes, Takers, take
+from shipway.insight.forges.history import PRODUCTION, RELEASE, Change, Deploy, Forge, Written
 from shipway.model.problems import Problem
 
 _REPOSITORY = re.compile(r"/repos/[^/]+/([^/]+)")
@@ -49,12 +32,12 @@ def read(items: Iterable[Item], labels: frozenset[str]) -> tuple[Forge, list[Pro
     forge = Forge()
     statuses: dict[str, list[tuple[float, str]]] = {}
     tags: dict[str, str] = {}
-    takers: dict[Kind, Taker] = {
-        "status": lambda d: statuses.setdefault(_last(text(d, "deployment_url")), []).append(
-            (moment(d, "created_at"), text(d, "state"))
+    takers: Takers = {
+        "status": lambda d: statuses.setdefault(_last(d.text("deployment_url")), []).append(
+            (d.moment("created_at"), d.text("state"))
         ),
-        "tag": lambda d: tags.update({text(d, "name"): text(inside(d, "commit"), "sha")}),
-        "commit": lambda d: forge.commits.update({text(d, "sha"): _commit(d)}),
+        "tag": lambda d: tags.update({d.text("name"): d.inside("commit").text("sha")}),
+        "commit": lambda d: forge.commits.update({d.text("sha"): _commit(d)}),
         "change": lambda d: forge.changes.append(_change(d)),
         "comment": lambda d: _comment(d, forge),
         "issue": lambda d: _issue(d, forge, labels),
@@ -64,70 +47,69 @@ def read(items: Iterable[Item], labels: frozenset[str]) -> tuple[Forge, list[Pro
     return forge, take(items, SHAPES, takers, forge)
 
 
-def _deploy(data: Mapping[str, Any], statuses: Mapping[str, list[tuple[float, str]]]) -> Deploy:
-    name, environment = text(data, "id"), text(data, "environment")
+def _deploy(data: Answer, statuses: Mapping[str, list[tuple[float, str]]]) -> Deploy:
+    name, environment = data.text("id"), data.text("environment")
     # A deployment that was replaced is `inactive` later; what counts is how it first ended.
     ends = sorted((at, state) for at, state in statuses.get(name, ()) if state in {"success", "failure", "error"})
     return Deploy(
         id=name,
-        application=_repository(text(data, "repository_url") or text(data, "url")),
+        application=_repository(data.text("repository_url") or data.text("url")),
         environment=environment,
         production=data.get("production_environment") is True or bool(PRODUCTION.search(environment)),
-        sha=text(data, "sha"),
-        started_at=moment(data, "created_at"),
+        sha=data.text("sha"),
+        started_at=data.moment("created_at"),
         ended_at=ends[0][0] if ends else None,
         good=bool(ends) and ends[0][1] == "success",
     )
 
 
-def _release(data: Mapping[str, Any], tags: Mapping[str, str]) -> Deploy:
-    tag, target = text(data, "tag_name"), text(data, "target_commitish")
-    at = optional_moment(data, "published_at")
+def _release(data: Answer, tags: Mapping[str, str]) -> Deploy:
+    tag, target = data.text("tag_name"), data.text("target_commitish")
+    at = data.optional_moment("published_at")
     return Deploy(
         id=tag,
-        application=_repository(text(data, "url")),
+        application=_repository(data.text("url")),
         environment=RELEASE,
         production=not data.get("prerelease") and not data.get("draft"),
         sha=tags.get(tag, target if _SHA.fullmatch(target) else ""),
-        started_at=at or moment(data, "created_at"),
+        started_at=at or data.moment("created_at"),
         ended_at=at,
         good=True,
     )
 
 
-def _change(data: Mapping[str, Any]) -> Change:
+def _change(data: Answer) -> Change:
     return Change(
-        id=text(data, "number"),
-        author=text(inside(data, "user"), "login"),
-        created_at=moment(data, "created_at"),
-        merged_at=optional_moment(data, "merged_at"),
-        merge_commit=text(data, "merge_commit_sha"),
-        head=text(inside(data, "head"), "sha"),
+        id=data.text("number"),
+        author=data.inside("user").text("login"),
+        created_at=data.moment("created_at"),
+        merged_at=data.optional_moment("merged_at"),
+        merge_commit=data.text("merge_commit_sha"),
+        head=data.inside("head").text("sha"),
     )
 
 
-def _commit(data: Mapping[str, Any]) -> Written:
-    parents = tuple(text(one, "sha") for one in listed(data, "parents") if isinstance(one, dict))
-    return Written(moment(inside(inside(data, "commit"), "author"), "date"), parents)
+def _commit(data: Answer) -> Written:
+    parents = tuple(one.text("sha") for one in data.listed("parents") if isinstance(one, Answer))
+    return Written(data.inside("commit").inside("author").moment("date"), parents)
 
 
-def _comment(data: Mapping[str, Any], forge: Forge) -> None:
-    at = optional_moment(data, "submitted_at") or moment(data, "created_at")
-    found = (at, text(data, "id"), text(inside(data, "user"), "login"))
-    forge.comments.setdefault(_last(text(data, "pull_request_url")), []).append(found)
+def _comment(data: Answer, forge: Forge) -> None:
+    at = data.optional_moment("submitted_at") or data.moment("created_at")
+    found = (at, data.text("id"), data.inside("user").text("login"))
+    forge.comments.setdefault(_last(data.text("pull_request_url")), []).append(found)
 
 
-def _issue(data: Mapping[str, Any], forge: Forge, labels: frozenset[str]) -> None:
+def _issue(data: Answer, forge: Forge, labels: frozenset[str]) -> None:
     if "pull_request" in data:  # the list of issues has pull requests too
         return
-    names = {text(one, "name") if isinstance(one, dict) else str(one) for one in listed(data, "labels")}
-    if labels & {name.lower() for name in names}:
+    if data.is_labelled(labels):
         forge.incidents.append(
             Incident(
-                id=text(data, "number"),
-                application=_repository(text(data, "repository_url") or text(data, "url")),
-                opened_at=moment(data, "created_at"),
-                resolved_at=optional_moment(data, "closed_at"),
+                id=data.text("number"),
+                application=_repository(data.text("repository_url") or data.text("url")),
+                opened_at=data.moment("created_at"),
+                resolved_at=data.optional_moment("closed_at"),
             )
         )
 

@@ -4,30 +4,13 @@ Read are deployments, merge requests, commits, releases, and issues: incidents b
 """
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 import msgspec
 
 from shipway.insight.delivery import Incident
-from shipway.insight.forges.history import (
-    PRODUCTION,
-    RELEASE,
-    Change,
-    Deploy,
-    Forge,
-    Item,
-    Kind,
-    Shapes,
-    Taker,
-    Written,
-    inside,
-    listed,
-    moment,
-    optional_moment,
-    take,
-    text,
-)
+from shipway.insight.forges.answers import Answer, Item, Shapes, Takers, take
+from shipway.insight.forges.history import PRODUCTION, RELEASE, Change, Deploy, Forge, Written
 from shipway.model.problems import Problem
 
 _PROJECT = re.compile(r"https?://[^/]+/(?:.+/)?([^/]+)/-/")
@@ -45,8 +28,8 @@ SHAPES: Shapes = (
 def read(items: Iterable[Item], labels: frozenset[str]) -> tuple[Forge, list[Problem]]:
     """``labels`` are those of issues that are incidents, in lower case."""
     forge = Forge()
-    takers: dict[Kind, Taker] = {
-        "commit": lambda d: forge.commits.update({text(d, "id"): _commit(d)}),
+    takers: Takers = {
+        "commit": lambda d: forge.commits.update({d.text("id"): _commit(d)}),
         "change": lambda d: forge.changes.append(_change(d)),
         "issue": lambda d: _issue(d, forge, labels),
         "deployment": lambda d: forge.deploys.append(_deploy(d)),
@@ -56,61 +39,60 @@ def read(items: Iterable[Item], labels: frozenset[str]) -> tuple[Forge, list[Pro
     return _named(forge), problems
 
 
-def _deploy(data: Mapping[str, Any]) -> Deploy:
-    environment, job, status = inside(data, "environment"), inside(data, "deployable"), text(data, "status")
-    ended = optional_moment(data, "finished_at") or optional_moment(job, "finished_at")
-    url = text(inside(job, "commit"), "web_url") or text(job, "web_url")
-    name = text(environment, "name")
+def _deploy(data: Answer) -> Deploy:
+    environment, job, status = data.inside("environment"), data.inside("deployable"), data.text("status")
+    ended = data.optional_moment("finished_at") or job.optional_moment("finished_at")
+    url = job.inside("commit").text("web_url") or job.text("web_url")
+    name = environment.text("name")
     return Deploy(
-        id=text(data, "id"),
+        id=data.text("id"),
         application=_project(url),
         environment=name,
-        production=text(environment, "tier") == "production" or bool(PRODUCTION.search(name)),
-        sha=text(data, "sha"),
-        started_at=moment(data, "created_at"),
-        ended_at=(ended or optional_moment(data, "updated_at")) if status in {"success", "failed"} else None,
+        production=environment.text("tier") == "production" or bool(PRODUCTION.search(name)),
+        sha=data.text("sha"),
+        started_at=data.moment("created_at"),
+        ended_at=(ended or data.optional_moment("updated_at")) if status in {"success", "failed"} else None,
         good=status == "success",
     )
 
 
-def _release(data: Mapping[str, Any]) -> Deploy:
-    at = moment(data, "released_at")
+def _release(data: Answer) -> Deploy:
+    at = data.moment("released_at")
     return Deploy(
-        id=text(data, "tag_name"),
-        application=_project(text(inside(data, "_links"), "self")),
+        id=data.text("tag_name"),
+        application=_project(data.inside("_links").text("self")),
         environment=RELEASE,
         production=not data.get("upcoming_release"),
-        sha=text(inside(data, "commit"), "id"),
+        sha=data.inside("commit").text("id"),
         started_at=at,
         ended_at=at,
         good=True,
     )
 
 
-def _change(data: Mapping[str, Any]) -> Change:
+def _change(data: Answer) -> Change:
     return Change(
-        id=text(data, "iid"),
-        author=text(inside(data, "author"), "username"),
-        created_at=moment(data, "created_at"),
-        merged_at=optional_moment(data, "merged_at"),
-        merge_commit=text(data, "merge_commit_sha") or text(data, "squash_commit_sha") or text(data, "sha"),
-        head=text(data, "sha"),
+        id=data.text("iid"),
+        author=data.inside("author").text("username"),
+        created_at=data.moment("created_at"),
+        merged_at=data.optional_moment("merged_at"),
+        merge_commit=data.text("merge_commit_sha") or data.text("squash_commit_sha") or data.text("sha"),
+        head=data.text("sha"),
     )
 
 
-def _commit(data: Mapping[str, Any]) -> Written:
-    return Written(moment(data, "authored_date"), tuple(str(one) for one in listed(data, "parent_ids")))
+def _commit(data: Answer) -> Written:
+    return Written(data.moment("authored_date"), tuple(str(one) for one in data.listed("parent_ids")))
 
 
-def _issue(data: Mapping[str, Any], forge: Forge, labels: frozenset[str]) -> None:
-    names = {text(one, "name") if isinstance(one, dict) else str(one) for one in listed(data, "labels")}
-    if data.get("issue_type") == "incident" or labels & {name.lower() for name in names}:
+def _issue(data: Answer, forge: Forge, labels: frozenset[str]) -> None:
+    if data.is_labelled(labels) or data.get("issue_type") == "incident":
         forge.incidents.append(
             Incident(
-                id=text(data, "iid"),
-                application=_project(text(data, "web_url")),
-                opened_at=moment(data, "created_at"),
-                resolved_at=optional_moment(data, "closed_at"),
+                id=data.text("iid"),
+                application=_project(data.text("web_url")),
+                opened_at=data.moment("created_at"),
+                resolved_at=data.optional_moment("closed_at"),
             )
         )
 

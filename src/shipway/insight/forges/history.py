@@ -6,29 +6,17 @@ begun at the latest when that request was opened.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Any, Literal, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
 from shipway.insight.delivery import Deployment, Incident
 from shipway.insight.lead import LeadTime, PullRequest, Shipped, lead_times
-from shipway.model.problems import Problem
 
 PRODUCTION = re.compile(r"(^|[^a-z])(prod(uction)?|live)([^a-z]|$)", re.IGNORECASE)
 """Names of environments that users are in."""
 RELEASE = "release"
 """The environment of releases, where no deployments are known."""
-
-
-class Item(NamedTuple):
-    """One object of an answer, and where it was."""
-
-    file: str
-    path: str
-    """``[3]`` for the fourth of a list."""
-    data: Mapping[str, Any]
 
 
 class Deploy(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,14 +72,6 @@ class Imported(msgspec.Struct, frozen=True):
     """Of merged requests, in minutes, part by part."""
     notes: tuple[str, ...] = ()
     """What could not be used, and why."""
-
-
-class Wrong(Exception):
-    """A value that cannot be."""
-
-    def __init__(self, name: str, expected: str) -> None:
-        super().__init__(f"expected {expected}")
-        self.name, self.expected = name, expected
 
 
 def imported(forge: Forge, every_environment: bool) -> Imported:
@@ -199,102 +179,3 @@ def _of_branch(one: Change, commits: Mapping[str, Written]) -> list[str]:
     if merge is None or not merge.parents or one.head not in commits:
         return []
     return _reached(one.head, commits, set(_reached(merge.parents[0], commits, set())))
-
-
-# --- reading
-
-
-Kind = Literal["deployment", "status", "change", "commit", "comment", "release", "tag", "issue", ""]
-"""Of an object; empty for one that is nothing to us."""
-Shapes = Sequence[tuple[Kind, tuple[str, ...]]]
-"""Fields by which an object of a kind is known; the first that fits holds."""
-Taker = Callable[[Mapping[str, Any]], object]
-
-
-def take(items: Iterable[Item], shapes: Shapes, takers: Mapping[Kind, Taker], forge: Forge) -> list[Problem]:
-    """Hand every object to the taker of its kind, kind by kind in the takers' order; what is wrong with any of them.
-
-    Releases count only where there are no deployments.
-    """
-    kinds: dict[Kind, list[Item]] = {}
-    for item in items:
-        found = next((kind for kind, names in shapes if all(name in item.data for name in names)), "")
-        kinds.setdefault(found, []).append(item)  # type: ignore[arg-type]  # a literal, which mypy widens
-    if kinds.get("deployment"):
-        kinds.pop("release", None)
-    if kinds.get(""):
-        forge.notes.append(f"{len(kinds[''])} objects are of no kind that is counted")
-    problems: list[Problem] = []
-    for kind, taker in takers.items():
-        for item in kinds.get(kind, ()):
-            try:
-                taker(item.data)
-            except Wrong as wrong:
-                problems.append(Problem(item.file, 1, 1, f"{item.path}.{wrong.name}", "bad-value", str(wrong)))
-    return problems
-
-
-def moment(data: Mapping[str, Any], name: str) -> float:
-    """A time of ISO 8601 as seconds since the epoch.
-
-    Raises:
-        Wrong: it is none.
-    """
-    found = optional_moment(data, name)
-    if found is None:
-        raise Wrong(name, "a time such as 2026-11-02T09:30:00Z, got nothing")
-    return found
-
-
-def optional_moment(data: Mapping[str, Any], name: str) -> float | None:
-    """The same, or None where there is nothing."""
-    value = data.get(name)
-    if value is None:
-        return None
-    try:
-        when = datetime.fromisoformat(value)
-        return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
-    except (TypeError, ValueError, OverflowError):
-        raise Wrong(name, f"a time such as 2026-11-02T09:30:00Z, got {str(value)[:40]!r}") from None
-
-
-def text(data: Mapping[str, Any], name: str) -> str:
-    """A text or a number as text; empty where there is nothing.
-
-    Raises:
-        Wrong: it is something else.
-    """
-    value = data.get(name)
-    if value is None:
-        return ""
-    if not isinstance(value, str | int):
-        raise Wrong(name, f"a text, got {type(value).__name__}")
-    return str(value)
-
-
-def inside(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """An object; an empty one where there is nothing.
-
-    Raises:
-        Wrong: it is something else.
-    """
-    value = data.get(name)
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise Wrong(name, f"an object, got {type(value).__name__}")
-    return value
-
-
-def listed(data: Mapping[str, Any], name: str) -> list[Any]:
-    """A list; an empty one where there is nothing.
-
-    Raises:
-        Wrong: it is something else.
-    """
-    value = data.get(name)
-    if value is None:
-        return []
-    if not isinstance(value, list):
-        raise Wrong(name, f"a list, got {type(value).__name__}")
-    return value

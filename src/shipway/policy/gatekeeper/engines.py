@@ -111,6 +111,9 @@ def violations(value: object, blame: Blame) -> Sequence[Outcome]:
 
 # CEL
 
+CONDITIONS, _NATIVE_CONDITIONS = "matchCondition", "matchConditions"
+"""Gatekeeper's word for the list, and that of Kubernetes, which Gatekeeper passes over."""
+
 
 class _Validation(msgspec.Struct, frozen=True):
     expression: Expression
@@ -138,7 +141,10 @@ class Native:
             made = self._compiled(one.get("expression"), (*path, "variables", number, "expression"))
             if made:
                 self._variables[str(one.get("name"))] = made
-        self._conditions = self._all(self._maps(source, path, "matchConditions"), (*path, "matchConditions"))
+        self._conditions = self._all(self._maps(source, path, CONDITIONS), (*path, CONDITIONS))
+        if _NATIVE_CONDITIONS in source:
+            written = f"Gatekeeper judges without `{_NATIVE_CONDITIONS}`; its own word is `{CONDITIONS}`"
+            report((*path, _NATIVE_CONDITIONS), "unknown-field", written, 0)
         self._validations = [
             found
             for number, one in self._maps(source, path, "validations")

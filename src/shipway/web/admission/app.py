@@ -22,43 +22,32 @@ from shipway.policy.releases import Scan
 from shipway.web.admission.inventory import Inventory
 from shipway.web.admission.metrics import Metrics
 from shipway.web.admission.reviewing import review
+from shipway.web.admission.watching import Watching
 
 log = structlog.get_logger(__name__)
 MAX_BODY = 8 * 1024 * 1024
 """Bytes. An object has at most 1.5 MiB in etcd; a review holds two, and room for their encoding."""
 
 
-class Policies:
+class Policies(Watching[Evaluator]):
     """The evaluator in force, and how it is replaced."""
 
     def __init__(self, read: Callable[[], Evaluator], stamp: Callable[[], object], metrics: Metrics) -> None:
-        self._read, self._stamp, self._metrics = read, stamp, metrics
-        self._seen = stamp()
+        super().__init__(read, stamp)
+        self._metrics = metrics
         self.evaluator = read()
         metrics.rules = len(self.evaluator.rules)
 
-    async def watch(self, every: float) -> None:
-        """Look for changes for ever."""
-        while True:
-            await asyncio.sleep(every)
-            await self.refresh()
-
-    async def refresh(self) -> None:
-        """Replace the evaluator if the files have changed. Reading them does not hold up requests."""
-        stamp = await asyncio.to_thread(self._stamp)
-        if stamp == self._seen:
-            return
-        self._seen = stamp
-        try:
-            self.evaluator = await asyncio.to_thread(self._read)
-        except ShipwayError as error:
-            self._metrics.failed_reloads += 1
-            problems = [str(one) for one in getattr(error, "problems", ())][:20]
-            log.error("policies cannot be used; the old ones stay in force", error=error.message, problems=problems)
-            return
+    def _replace(self, found: Evaluator) -> None:
+        self.evaluator = found
         self._metrics.reloads += 1
-        self._metrics.rules = len(self.evaluator.rules)
-        log.info("policies replaced", rules=len(self.evaluator.rules))
+        self._metrics.rules = len(found.rules)
+        log.info("policies replaced", rules=len(found.rules))
+
+    def _keep(self, error: ShipwayError) -> None:
+        self._metrics.failed_reloads += 1
+        problems = [str(one) for one in getattr(error, "problems", ())][:20]
+        log.error("policies cannot be used; the old ones stay in force", error=error.message, problems=problems)
 
 
 def create_app(

@@ -4,7 +4,6 @@ Files are read again when they change; files that cannot be used leave what was 
 remembered by one process alone, from its start: other workers, and objects from before, are not in it.
 """
 
-import asyncio
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -14,6 +13,7 @@ from shipway.policy.facts import Around
 from shipway.policy.resources import name, namespace
 from shipway.policy.rules import Object
 from shipway.web.admission.reviewing import Answered
+from shipway.web.admission.watching import Watching
 
 log = structlog.get_logger(__name__)
 Identity = tuple[str, str, str, str]
@@ -21,14 +21,14 @@ MOST = 20_000
 """Objects that are remembered: each takes some 10 kB, and there must be an end."""
 
 
-class Inventory:
+class Inventory(Watching[Sequence[Object]]):
     """Objects by identity. ``read`` gives those of files, ``stamp`` changes when they do."""
 
     def __init__(
         self, read: Callable[[], Sequence[Object]], stamp: Callable[[], object], *, remember: bool = False
     ) -> None:
-        self._read, self._stamp, self._remember = read, stamp, remember
-        self._seen = stamp()
+        super().__init__(read, stamp)
+        self._remember = remember
         self._written = {_identity(one): one for one in read()}
         self._admitted: dict[Identity, Object | None] = {}
         self._around: Around | None = None
@@ -53,25 +53,12 @@ class Inventory:
             self._admitted.pop(next(iter(self._admitted)))
         self._around = None
 
-    async def watch(self, every: float) -> None:
-        """Look for changes of the files for ever."""
-        while True:
-            await asyncio.sleep(every)
-            await self.refresh()
-
-    async def refresh(self) -> None:
-        """Read the files again if they have changed. Does not hold up requests."""
-        stamp = await asyncio.to_thread(self._stamp)
-        if stamp == self._seen:
-            return
-        self._seen = stamp
-        try:
-            found = await asyncio.to_thread(self._read)
-        except ShipwayError as error:
-            log.error("the inventory cannot be read; the old one stays in force", error=error.message)
-            return
+    def _replace(self, found: Sequence[Object]) -> None:
         self._written, self._around = {_identity(one): one for one in found}, None
         log.info("inventory replaced", objects=len(self._written))
+
+    def _keep(self, error: ShipwayError) -> None:
+        log.error("the inventory cannot be read; the old one stays in force", error=error.message)
 
 
 def _identity(value: Object) -> Identity:
