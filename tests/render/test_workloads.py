@@ -186,6 +186,20 @@ def test_requests_are_counted_by_what_is_spoken(port: str, mesh: str, counted: s
         assert failed in text
 
 
+@pytest.mark.parametrize(
+    ("monitoring", "address"),
+    [
+        ("{}", "http://prometheus-operated.monitoring.svc:9090"),
+        ("{namespace: watch}", "http://prometheus-operated.watch.svc:9090"),
+        ("{namespace: watch, server: 'http://thanos.watch.svc:9090'}", "http://thanos.watch.svc:9090"),
+    ],
+)
+def test_prometheus_is_asked_where_it_runs(monitoring: str, address: str) -> None:
+    spec = "archetype: api-service, scale: {max: 3, signal: requests}"
+    found = objects(spec, components=f"autoscaler: keda, monitoring: {monitoring}")
+    assert of(found, "ScaledObject")["triggers"][0]["metadata"]["serverAddress"] == address
+
+
 def test_nothing_counts_requests_in_bare_tcp() -> None:
     found = objects("archetype: api-service, port: {tcp: 9000}, slo: {availability: 99%}")
     assert "PrometheusRule" not in found
@@ -442,18 +456,22 @@ def test_outside_is_what_is_not_ours_or_what_the_platform_lists() -> None:
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "ports"),
+    ("endpoint", "namespace", "ports"),
     [
-        ("http://otel.tracing.svc:4317", [4317, 4318]),
-        ("http://otel.tracing.svc:55681/v1", [4317, 4318, 55681]),
-        ("http://otel.tracing.svc", [4317, 4318]),
-        ("otel:what", [4317, 4318]),
+        ("http://otel.tracing.svc:4317", "tracing", [4317, 4318]),
+        ("http://otel.tracing.svc.cluster.local:55681/v1", "tracing", [4317, 4318, 55681]),
+        ("http://otel.tracing:4318", "tracing", [4317, 4318]),
+        ("https://otel.acme.example.com", "observability", [4317, 4318]),
+        ("otel:what", "observability", [4317, 4318]),
+        ("http://[otel", "observability", [4317, 4318]),
     ],
 )
-def test_traces_go_out_by_the_port_of_the_collector(endpoint: str, ports: list[int]) -> None:
+def test_traces_go_out_to_where_the_collector_is(endpoint: str, namespace: str, ports: list[int]) -> None:
     found = objects("archetype: api-service", components=f"tracing: {{endpoint: '{endpoint}'}}")
     rule = of(found, "NetworkPolicy/shop")["egress"][-1]
     assert [port["port"] for port in rule["ports"]] == ports
+    (peer,) = rule["to"]
+    assert peer["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": namespace}
 
 
 def test_what_is_strict_reaches_nothing_outside_that_the_platform_does_not_list() -> None:

@@ -278,7 +278,7 @@ def _requests(context: Context, canary: str) -> dict[str, Any]:
 
 
 def _prometheus(context: Context, query: str) -> dict[str, Any]:
-    return {"prometheus": {"address": context.components.monitoring.server, "query": query}}
+    return {"prometheus": {"address": context.components.monitoring.address, "query": query}}
 
 
 def _hash(name: str, release: str) -> dict[str, Any]:

@@ -324,7 +324,7 @@ def _templates(context: Context) -> Iterator[Draft]:
     least = context.spec.delivery.min_requests
     for threshold in _thresholds(context):
         query = guarded(threshold, signals_of(context), _sides(context), least)
-        spec = {"provider": {"type": "prometheus", "address": context.components.monitoring.server}, "query": query}
+        spec = {"provider": {"type": "prometheus", "address": context.components.monitoring.address}, "query": query}
         traced = derived(plain(spec), f"the limit `{threshold.text}` as PromQL", "spec.delivery", "spec.slo")
         metadata = context.metadata(_template(context, threshold))
         tree = {"apiVersion": "flagger.app/v1beta1", "kind": "MetricTemplate", "metadata": metadata, "spec": traced}

@@ -93,8 +93,7 @@ def _egress(context: Context) -> Iterator[Rule]:
         assert dependency.resource is not None
         yield from _identity(dependency.resource.engine)
     if context.components.tracing.endpoint is not None:
-        namespace = said(context.components.tracing.namespace, "platform.spec.components.tracing.namespace")
-        yield {"to": [_namespace(namespace)], "ports": list(_collector(context.components.tracing.endpoint))}
+        yield {"to": [_namespace(_tracing(context))], "ports": list(_collector(context.components.tracing.endpoint))}
     if context.meshed:
         yield {"to": [_namespace(MESH_NAMESPACE)], "ports": [_number(MESH_CONTROL)]}
 
@@ -129,6 +128,13 @@ def _database(context: Context, name: str) -> Draft:
     rule = "a database talks to its application, its operator, its other instances, the cluster's API and its backups"
     policy = _policy(context, name, {"cnpg.io/cluster": name}, ingress, egress)
     return Draft({**policy, "metadata": {**policy["metadata"], "annotations": kept(context)}}, rule)
+
+
+def _tracing(context: Context) -> Traced:
+    tracing, fields = context.components.tracing, "platform.spec.components.tracing"
+    if tracing.namespace is not None:
+        return said(tracing.namespace, f"{fields}.namespace")
+    return derived(tracing.where, "the namespace in the collector's address", f"{fields}.endpoint")
 
 
 def _collector(endpoint: str) -> Iterator[Rule]:

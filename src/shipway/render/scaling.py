@@ -99,13 +99,20 @@ def _trigger(context: Context, scale: Scale) -> dict[str, Any]:
         value = Traced(str(wanted.value), wanted.rule, wanted.fields)
         alone = {"containerName": _container(context)} if context.meshed else {}
         return {"type": kind, "metricType": "Utilization", "metadata": {"value": value, **alone}}
-    server = said(context.components.monitoring.server, "platform.spec.components.monitoring.server")
+    server = _prometheus(context)
     query = _requests(context) if scale.signal == "requests" else _waiting(context)
     return {
         "type": "prometheus",
         "metricType": "AverageValue",
         "metadata": {"serverAddress": server, "query": query, "threshold": _target(scale)},
     }
+
+
+def _prometheus(context: Context) -> Traced:
+    monitoring, fields = context.components.monitoring, "platform.spec.components.monitoring"
+    if monitoring.server is not None:
+        return said(monitoring.server, f"{fields}.server")
+    return derived(monitoring.address, "what its operator calls Prometheus in its namespace", f"{fields}.namespace")
 
 
 def _container(context: Context) -> Traced:

@@ -4,6 +4,7 @@ Choices between equals (a mesh, an autoscaler) and names that only the platform 
 Every field has a default that fits a common installation.
 """
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -22,6 +23,9 @@ from shipway.spec.fields import (
     Repository,
     UrlPath,
 )
+
+_INSIDE = re.compile(r"[a-z]+://[a-z0-9-]+\.([a-z]([-a-z0-9]*[a-z0-9])?)(\.svc(\.[a-z0-9.-]+)?)?(:[0-9]+)?(/.*)?$")
+"""Address of a Service in a cluster, with its namespace."""
 
 
 class Ingress(Closed):
@@ -71,9 +75,9 @@ class Monitoring(Closed):
     path: UrlPath = Field(
         default="/metrics", description="Where applications serve their metrics.", examples=["/metrics"]
     )
-    server: Line = Field(
-        default="http://prometheus-operated.monitoring.svc:9090",
-        description="Address of Prometheus, for autoscaling and analysis in the cluster.",
+    server: Line | None = Field(
+        default=None,
+        description="Address of Prometheus, for autoscaling and analysis in the cluster; what the operator calls it in that namespace when left out.",
         examples=["http://prometheus-operated.monitoring.svc:9090"],
     )
     runbooks: Line | None = Field(
@@ -87,6 +91,11 @@ class Monitoring(Closed):
         examples=["sidecar"],
     )
 
+    @property
+    def address(self) -> str:
+        """Of Prometheus."""
+        return self.server or f"http://prometheus-operated.{self.namespace}.svc:9090"
+
 
 class Tracing(Closed):
     """OpenTelemetry in the clusters."""
@@ -96,9 +105,19 @@ class Tracing(Closed):
         description="OTLP endpoint of the collector; nothing is traced when left out.",
         examples=["http://collector.observability.svc:4318"],
     )
-    namespace: Name = Field(
-        default="observability", description="Namespace of the collector.", examples=["observability"]
+    namespace: Name | None = Field(
+        default=None,
+        description="Namespace of the collector; that in its address when left out.",
+        examples=["observability"],
     )
+
+    @property
+    def where(self) -> str:
+        """Namespace of the collector: as it is said, as a Service's address has it, or the usual one."""
+        if self.namespace is not None:
+            return str(self.namespace)
+        found = _INSIDE.match(self.endpoint or "")
+        return str(found[1]) if found else "observability"
 
 
 class Databases(Closed):

@@ -134,7 +134,7 @@ def _names(declared: DeclaredApplication, platform: Platform) -> Iterator[Proble
         *_RESERVED,
         components.ingress.namespace,
         components.monitoring.namespace,
-        components.tracing.namespace,
+        components.tracing.where,
         components.databases.namespace,
         components.network.dns,
         components.network.data,
