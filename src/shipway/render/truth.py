@@ -61,9 +61,12 @@ class _Cluster:
     def __init__(self, objects: Sequence[Object]) -> None:
         self.objects = objects
         self.by_kind: dict[str, list[Object]] = defaultdict(list)
+        self.here: dict[tuple[str, str], list[Object]] = defaultdict(list)
+        """By namespace and kind: an organisation has as many namespaces as applications."""
         self.named: dict[tuple[str, str, str], Object] = {}
         for one in objects:
             self.by_kind[one["kind"]].append(one)
+            self.here[_namespace(one), one["kind"]].append(one)
             self.named.setdefault((_namespace(one), one["kind"], one["metadata"]["name"]), one)
         self.pods = [(one, pod) for kind in sorted(WORKLOADS) for one in self.by_kind[kind] for pod in [pod_of(one)]]
         self.inside: dict[str, list[tuple[Object, Object]]] = defaultdict(list)
@@ -181,9 +184,8 @@ class _Cluster:
         for quota in self.by_kind["ResourceQuota"]:
             namespace = _namespace(quota)
             running = [(pod, most(one, self._most(one))) for one, pod in self.inside[namespace]]
-            databases = [one for one in self.by_kind["Cluster"] if _namespace(one) == namespace]
-            scalers = [one for one in self.by_kind["VerticalPodAutoscaler"] if _namespace(one) == namespace]
-            sized = {kind for one in scalers for kind in _controlled(one)}
+            sized = {kind for one in self.here[namespace, "VerticalPodAutoscaler"] for kind in _controlled(one)}
+            databases = self.here[namespace, "Cluster"]
             yield from ((subject(quota), *found) for found in short(quota, running, databases, sized))
 
     def _most(self, workload: Object) -> int | None:

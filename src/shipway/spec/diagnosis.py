@@ -5,10 +5,10 @@ was expected, what was found, and the name that was probably meant.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
-from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from shipway.model.problems import Problem
@@ -57,21 +57,30 @@ def path_of(details: ErrorDetails) -> Path:
 
 def for_the_platform(data: Mapping[str, Any], model: type[BaseModel], path: Path = ()) -> Iterator[Path]:
     """What a document of an application says although it is the Platform's to say."""
-    for name, field in fields_of(model).items():
-        value, here = data.get(name), (*path, name)
-        inner = _model_in(field.annotation)
-        if value is None:
-            continue
-        if is_platforms(field):
-            yield here
-        elif inner is not None:
-            for key, one in _maps(value, field):
+    leading = _leading(model)
+    for name in [name for name in data if name in leading]:
+        value, here, (inner, many) = data[name], (*path, name), leading[name]
+        if inner is not None:
+            for key, one in _maps(value, many=many):
                 yield from for_the_platform(one, inner, (*here, *key))
+        elif value is not None:
+            yield here
 
 
-def _maps(value: object, field: FieldInfo) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+@cache
+def _leading(model: type[BaseModel]) -> Mapping[str, tuple[type[BaseModel] | None, bool]]:
+    """Fields of the Platform's, with None, and those with a model that may have some; whether that is a map of them."""
+    found: dict[str, tuple[type[BaseModel] | None, bool]] = {}
+    for name, field in fields_of(model).items():
+        inner = None if is_platforms(field) else _model_in(field.annotation)
+        if is_platforms(field) or (inner and _leading(inner)):
+            found[name] = inner, getattr(field.annotation, "__origin__", None) is dict
+    return found
+
+
+def _maps(value: object, *, many: bool) -> Iterator[tuple[Path, Mapping[str, Any]]]:
     """Where in a field maps of its model are: itself, or the entries of a list or of a map of them."""
-    if isinstance(value, dict) and getattr(field.annotation, "__origin__", None) is not dict:
+    if isinstance(value, dict) and not many:
         yield (), value
     elif isinstance(value, dict | list):
         entries: Iterable[tuple[str | int, Any]] = value.items() if isinstance(value, dict) else enumerate(value)
