@@ -1,5 +1,6 @@
 """Random typed expressions evaluated by Shipway and by cel-cpp (through cel-expr-python): the same value or both an error."""
 
+import ast
 import datetime as dt
 import math
 import re
@@ -17,6 +18,7 @@ ext = pytest.importorskip("cel_expr_python.ext", reason="cel-expr-python is not 
 
 ERROR = "error"
 _FRACTION = re.compile(r"(\.\d*?[1-9])0+(?=[sZ])")
+_NUMBER = re.compile(r"cannot convert (['\"].*['\"]) to (?:int|uint|double)", re.DOTALL)
 _COMPREHENSION = re.compile(r"\.(all|exists|exists_one|filter|map)\(")
 NAMES = {"INT": "int", "UINT": "uint", "DOUBLE": "double", "STRING": "string", "BYTES": "bytes", "BOOL": "bool",
          "NULL": "null_type", "TIMESTAMP": "google.protobuf.Timestamp", "DURATION": "google.protobuf.Duration",
@@ -97,6 +99,10 @@ def known(mine: tuple[str, Any], other: tuple[str, Any], source: str = "") -> st
         return "in: a value that cannot be a key is no key of the map (cel-go); cel-cpp makes it an error"
     if {mine[0], other[0]} == {"string"} and _FRACTION.sub(r"\1", mine[1]) == _FRACTION.sub(r"\1", other[1]):
         return "fractions of seconds as text: cel-cpp writes 3, 6 or 9 digits, cel-go as many as are needed"
+    number = _NUMBER.search(str(mine[1])) if mine[0] == ERROR else None
+    text = ast.literal_eval(number[1]) if number else ""
+    if text != text.strip():
+        return "spaces around a number in a text: cel-cpp skips them, cel-go (strconv.ParseInt) refuses them"
     if ".optMap(" in source and _COMPREHENSION.search(source):
         return "optMap beside all, exists, map or filter: cel-cpp reads its variable from the place of the other's"
     return ""
