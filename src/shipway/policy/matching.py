@@ -86,11 +86,6 @@ class Constraints:
         return allowed and not any(resource_rule(rule, request, exact=self._exact) for rule in self._excluded)
 
 
-def constrained(constraints: Mapping[str, Any], request: Request) -> bool:
-    """Whether ``matchConstraints`` (or ``matchResources``) let a request through; for one that is asked about once."""
-    return Constraints(constraints).meet(request)
-
-
 def resource_rule(rule: Mapping[str, Any], request: Request, *, exact: bool = False) -> bool:
     """Whether one of the resourceRules names the request.
 

@@ -15,8 +15,6 @@ from shipway.render.tracing import Draft, Traced, derived, said
 RETRIED = "connect-failure,refused-stream,unavailable"
 """What is tried again: only what the application has not begun to answer, so that nothing is done twice."""
 
-_MESH = "platform.spec.components.mesh"
-
 
 def objects(context: Context) -> Iterator[Draft]:
     """Identity and rights for every pod in the mesh; routing for what is called."""
