@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shipway.spec import API_VERSION, Application, Parsed, Source, parse_documents, resolve
+from shipway.spec.organisation import read_organisation
 from tests.spec.corpus import BAD, GOOD
 
 names = st.from_regex(r"\A[a-z][a-z0-9]{0,8}\Z")
@@ -218,6 +219,26 @@ def test_no_edit_of_a_file_makes_it_raise(path: Any, edits: list[tuple[int, str]
     for problem in found.problems:
         assert 1 <= problem.line <= len(text.splitlines()) + 1
         assert problem.message
+
+
+STRICT = f"""\
+apiVersion: {API_VERSION}
+kind: Platform
+metadata: {{name: acme}}
+spec:
+  environments: {{dev: {{}}, prod: {{minimums: {{replicas: 2, cpu: 100m}}, defaults: {{scale: {{min: 1, max: 3}}}}}}}}
+  defaults: {{delivery: {{affinity: cookie}}, storage: 1Gi}}
+"""
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.sampled_from([*GOOD, *BAD]), edits)
+def test_no_file_makes_the_comparison_with_its_neighbours_raise(path: Any, edits: list[tuple[int, str]]) -> None:
+    lines = path.read_bytes().decode("utf-8", "replace").splitlines()
+    for at, line in edits:
+        lines.insert(at, line)
+    _, found = read_organisation([Source("a.yaml", STRICT), Source("f.yaml", "\n".join(lines))])
+    assert all(problem.message for problem in found)
 
 
 @settings(deadline=None, max_examples=300)

@@ -5,7 +5,7 @@ host and no neighbour. What fails in several environments for one reason is said
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from shipway.model.problems import Problem
@@ -56,6 +56,8 @@ _RESERVED = (
     "argocd",
     "flux-system",
 )
+_COUNTED = frozenset({"replicas", "scale"})
+"""Fields that say the number of instances together."""
 _PREVIEW = re.compile(r".*-pr-[0-9]+")
 """Namespaces of previews are called so."""
 
@@ -78,6 +80,37 @@ def crossing_problems(
     found += _hosts(applications, platform.platform, resolve)
     found += _cycles(applications)
     return sorted(set(found))
+
+
+def sibling_problems(
+    declared: DeclaredApplication,
+    applications: Applications,
+    platform: DeclaredPlatform,
+    resolve: Resolve,
+    left_out: frozenset[str] | None,
+    *,
+    wrong: Sequence[Path],
+) -> list[Problem]:
+    """The same of one application whose file has mistakes: all but what is about a field that is ``wrong``."""
+    found = [
+        *_overrides(declared, platform.platform),
+        *_dependencies(declared, applications, platform.platform, left_out),
+        *_in_environments(declared, platform, resolve),
+    ]
+    silent = {_field(path) for path in wrong}
+    if silent & _COUNTED:
+        silent |= _COUNTED
+    return sorted(
+        one
+        for one in set(found)
+        if _field(parted(one.path)) not in silent and not (one.code == "absent-dependency" and "runsIn" in silent)
+    )
+
+
+def _field(path: Path) -> str:
+    """Which field of ``spec`` a path is about, in whichever environment."""
+    inside = path[3:] if path[1:2] == ("environments",) else path[1:]
+    return re.sub(r"\[.*", "", str(inside[0])) if inside else ""
 
 
 def _clusters(platform: DeclaredPlatform) -> Iterator[Problem]:

@@ -18,7 +18,7 @@ from shipway.spec.fields import describe
 from shipway.spec.platform import Platform
 from shipway.spec.reading import Node, Path, Source, read
 from shipway.spec.resolving import Declared, DeclaredApplication, DeclaredPlatform
-from shipway.spec.validating import Metrics, environment_problems, rule_problems, validated
+from shipway.spec.validating import Metrics, environment_problems, readable, rule_problems, validated
 
 MAX_PROBLEMS = 100
 """Per file. Nobody reads more, and a file with more is another sort of file."""
@@ -45,6 +45,8 @@ class Parsed(msgspec.Struct, frozen=True):
     problems: tuple[Problem, ...]
     left_out: frozenset[str] | None = frozenset()
     """Names of applications that are left out for being wrong; None when a document's name could not be read."""
+    readable: tuple[tuple[DeclaredApplication, tuple[Path, ...]], ...] = ()
+    """Of these, what can be read: without what is wrong in them, and where that was."""
 
     @property
     def applications(self) -> tuple[Application, ...]:
@@ -72,11 +74,14 @@ def parse_documents(
     known = platforms[0] if platforms else platform
     metrics = _metrics(known, any(kind == "Platform" for kind, _ in documents))
     written = [declared for kind, declared in documents if kind == "Application"]
-    read_in = [_application(declared, known, metrics, problems, resolved=resolved) for declared in written]
+    broken: list[tuple[DeclaredApplication, tuple[Path, ...]]] = []
+    read_in = [_application(declared, known, metrics, problems, broken, resolved=resolved) for declared in written]
     applications = [found for found in read_in if found]
     problems += _repeated(applications)
     limited = tuple(_limited(problems, [source.file for source in sources]))
-    return Parsed(tuple(applications), known, limited, None if unread else _left_out(written, applications))
+    return Parsed(
+        tuple(applications), known, limited, None if unread else _left_out(written, applications), tuple(broken)
+    )
 
 
 def _left_out(written: Sequence[Declared], valid: Sequence[DeclaredApplication]) -> frozenset[str] | None:
@@ -160,6 +165,7 @@ def _application(
     platform: DeclaredPlatform | None,
     metrics: Metrics,
     problems: list[Problem],
+    broken: list[tuple[DeclaredApplication, tuple[Path, ...]]],
     *,
     resolved: bool,
 ) -> DeclaredApplication | None:
@@ -171,6 +177,8 @@ def _application(
         result = DeclaredApplication(declared.file, declared.node, declared.data, instance)
         found += environment_problems(result, platform, metrics)
     problems += found
+    if wrong and (rest := readable(declared, instance, wrong)):
+        broken.append((rest, tuple(wrong)))
     if result is not None:
         # Nothing of the application depends on it, so it is there for its neighbours.
         problems += _unknown_environments(result, platform)

@@ -12,10 +12,10 @@ import msgspec
 from shipway.model.problems import Problem
 from shipway.model.suggestions import known
 from shipway.spec.application import Application
-from shipway.spec.crossing import crossing_problems
+from shipway.spec.crossing import crossing_problems, sibling_problems
 from shipway.spec.documents import parse_documents
 from shipway.spec.platform import Platform
-from shipway.spec.reading import Source
+from shipway.spec.reading import Path, Source
 from shipway.spec.resolving import DeclaredApplication, DeclaredPlatform, Resolved, resolve
 
 
@@ -96,7 +96,18 @@ def read_organisation(sources: Sequence[Source]) -> tuple[Organisation | None, t
     declared = {one.application.metadata.name: one for one in parsed.declared}
     organisation = Organisation(platform, dict(sorted(declared.items())))
     problems += crossing_problems(organisation.declared, platform, organisation.resolved, parsed.left_out)
+    for one, wrong in parsed.readable:
+        problems += _beside(organisation, one, wrong, parsed.left_out)
     return organisation, tuple(problems)
+
+
+def _beside(
+    organisation: Organisation, one: DeclaredApplication, wrong: Sequence[Path], left_out: frozenset[str] | None
+) -> list[Problem]:
+    """What is wrong between its neighbours and an application that is wrong in itself, but for what was wrong already."""
+    alone = Organisation(organisation.declared_platform, {one.application.metadata.name: one})
+    platform, resolve = organisation.declared_platform, alone.resolved
+    return sibling_problems(one, organisation.declared, platform, resolve, left_out, wrong=wrong)
 
 
 def _no_platform(platform: DeclaredPlatform | None) -> Problem:

@@ -49,6 +49,15 @@ def validated(
     return instance if not wrong else _rest(model, data, wrong, context), problems, wrong
 
 
+def readable(declared: Declared, application: Application | None, wrong: Sequence[Path]) -> DeclaredApplication | None:
+    """An application without what is wrong in it, to be compared with its neighbours; None without a name or an archetype."""
+    data = _without(declared.data, set(wrong))
+    said = (data.get("metadata") or {}).get("name"), (data.get("spec") or {}).get("archetype")
+    if application is None or said != (application.metadata.name, application.spec.archetype):
+        return None
+    return DeclaredApplication(declared.file, declared.node, _filled(data), application)
+
+
 def _reserved(declared: Declared, path: Path) -> Problem:
     environment = path[1] == "environments"
     place: Path = (*path[:3], "defaults", *path[3:-1]) if environment else ("spec", "defaults", *path[1:-1])
